@@ -1,0 +1,67 @@
+"""Codes clinical notes into SNOMED CT, ICD-10 and UMLS concepts, with every word explained.
+
+>>> import conceptmap as cm
+>>> cm.__version__
+'0.1.0'
+
+Only the names in ``__all__`` are stable. Each is loaded when it is first used, so that
+``import conceptmap`` is fast and loads neither torch nor CuPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conceptmap.encoders import TokenEncoder as TokenEncoder
+    from conceptmap.encoders import load_encoder as load_encoder
+    from conceptmap.encoders.embeddings import TokenEmbeddings as TokenEmbeddings
+    from conceptmap.errors import ConceptMapError as ConceptMapError
+    from conceptmap.index import ConceptIndex as ConceptIndex
+    from conceptmap.mapper import AnnotatedNote as AnnotatedNote
+    from conceptmap.mapper import ConceptMapper as ConceptMapper
+    from conceptmap.notes import read_notes as read_notes
+    from conceptmap.ontology import Ontology as Ontology
+    from conceptmap.readers import load_ontology as load_ontology
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AnnotatedNote": "conceptmap.mapper",
+    "ConceptIndex": "conceptmap.index",
+    "ConceptMapError": "conceptmap.errors",
+    "ConceptMapper": "conceptmap.mapper",
+    "Ontology": "conceptmap.ontology",
+    "TokenEmbeddings": "conceptmap.encoders.embeddings",
+    "TokenEncoder": "conceptmap.encoders",
+    "load_encoder": "conceptmap.encoders",
+    "load_ontology": "conceptmap.readers",
+    "read_notes": "conceptmap.notes",
+}
+
+__all__ = [
+    "AnnotatedNote",
+    "ConceptIndex",
+    "ConceptMapError",
+    "ConceptMapper",
+    "Ontology",
+    "TokenEmbeddings",
+    "TokenEncoder",
+    "__version__",
+    "load_encoder",
+    "load_ontology",
+    "read_notes",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'conceptmap' has no attribute {name!r}; its names are {', '.join(__all__)}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
