@@ -1,0 +1,35 @@
+"""Encoders: note text to token vectors with exact character offsets, terms to one vector each.
+
+Torch is loaded by the first call of `load_encoder`, never by the import.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from conceptmap.encoders.embeddings import TokenEmbeddings
+from conceptmap.encoders.encoder import TokenEncoder
+
+__all__ = ["Dtype", "TokenEmbeddings", "TokenEncoder", "load_encoder"]
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def load_encoder(
+    name_or_path: str | Path = "embedded", *, device: str = "cpu", dtype: Dtype = "float32", revision: str | None = None
+) -> TokenEncoder:
+    """Load an encoder: the embedded default, a model folder, or a model of the hub.
+
+    Args:
+        name_or_path: ``"embedded"`` (all-MiniLM-L6-v2, always offline), a folder, or a hub name.
+        device: where torch runs: ``cpu``, ``cuda``, ``mps``.
+        dtype: what the weights are computed in; ``auto`` takes bfloat16 where the device has it natively, else float32.
+        revision: branch, tag or commit of a hub model.
+
+    Raises:
+        ModelError: the model is missing, has other bytes than expected, or is no encoder.
+    """
+    from conceptmap.encoders.embedded import load_embedded
+
+    return load_embedded(device=device, dtype=dtype)

