@@ -1,0 +1,49 @@
+# make demo   codes the example notes and says where the CSV and the page are
+# make test   everything that has to pass: lint, types, tests, doctests, README and notebooks
+#
+# PYTHON=python3.12 picks the interpreter (3.11 or newer), PIP_ARGS="..." goes to pip install.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+DEMO ?= demo-output
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint types clean
+
+demo: $(VENV)/installed
+	@echo "Coding the notes in examples/notes; the first run builds the ICD-10-CM index and keeps it."
+	@$(BIN)/conceptmap code examples/notes -o $(DEMO) --format csv,html
+	@echo
+	@echo "codes, a row per note and code:        $(DEMO)/codes.csv"
+	@echo "mentions, with spans and context:      $(DEMO)/annotations.csv"
+	@echo "the notes with every word explained:   $(DEMO)/report.html"
+
+test: lint types
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "conceptmap needs Python 3.11 or newer, got " + sys.version.split()[0] + "; say which with PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing into $(VENV), once ..."
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the tests need into $(VENV), once ..."
+	@$(PIP) -e '.[dev]'
+	@touch $@

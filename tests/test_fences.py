@@ -1,0 +1,219 @@
+"""The fences of the house: who may import what, what is never called, how long a file and a body may be."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "conceptmap"
+SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+
+HEAVY = {"cupy", "networkx", "scipy", "sentence_transformers", "torch", "transformers"}
+MODELS = ("adapters.py", "encoders/", "topk/")
+GRAPHS = ("ontology.py", "rollup.py")
+HOMES = {
+    "cupy": ("topk/gpu",),
+    "lightgbm": ("learn.py",),
+    "networkx": GRAPHS,
+    "obonet": ("readers/",),
+    "ray": ("batch.py", "batch/"),
+    "scipy": (*GRAPHS, "adapters.py"),
+    "sentence_transformers": MODELS,
+    "torch": MODELS,
+    "transformers": MODELS,
+}
+UNSAFE_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+UNSAFE_CALLS = {"breakpoint", "compile", "eval", "exec", "torch.load", "yaml.load"}
+UNSAFE_ARGUMENTS = {"allow_pickle", "trust_remote_code"}
+
+
+def imports(source: str) -> set[str]:
+    """Every module that the source imports anywhere, inside functions too; ``from a import b`` gives a and a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def top_level(source: str) -> set[str]:
+    return {name.partition(".")[0] for name in imports(source)}
+
+
+def unit(file: str) -> str:
+    """The file or folder directly under conceptmap/ that holds this file: the storeys that imports run down."""
+    return file.removesuffix(".py").partition("/")[0]
+
+
+def unsafe(source: str) -> list[str]:
+    """Imports and calls that could run what a file holds."""
+    found = sorted(top_level(source) & UNSAFE_MODULES)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            found += [name] if name in UNSAFE_CALLS else []
+            found += [
+                f"{keyword.arg}={ast.unparse(keyword.value)}"
+                for keyword in node.keywords
+                if keyword.arg in UNSAFE_ARGUMENTS and ast.unparse(keyword.value) != "False"
+            ]
+    return found
+
+
+def calls(source: str, name: str) -> list[int]:
+    tree = ast.walk(ast.parse(source))
+    return [node.lineno for node in tree if isinstance(node, ast.Call) and ast.unparse(node.func) == name]
+
+
+def long_bodies(source: str, limit: int = 50) -> list[str]:
+    return [
+        f"{node.name}: {size} lines"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (size := (node.end_lineno or 0) - code_start(node) + 1) >= limit
+    ]
+
+
+def code_start(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """First line of the body after its docstring."""
+    return function.body[1 if ast.get_docstring(function) and len(function.body) > 1 else 0].lineno
+
+
+def run_python(code: str) -> list[str]:
+    """The list that the code prints as JSON, from a fresh interpreter that writes no bytecode."""
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+@pytest.mark.parametrize("module", sorted(HOMES))
+def test_is_imported_only_at_home(module: str) -> None:
+    strangers = [file for file, source in SOURCES.items() if module in top_level(source)]
+    assert [file for file in strangers if not file.startswith(HOMES[module])] == []
+
+
+def test_imports_run_downwards() -> None:
+    uses: dict[str, set[str]] = {}
+    for file, source in SOURCES.items():
+        if file == "__init__.py":
+            continue
+        ours = {name.split(".")[1] for name in imports(source) if name.startswith("conceptmap.")}
+        uses.setdefault(unit(file), set()).update(ours - {unit(file)})
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import one another in a circle: {' -> '.join(error.args[1])}")
+
+
+def test_the_index_knows_no_encoder() -> None:
+    """It takes a callable; only the bare record of token vectors is shared."""
+    encoders = {name for name in imports(SOURCES["index.py"]) if name.startswith("conceptmap.encoders")}
+    record = "conceptmap.encoders.embeddings"
+    assert {name for name in encoders if not name.startswith(record)} == set()
+
+
+def test_every_third_party_import_is_declared() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
+    declared = {re.split(r"[^A-Za-z0-9_.-]", line)[0].lower().replace("_", "-") for line in wanted}
+    homes = packages_distributions()
+    foreign = set().union(*map(top_level, SOURCES.values())) - sys.stdlib_module_names - {"conceptmap"}
+    owners = {name: {owner.lower().replace("_", "-") for owner in homes.get(name, [name])} for name in foreign}
+    assert {name for name, names in owners.items() if not names & declared} == set()
+
+
+def test_importing_loads_nothing_heavy_and_reads_no_file() -> None:
+    """Beside the modules themselves, that is."""
+    code = """
+import json, sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+import conceptmap
+print(json.dumps([name for name in sys.modules] + ["read " + path for path in opened]))
+"""
+    seen = run_python(code)
+    assert HEAVY & set(seen) == set()
+    assert [line for line in seen if line.startswith("read ") and not line.endswith((".py", ".pyc"))] == []
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = """
+import contextlib, io, json, sys
+from conceptmap.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(["--help"])
+print(json.dumps(list(sys.modules)))
+"""
+    assert HEAVY & set(run_python(code)) == set()
+
+
+def test_nothing_unsafe_is_called() -> None:
+    assert {file: found for file, source in SOURCES.items() if (found := unsafe(source))} == {}
+
+
+def test_the_library_never_prints() -> None:
+    quiet = {file: source for file, source in SOURCES.items() if unit(file) not in {"cli", "commands"}}
+    assert {file: lines for file, source in quiet.items() if (lines := calls(source, "print"))} == {}
+
+
+def test_files_are_short() -> None:
+    assert {file: n for file, source in SOURCES.items() if (n := len(source.splitlines())) >= 400} == {}
+
+
+def test_bodies_are_short() -> None:
+    assert {file: found for file, source in SOURCES.items() if (found := long_bodies(source))} == {}
+
+
+def test_nothing_is_left_unfinished() -> None:
+    marks = re.compile("TO" + "DO|FIX" + "ME|NotImplemented" + "Error")
+    assert [file for file, source in SOURCES.items() if marks.search(source)] == []
+
+
+def test_every_public_name_is_there() -> None:
+    import conceptmap
+
+    assert [name for name in conceptmap.__all__ if getattr(conceptmap, name, None) is None] == []
+    assert dir(conceptmap) == sorted(conceptmap.__all__)
+    with pytest.raises(AttributeError, match="ConceptMapper"):
+        _ = conceptmap.Mapper
+
+
+@pytest.mark.parametrize(
+    ("bad", "found"),
+    [
+        ("import pickle", ["pickle"]),
+        ("from joblib import load", ["joblib"]),
+        ("def f(x):\n    return eval(x)", ["eval"]),
+        ("import torch\ntorch.load('w.pt')", ["torch.load"]),
+        ("AutoModel.from_pretrained(n, trust_remote_code=remote)", ["trust_remote_code=remote"]),
+        ("AutoModel.from_pretrained(n, trust_remote_code=False)", []),
+        ("re.compile('a')", []),
+    ],
+)
+def test_the_fence_for_unsafe_calls_holds(bad: str, found: list[str]) -> None:
+    assert unsafe(bad) == found
+
+
+def test_the_fence_for_long_bodies_holds() -> None:
+    body = "    x = 1\n"
+    assert long_bodies("def f():\n" + body * 49) == []
+    assert long_bodies("def f():\n    '''Says what.'''\n" + body * 49) == []
+    assert long_bodies("def f():\n" + body * 50) == ["f: 50 lines"]
+
+
+def test_the_fence_for_imports_sees_inside_functions() -> None:
+    assert imports("def f():\n    from scipy import sparse") == {"scipy", "scipy.sparse"}
