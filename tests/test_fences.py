@@ -188,6 +188,10 @@ def test_every_public_name_is_there() -> None:
 
     assert [name for name in conceptmap.__all__ if getattr(conceptmap, name, None) is None] == []
     assert dir(conceptmap) == sorted(conceptmap.__all__)
+    typed = {name.removeprefix("conceptmap.").rpartition(".") for name in imports(SOURCES["__init__.py"])}
+    homes = {(home.removeprefix("conceptmap."), ".", name) for name, home in conceptmap._HOME.items()}
+    assert homes <= typed, "the TYPE_CHECKING block and the table name the same homes"
+    assert {name for _, _, name in homes} | {"__version__"} == set(conceptmap.__all__)
     with pytest.raises(AttributeError, match="ConceptMapper"):
         _ = conceptmap.Mapper
 

@@ -80,7 +80,7 @@ def test_console_blocks_print_what_they_say(workplace: Path, command: str, expec
     words = shlex.split(command, comments=True)
     assert words[0] == "conceptmap", "console blocks hold only conceptmap commands; others go into a sh block"
     environment = {**os.environ, "COLUMNS": "100"}
-    line = [sys.executable, "-m", "conceptmap.cli", *words[1:]]
+    line = [sys.executable, "-c", "import sys; from conceptmap.cli import main; sys.exit(main())", *words[1:]]
     done = subprocess.run(line, cwd=workplace, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     if expected.strip():
