@@ -1,0 +1,315 @@
+"""Ontology: concepts, terms and the parent→child hierarchy of one release, checked once and frozen.
+
+Frames (Polars; readers fill them, ``ConceptIndex`` keeps them):
+
+- ``concepts``: ``node, code, kind, name, active, billable`` and further columns by system. ``node`` is the key of the
+  graph: the code itself, unless a chapter or block has the code of a category (``block:B20`` beside ``B20``).
+- ``terms``: ``node, code, term, kind``. An active concept's name is one of its terms, of kind ``preferred``. Inactive
+  concepts and 7th-character expansions (``expanded`` in ``concepts``) have no terms, so that no text finds them.
+- ``edges``: ``parent, child``, nodes.
+- ``maps``: ``code, target_system, target_code`` and whatever else the release says of a map.
+- ``notes``: ``node, code, kind, text``: definitions, exclusions, coding instructions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property, reduce
+from itertools import islice
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import polars as pl
+
+from conceptmap.concepts import SYSTEMS, check_code
+from conceptmap.dag import Dag
+from conceptmap.errors import InputError, UnknownCodeError
+
+__all__ = ["Ontology"]
+
+_COLUMNS = {
+    "concepts": ("node", "code", "kind", "name", "active", "billable"),
+    "terms": ("node", "code", "term", "kind"),
+    "edges": ("parent", "child"),
+    "maps": ("code", "target_system", "target_code"),
+    "notes": ("node", "code", "kind", "text"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Ontology:
+    """One release of a system. Methods take a code or a node and answer with nodes.
+
+    Attributes:
+        system: prefix, such as ``icd10cm``.
+        release: version of the release, carried by every exported row.
+        concepts: a row per concept; see the module's first lines for the columns.
+        terms: a row per naming string.
+        edges: a row per is-a edge.
+        maps: a row per map to another system, or None.
+        notes: a row per definition or instruction, or None.
+
+    Raises:
+        InputError: at construction, when frames lack columns, nodes repeat, edges or terms lead nowhere, or
+            the hierarchy has a cycle.
+    """
+
+    system: str
+    release: str
+    concepts: pl.DataFrame
+    terms: pl.DataFrame
+    edges: pl.DataFrame
+    maps: pl.DataFrame | None = None
+    notes: pl.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        _check_columns(self)
+        _check_nodes(self)
+        _check_acyclic(self)
+
+    def __repr__(self) -> str:
+        sizes = f"{self.concepts.height:,} concepts, {self.terms.height:,} terms, {self.edges.height:,} edges"
+        return f"Ontology({self.system!r}, release {self.release!r}, {sizes})"
+
+    # -- where a code is ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """All nodes in the order of ``concepts``."""
+        return tuple(self.concepts["node"].to_list())
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Row of each node in ``concepts``."""
+        return {node: position for position, node in enumerate(self.nodes)}
+
+    @cached_property
+    def dag(self) -> Dag:
+        """The edges over rows of ``concepts``."""
+        parents, children = (self._rows(self.edges[side]).to_numpy() for side in ("parent", "child"))
+        return Dag(self.concepts.height, parents, children)
+
+    @cached_property
+    def _codes(self) -> dict[str, list[str]]:
+        """Nodes by the codes that are not their node's name, or are other ids of the same concept."""
+        shared = self.concepts.filter(pl.col("node") != pl.col("code")).select("code", "node")
+        found: dict[str, list[str]] = {}
+        for code, node in shared.iter_rows():
+            found.setdefault(code, []).append(node)
+        if "alt_ids" in self.concepts.columns:
+            others = self.concepts.select("alt_ids", "node").explode("alt_ids").drop_nulls()
+            for code, node in others.iter_rows():
+                found.setdefault(code, []).append(node)
+        return found
+
+    def _rows(self, nodes: pl.Series) -> pl.Series:
+        """Rows of nodes in ``concepts``, null where there is none."""
+        known = pl.DataFrame({"node": self.concepts["node"], "row": np.arange(self.concepts.height)})
+        return nodes.to_frame("node").join(known, on="node", how="left", maintain_order="left")["row"]
+
+    def node(self, code: str, kind: str | None = None) -> str:
+        """Returns the node of a code: of that kind, else the one whose node is the code itself.
+
+        Another spelling of the code (``e119``) and another id of the concept (OBO's ``alt_id``) are understood.
+
+        Raises:
+            UnknownCodeError: no such concept; the message suggests close ones.
+        """
+        for spelling in dict.fromkeys((code, self._normal(code))):
+            found = [spelling] if spelling in self.positions else []
+            found += self._codes.get(spelling, [])
+            if kind is not None:
+                found = [node for node in found if self._column("kind")[self.positions[node]] == kind]
+            if found:
+                return found[0]
+        wanted = "concept" if kind is None else kind
+        raise UnknownCodeError(
+            f"no such {wanted} in {self.system} {self.release}", got=repr(code), then=self._advice(code)
+        )
+
+    def _normal(self, code: str) -> str:
+        if self.system not in SYSTEMS:
+            return code
+        try:
+            return check_code(self.system, code)
+        except InputError:
+            return code
+
+    def _advice(self, code: str) -> str | None:
+        """Close nodes among the alphabetical neighbours: looking at all of SNOMED CT would take seconds."""
+        ordered = self._sorted_nodes
+        at = bisect_left(ordered, self._normal(code))
+        close = get_close_matches(self._normal(code), ordered[max(0, at - 200) : at + 200], n=3)
+        return f"did you mean {', '.join(close)}?" if close else None
+
+    @cached_property
+    def _sorted_nodes(self) -> list[str]:
+        return sorted(self.nodes)
+
+    def _column(self, name: str) -> list[Any]:
+        """A column of ``concepts`` as a list, kept."""
+        if name not in self._lists:
+            self._lists[name] = self.concepts[name].to_list()
+        return self._lists[name]
+
+    @cached_property
+    def _lists(self) -> dict[str, list[Any]]:
+        return {}
+
+    def _at(self, code: str) -> int:
+        return self.positions[self.node(code)]
+
+    def _named(self, positions: Iterable[int]) -> frozenset[str]:
+        nodes = self.nodes
+        return frozenset(nodes[position] for position in positions)
+
+    # -- the hierarchy --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def graph(self) -> nx.DiGraph:
+        """The hierarchy as a frozen ``networkx.DiGraph``, edges parent→child, built on first use."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.nodes)
+        graph.add_edges_from(self.edges.select("parent", "child").iter_rows())
+        return nx.freeze(graph)
+
+    def name(self, code: str) -> str:
+        """Returns the preferred name."""
+        return str(self._column("name")[self._at(code)])
+
+    def parents(self, code: str) -> frozenset[str]:
+        """Returns the concepts one edge above."""
+        return self._named(self.dag.up.of_many(np.array([self._at(code)])))
+
+    def children(self, code: str) -> frozenset[str]:
+        """Returns the concepts one edge below."""
+        return self._named(self.dag.down.of_many(np.array([self._at(code)])))
+
+    def ancestors(self, code: str) -> frozenset[str]:
+        """Returns every concept above, itself left out."""
+        return self._named(self.dag.up.reached(self._at(code)))
+
+    def descendants(self, code: str) -> frozenset[str]:
+        """Returns every concept below, itself left out."""
+        return self._named(self.dag.down.reached(self._at(code)))
+
+    def is_a(self, code: str, ancestor: str) -> bool:
+        """Says whether a concept is the other one or lies below it."""
+        here, above = self._at(code), self._at(ancestor)
+        return here == above or above in self.dag.up.reached(here)
+
+    def depth(self, code: str) -> int:
+        """Returns the number of edges on the shortest path from a root; roots have depth 0."""
+        return int(self.dag.depths[self._at(code)])
+
+    def lowest_common_ancestors(self, *codes: str) -> frozenset[str]:
+        """Returns the concepts that subsume all of these and subsume no other such concept.
+
+        A concept subsumes itself: of a concept and its ancestor the answer is the ancestor.
+        """
+        if not codes:
+            raise InputError("no codes to find common ancestors of", expected="one code or more")
+        up = self.dag.up.reached
+        common = reduce(frozenset.__and__, (up(at) | {at} for at in map(self._at, codes)))
+        return self._named(common.difference(*(up(at) for at in common)))
+
+    # -- another ontology out of this one -------------------------------------------------------------------------
+
+    def with_terms(self, extra: pl.DataFrame) -> Ontology:
+        """Returns the same release with more terms; those it has already are left out.
+
+        Args:
+            extra: ``code, term`` and, if not all are synonyms, ``kind``. A code means the node of that code.
+
+        Raises:
+            InputError: columns are missing or a term is empty.
+            UnknownCodeError: codes that this release does not hold; the message counts them.
+        """
+        if missing := {"code", "term"} - set(extra.columns):
+            raise InputError(
+                "extra terms lack columns", got=", ".join(extra.columns), expected=", ".join(sorted(missing))
+            )
+        kinds = extra["kind"] if "kind" in extra.columns else pl.Series(["synonym"] * extra.height, dtype=pl.String)
+        codes = extra["code"].cast(pl.String).unique(maintain_order=True).drop_nulls().to_list()
+        nodes = self._nodes_of_known(codes)
+        added = extra.select(pl.col("code").cast(pl.String), pl.col("term").str.strip_chars(), kind=kinds)
+        if added.select(pl.any_horizontal(pl.all().is_null().any()) | (pl.col("term") == "").any()).item():
+            raise InputError("extra terms hold an empty code, term or kind", expected="all three on every row")
+        added = added.with_columns(node=pl.col("code").replace_strict(nodes, return_dtype=pl.String))
+        added = added.with_columns(code=self._codes_at(added["node"]))
+        terms = pl.concat([self.terms, added], how="diagonal").unique(
+            ["node", "term"], keep="first", maintain_order=True
+        )
+        return replace(self, terms=terms)
+
+    def _nodes_of_known(self, codes: list[str]) -> dict[str, str]:
+        nodes: dict[str, str] = {}
+        unknown: list[str] = []
+        for code in codes:
+            try:
+                nodes[code] = self.node(code)
+            except UnknownCodeError:
+                unknown.append(code)
+        if unknown:
+            shown = ", ".join(unknown[:5])
+            raise UnknownCodeError(
+                f"{len(unknown)} of {len(codes)} codes are not in {self.system} {self.release}", got=shown
+            )
+        return nodes
+
+    def _codes_at(self, nodes: pl.Series) -> pl.Series:
+        return self.concepts["code"].gather(self._rows(nodes))
+
+
+def _check_columns(ontology: Ontology) -> None:
+    for frame_name, columns in _COLUMNS.items():
+        frame = getattr(ontology, frame_name)
+        if frame is not None and (missing := [column for column in columns if column not in frame.columns]):
+            expected = f"columns {', '.join(columns)}"
+            raise InputError(
+                f"the {frame_name} frame lacks {', '.join(missing)}",
+                got=f"{', '.join(frame.columns)}",
+                expected=expected,
+            )
+
+
+def _check_nodes(ontology: Ontology) -> None:
+    concepts = ontology.concepts
+    if not concepts.height:
+        raise InputError("an ontology without concepts", then="was the right release file given?")
+    keys = concepts.select("node", "code", "name")
+    if keys.null_count().sum_horizontal().item():
+        raise InputError("a concept without node, code or name", expected="all three on every row of concepts")
+    _none(
+        concepts.filter(pl.col("node").is_duplicated())["node"].unique(maintain_order=True),
+        "nodes stand on several rows of concepts",
+    )
+    known = concepts.select("node")
+    for side in ("parent", "child"):
+        lost = ontology.edges.join(known, left_on=side, right_on="node", how="anti", nulls_equal=False)
+        _none(lost[side], f"edges have a {side} that is no concept")
+    _none(ontology.terms.join(known, on="node", how="anti")["node"], "terms belong to no concept")
+    _none(ontology.edges.filter(ontology.edges.is_duplicated())["child"], "edges stand on several rows")
+
+
+def _none(wrong: pl.Series, what: str) -> None:
+    if len(wrong):
+        raise InputError(f"{len(wrong)} {what}", got=", ".join(map(str, wrong.head(5))), then="check the release files")
+
+
+def _check_acyclic(ontology: Ontology) -> None:
+    stuck = np.flatnonzero(ontology.dag.levels < 0)
+    if not len(stuck):
+        return
+    graph = nx.DiGraph()
+    graph.add_edges_from(ontology.edges.select("parent", "child").iter_rows())
+    knots = [knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1 or graph.has_edge(*[*knot] * 2)]
+    cycles = (nx.find_cycle(graph.subgraph(knot)) for knot in sorted(knots, key=min))
+    shown = "; ".join(" → ".join([*(edge[0] for edge in cycle), cycle[0][0]]) for cycle in islice(cycles, 5))
+    raise InputError(
+        "a concept may not be its own ancestor", got=f"{len(knots)} cycles, the first {min(5, len(knots))} are {shown}"
+    )
