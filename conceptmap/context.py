@@ -1,0 +1,257 @@
+"""Context of mentions: negation, subject, temporality and certainty, by trigger phrases and their scope (ConText).
+
+After Chapman et al. 2001 (NegEx) and Harkema et al. 2009 (ConText): a trigger reaches forward or backward over the
+sentence until a stop phrase, the start of another clause, or its longest reach; pseudo-triggers ("no increase") hold
+their words and do nothing. Sections give defaults: what stands under "Family history" is the family's.
+
+Two definitions differ from ConText's on purpose, because codes hang on them. A complaint with a duration ("two-month
+history of cough") is recent whatever its length, and "consistent with" and its like are possible: the ICD-10-CM
+guidelines (II.H) count them among the uncertain terms.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from conceptmap.errors import InputError
+from conceptmap.sections import Section
+from conceptmap.sentences import ITEM, sentences
+from conceptmap.triggers import Hit, Token, find_triggers, tokens
+
+__all__ = ["Context", "assess"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a note says of a mention; ``None`` is "not assessed", never "no".
+
+    ``subject`` is "patient", "family" or "other"; ``temporality`` "recent", "historical" or "hypothetical";
+    ``certainty`` "certain" or "possible".
+    """
+
+    negated: bool | None = None
+    subject: str | None = None
+    temporality: str | None = None
+    certainty: str | None = None
+
+
+_SECTION_SUBJECT: Final = {"family history": "family"}
+_SECTION_TEMPORALITY: Final = {
+    "past medical history": "historical",
+    "past surgical history": "historical",
+    "instructions": "hypothetical",
+    "discharge instructions": "hypothetical",
+}
+_NEGATED_SECTIONS: Final = frozenset({"pertinent negatives"})
+_VERBS: Final = frozenset(
+    "is are was were has had have shows showed showing reveals revealed demonstrates demonstrated presents presented"
+    " developed develops underwent received started began complained appeared appears remained remains became"
+    " required underwent undergoes suffered experienced continued continues does did will would".split()
+)
+_SEEN: Final = frozenset(
+    "noted seen observed found present detected identified appreciated reported evident visualized demonstrated"
+    " palpated".split()
+)
+_SUBJECTS: Final = frozenset("he she they it we i patient pt the his her a an this there who which".split())
+_LONGEST_STEM: Final = 24
+
+
+def assess(text: str, spans: Sequence[tuple[int, int]], sections: Sequence[Section]) -> list[Context]:
+    """Assess mentions in their sentences.
+
+    Args:
+        text: the note.
+        spans: half-open ``(start, end)`` of the mentions in code points, in any order; they may nest and overlap.
+        sections: the note's ``sections(text)``; an empty list leaves out what sections tell.
+
+    Returns:
+        One context for each span, in their order; a mention in a heading is not assessed: all four are ``None``.
+
+    Raises:
+        InputError: a span is empty or reaches beyond the note.
+
+    >>> assess("Denies cough but has fever.", [(7, 12), (21, 26)], [])  # doctest: +NORMALIZE_WHITESPACE
+    [Context(negated=True, subject='patient', temporality='recent', certainty='certain'),
+     Context(negated=False, subject='patient', temporality='recent', certainty='certain')]
+    """
+    if not spans:
+        return []
+    note = _Note(text, sections)
+    by_window: dict[tuple[int, int], list[int]] = {}
+    found = [Context()] * len(spans)
+    for place, (start, end) in enumerate(spans):
+        if not 0 <= start < end <= len(text):
+            raise InputError("a mention does not fit its note", got=(start, end), expected=f"within 0 and {len(text)}")
+        window = note.window(start, end)
+        if window is not None:
+            by_window.setdefault(window, []).append(place)
+    for (first, last), places in by_window.items():
+        sentence = note.sentence(first, last, [spans[place] for place in places])
+        for place in places:
+            found[place] = sentence.context(*spans[place])
+    return found
+
+
+class _Note:
+    """A note's sentences and sections, to find where a mention stands."""
+
+    def __init__(self, text: str, sections: Sequence[Section]) -> None:
+        self.text = text
+        self.sections = sections
+        self.section_starts = [section.start_char for section in sections]
+        self.bounds = sentences(text)
+        self.starts = [start for start, _ in self.bounds]
+
+    def section(self, place: int) -> Section | None:
+        number = bisect_right(self.section_starts, place) - 1
+        return self.sections[number] if number >= 0 else None
+
+    def window(self, start: int, end: int) -> tuple[int, int] | None:
+        """Numbers of the first and last sentence that a mention touches; ``None`` in a heading or in white space."""
+        section = self.section(start)
+        if section is not None and section.heading_start <= start < section.heading_end:
+            return None
+        first = max(bisect_right(self.starts, start) - 1, 0)
+        last = bisect_right(self.starts, end - 1) - 1
+        if last < first or self.bounds[first][1] <= start:
+            return None
+        return first, last
+
+    def sentence(self, first: int, last: int, spans: Sequence[tuple[int, int]]) -> _Sentence:
+        """The tokens and triggers that bear on the mentions of a window."""
+        start, end = self.bounds[first][0], self.bounds[last][1]
+        section = self.section(spans[0][0])
+        if section is not None:
+            start = max(start, section.heading_end)
+            end = min(end, max(section.end_char, *(end for _, end in spans)))
+        stem = self._stem(first, section)
+        words = [*(tokens(self.text, *stem) if stem else ()), *tokens(self.text, start, end)]
+        return _Sentence(words, spans, section.name if section else None)
+
+    def _stem(self, number: int, section: Section | None) -> tuple[int, int] | None:
+        """The line that opens the list that a sentence is an item of ("She denies:")."""
+        floor = section.heading_end if section else 0
+        for before in range(number - 1, max(number - _LONGEST_STEM, -1), -1):
+            start, end = self.bounds[before + 1]
+            if not (ITEM.match(self.text, start) or (end - start < 50 and self.text[end - 1] != ".")):
+                return None
+            start, end = self.bounds[before]
+            if start < floor:
+                return None
+            if self.text[end - 1] == ":":
+                return start, end
+        return None
+
+
+class _Sentence:
+    """A sentence's tokens and triggers, and what they say of its mentions."""
+
+    def __init__(self, words: list[Token], spans: Sequence[tuple[int, int]], section: str | None) -> None:
+        self.tokens = words
+        self.words = [token.word for token in words]
+        self.starts = [token.start for token in words]
+        self.section = section
+        self.hits = find_triggers(self.words)
+        self.mentions = sorted({self._place(*span) for span in spans}) if self.hits else []
+
+    def _place(self, start: int, end: int) -> tuple[int, int]:
+        """First and last (half-open) token of a mention."""
+        first = max(bisect_right(self.starts, start) - 1, 0)
+        if self.tokens[first].end <= start:
+            first += 1
+        return first, max(bisect_right(self.starts, end - 1), first + 1)
+
+    def context(self, start: int, end: int) -> Context:
+        """The context of one mention."""
+        place = self._place(start, end)
+        hits = [hit for hit in self.hits if self._active(hit, place)]
+        stops = [hit for hit in hits if hit.trigger.direction == "stop"]
+        reached: dict[str, int] = {}
+        for hit in hits:
+            if hit.trigger.direction != "stop" and self._reaches(hit, place, stops):
+                gap = place[0] - hit.last if hit.last <= place[0] else hit.first - place[1]
+                category = hit.trigger.category
+                reached[category] = min(gap, reached.get(category, gap))
+        stopped = {hit.trigger.category for hit in stops}
+        return Context(
+            negated="negated" in reached or (self.section in _NEGATED_SECTIONS and "negated" not in stopped),
+            subject=self._subject(reached, stopped),
+            temporality=self._temporality(reached, stopped),
+            certainty="possible" if "possible" in reached else "certain",
+        )
+
+    def _subject(self, reached: dict[str, int], stopped: set[str]) -> str:
+        people = [name for name in ("family", "other") if name in reached]
+        if people:
+            return min(people, key=reached.__getitem__)
+        return "patient" if "family" in stopped else _SECTION_SUBJECT.get(self.section or "", "patient")
+
+    def _temporality(self, reached: dict[str, int], stopped: set[str]) -> str:
+        for name in ("hypothetical", "historical"):
+            if name in reached:
+                return name
+        default = _SECTION_TEMPORALITY.get(self.section or "", "recent")
+        return "recent" if default in stopped else default
+
+    def _active(self, hit: Hit, place: tuple[int, int]) -> bool:
+        """Whether a trigger stands outside the mention and is not a part of another mention."""
+        if hit.first < place[1] and place[0] < hit.last:
+            return False
+        return not any(
+            first <= hit.first and hit.last <= last and not (first < place[1] and place[0] < last)
+            for first, last in self.mentions
+        )
+
+    def _reaches(self, hit: Hit, place: tuple[int, int], stops: Sequence[Hit]) -> bool:
+        """Whether nothing between a trigger and a mention ends the trigger's scope."""
+        trigger = hit.trigger
+        if hit.last <= place[0]:
+            start, end, forward = hit.last, place[0], True
+        else:
+            start, end, forward = place[1], hit.first, False
+        if trigger.direction != "both" and (trigger.direction == "forward") != forward:
+            return False
+        if end - start > (0 if trigger.reach == "next" else trigger.words) or ";" in self.words[start:end]:
+            return False
+        if any(start <= stop.first < end and stop.trigger.category in {trigger.category, "any"} for stop in stops):
+            return False
+        if trigger.reach == "phrase":
+            return "," not in self.words[start:end] or (forward and self._or_list(start, place[0]))
+        return not (self._clause_between(start, place) if forward else self._verb_before(place, end))
+
+    def _or_list(self, start: int, first: int) -> bool:
+        """Whether the commas between belong to a list that an "or" closes: "possible edema, atelectasis or pneumonia"."""
+        following = self.words[start : first + 8]
+        if "or" not in following:
+            return False
+        return not _VERBS.intersection(following[: following.index("or")])
+
+    def _clause_between(self, start: int, place: tuple[int, int]) -> bool:
+        """Whether another clause begins between a trigger and the mention after it."""
+        for comma in range(start, place[0]):
+            word = self.words[comma]
+            if word == "," and self._is_clause(comma + 1):
+                return True
+            if word == "and" and self.words[comma + 1] in _SUBJECTS and self._is_clause(comma + 1):
+                return True
+        return False
+
+    def _is_clause(self, start: int) -> bool:
+        """Whether the words from ``start`` to the next comma have a verb of their own."""
+        end = start
+        while end < len(self.words) and self.words[end] not in {",", ";"}:
+            end += 1
+        segment = self.words[start:end]
+        if not segment or segment[0] in {"or", "nor"}:
+            return False
+        return not _VERBS.isdisjoint(segment) and _SEEN.isdisjoint(segment)
+
+    def _verb_before(self, place: tuple[int, int], end: int) -> bool:
+        """Whether a mention belongs to an earlier clause than the trigger behind it."""
+        between = self.words[place[1] : end]
+        if not _VERBS.isdisjoint(between):
+            return True
+        return ("," in between or "and" in between) and not _VERBS.isdisjoint(self.words[: place[0]])
