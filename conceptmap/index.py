@@ -1,0 +1,401 @@
+"""ConceptIndex: the terms of an ontology as rows of a matrix, built once, kept in a folder, searched exactly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conceptmap import indexfiles
+from conceptmap.encoders.embeddings import TokenEmbeddings
+from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
+from conceptmap.indexfiles import CheckedFile
+from conceptmap.indexrows import encode_rows, store_given
+from conceptmap.manifest import STORED_TYPES, Manifest, stored_type
+from conceptmap.topk import TopK, prepare, topk
+
+if TYPE_CHECKING:
+    from conceptmap.ontology import Ontology
+    from conceptmap.topk.rows import Prepared
+
+__all__ = ["ConceptIndex"]
+
+VERIFY_AT_OPENING = 1 << 30
+"""Bytes: vectors of at least this size are checked block by block as they are first read."""
+VECTORS = "vectors.safetensors"
+FRAMES = ("concepts", "terms", "edges", "maps", "notes")
+GIVEN = "vector"
+"""Kind of the term rows that stand for given vectors; they are no terms of the ontology."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptIndex:
+    """The rows of one ontology, with its concepts, terms, hierarchy, maps and notes.
+
+    Attributes:
+        manifest: what the index is.
+        concepts: as the ontology's, a row per concept.
+        terms: as the ontology's, with ``row``: the term's row in the matrix, null where it has none.
+        edges: ``parent, child``.
+        maps: maps to other systems, or None.
+        notes: definitions and instructions, or None.
+        vectors: the stored rows, memory-mapped when opened. *Shape:* (n_rows, dim) float16, float32, or uint16 bit
+            patterns of bfloat16; None for a lexical index.
+        norms: their Euclidean norms. *Shape:* (n_rows,) float64; None for a lexical index.
+        checked: the file of the vectors, when opened from a folder.
+        first_byte: where the vectors start in it.
+    """
+
+    manifest: Manifest
+    concepts: pl.DataFrame
+    terms: pl.DataFrame
+    edges: pl.DataFrame
+    maps: pl.DataFrame | None = None
+    notes: pl.DataFrame | None = None
+    vectors: NDArray[Any] | None = field(default=None, repr=False)
+    norms: NDArray[np.float64] | None = field(default=None, repr=False)
+    checked: CheckedFile | None = field(default=None, repr=False)
+    first_byte: int = field(default=0, repr=False)
+
+    def __repr__(self) -> str:
+        what = f"{self.n_rows:,} rows x {self.dim}" if self.dim else f"{self.n_rows:,} terms without vectors"
+        return f"ConceptIndex({self.system!r}, release {self.release!r}, {self.concepts.height:,} concepts, {what})"
+
+    # -- making one -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def build(
+        cls,
+        ontology: Ontology,
+        encode_terms: Callable[[Sequence[str]], NDArray[Any]] | None,
+        *,
+        encoder_name: str = "custom",
+        revision: str = "",
+        dtype: str = "float16",
+        centre: bool = False,
+        pooling: str = "mean",
+        facts: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ConceptIndex:
+        """A row for every term of the ontology. Equal strings are encoded once.
+
+        Args:
+            ontology: any release.
+            encode_terms: strings in, vectors out, *Shape:* (n_terms, dim); None for an index without vectors.
+            encoder_name: recorded, and compared by those who open the index with an encoder.
+            revision: the encoder's.
+            dtype: "float16", "bfloat16" or "float32". 16-bit rows are stored at unit length, float32 as encoded.
+            centre: subtract the mean concept vector from every row (and never from a query).
+            pooling: recorded.
+            facts: more strings to record.
+            progress: called with (encoded strings, all strings).
+
+        Raises:
+            InputError: the ontology has no terms, the type is unknown, or a vector is zero, NaN or infinite.
+        """
+        if not ontology.terms.height:
+            raise InputError("the ontology has no terms", then="an index needs at least one")
+        terms = ontology.terms.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("row"))
+        vectors, norms = None, None
+        if encode_terms is not None:
+            stored_type(dtype)
+            concept_of = _positions(terms, ontology.concepts)
+            vectors, norms = encode_rows(
+                terms["term"], encode_terms, dtype, concepts=concept_of if centre else None, progress=progress
+            )
+        manifest = Manifest(
+            system=ontology.system,
+            release=ontology.release,
+            encoder="" if vectors is None else encoder_name,
+            revision="" if vectors is None else revision,
+            dim=0 if vectors is None else vectors.shape[1],
+            dtype=dtype,
+            rows=terms.height,
+            concepts=ontology.concepts.height,
+            pooling=pooling,
+            centring="mean" if centre and vectors is not None else "none",
+            facts=dict(facts or {}),
+        )
+        return _assembled(manifest, ontology, terms, vectors, norms)
+
+    @classmethod
+    def from_vectors(
+        cls,
+        codes: Sequence[str],
+        vectors: NDArray[Any],
+        ontology: Ontology,
+        *,
+        terms: Sequence[str] | None = None,
+        encoder_name: str = "given",
+        revision: str = "",
+        dtype: str = "float32",
+        facts: Mapping[str, str] | None = None,
+    ) -> ConceptIndex:
+        """An index of given vectors, a row each; several of one concept are kept, and its score is its best row's.
+
+        Args:
+            codes: the concept of every vector, *Shape:* (n_rows,): a code or a node.
+            vectors: *Shape:* (n_rows, dim).
+            ontology: where the codes live. Its own terms are kept, without rows, for lexical search.
+            terms: what each vector stands for; the concept's name by default. *Shape:* (n_rows,).
+            encoder_name: recorded.
+            revision: recorded.
+            dtype: as in `build`.
+            facts: more strings to record.
+
+        Raises:
+            InputError: lengths differ, or a vector is zero, NaN or infinite.
+            UnknownCodeError: a code that the ontology does not hold.
+        """
+        stored_type(dtype)
+        if len(codes) != len(vectors) or not len(codes):
+            raise InputError("codes and vectors do not fit", got=f"{len(codes)} and {len(vectors)}", expected="as many")
+        if terms is not None and len(terms) != len(codes):
+            raise InputError("codes and terms do not fit", got=f"{len(codes)} and {len(terms)}", expected="as many")
+        given = _given_terms(codes, terms, ontology)
+        stored, norms = store_given(np.asarray(vectors), dtype)
+        kept = ontology.terms.with_columns(pl.lit(None, dtype=pl.Int64).alias("row"))
+        manifest = Manifest(
+            system=ontology.system,
+            release=ontology.release,
+            encoder=encoder_name,
+            revision=revision,
+            dim=stored.shape[1],
+            dtype=dtype,
+            rows=len(stored),
+            concepts=ontology.concepts.height,
+            pooling="given",
+            centring="none",
+            facts=dict(facts or {}),
+        )
+        return _assembled(manifest, ontology, pl.concat([given, kept], how="diagonal_relaxed"), stored, norms)
+
+    # -- on disk --------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the index into a folder, which appears whole or not at all.
+
+        Raises:
+            InputError: the folder exists and holds something else than an index.
+            OutOfSpaceError: the disk is full.
+        """
+        target = Path(folder)
+        if self.vectors is not None:
+            self.verify()
+        with indexfiles.new_folder(target) as partial:
+            for name in FRAMES:
+                frame = getattr(self, name)
+                if frame is not None:
+                    indexfiles.write_frame(partial / f"{name}.parquet", frame)
+            if self.vectors is not None and self.norms is not None:
+                tensors = {"norms": ("F64", self.norms), "vectors": (stored_type(self.manifest.dtype), self.vectors)}
+                indexfiles.write_tensors(partial / VECTORS, tensors)
+            files = indexfiles.digests_of(partial)
+            indexfiles.write_json(partial / "manifest.json", replace(self.manifest, files=files).as_json())
+        return target
+
+    @classmethod
+    def open(cls, folder: str | Path) -> ConceptIndex:
+        """Open a saved index; vectors stay on disk, memory-mapped.
+
+        Raises:
+            IndexMismatchError: no index there, another format version, or a damaged file (the message names it).
+        """
+        source = Path(folder)
+        if not (source / "manifest.json").is_file():
+            raise IndexMismatchError(f"{source} is not an index", expected="a folder that holds manifest.json")
+        manifest = Manifest.from_json(indexfiles.read_json(source / "manifest.json"), source / "manifest.json")
+        frames = {name: _opened_frame(source, name, manifest) for name in FRAMES}
+        index = cls(manifest, **frames)  # type: ignore[arg-type]
+        return index if not manifest.dim else replace(index, **_opened_vectors(source, manifest))
+
+    def verify(self) -> None:
+        """Compare every block of the vectors with its checksum (frames were checked at opening).
+
+        Raises:
+            IndexMismatchError: damaged; the message names the file.
+        """
+        if self.checked is not None:
+            self.checked.verify()
+
+    # -- searching ------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        vectors: NDArray[np.floating[Any]] | TokenEmbeddings,
+        k: int = 10,
+        *,
+        per: str = "concept",
+        codes: Iterable[str] | None = None,
+    ) -> TopK:
+        """The k best concepts, each by its best row, or the k best rows; exact, see `conceptmap.topk`.
+
+        Args:
+            vectors: *Shape:* (n, dim) float32, or the tokens of a note.
+            k: answers for each vector; padded with row -1 and score -inf where there are fewer.
+            per: "concept" or "row".
+            codes: only these concepts may answer (codes or nodes).
+
+        Returns:
+            Scores *Shape:* (n, k) float32 and rows *Shape:* (n, k) int64; ``row_concept[row]`` is the concept's place.
+
+        Raises:
+            IndexMismatchError: the index has no vectors, or vectors of another width.
+            InputError: a vector is zero, NaN or infinite, or ``per`` is unknown.
+            UnknownCodeError: a code that the index does not hold.
+        """
+        if per not in ("concept", "row"):
+            raise InputError("per is unknown", got=repr(per), expected="'concept' or 'row'")
+        asked = vectors.vectors if isinstance(vectors, TokenEmbeddings) else np.asarray(vectors)
+        prepared = self._prepared
+        if asked.ndim != 2 or asked.shape[1] != self.dim:
+            got = asked.shape[1] if asked.ndim == 2 else f"shape {asked.shape}"
+            raise IndexMismatchError(
+                f"expected vectors of width {self.dim}, got {got}: was the index built with another encoder?"
+            )
+        groups = self.row_concept if per == "concept" else None
+        return topk(asked, prepared, k, mask=None if codes is None else self.mask(codes), groups=groups)
+
+    def mask(self, codes: Iterable[str]) -> NDArray[np.bool_]:
+        """Rows of the given concepts (codes or nodes). *Shape:* (n_rows,) bool.
+
+        Raises:
+            UnknownCodeError: a code that the index does not hold.
+        """
+        wanted = pl.Series("code", sorted(set(codes)), dtype=pl.String)
+        known = pl.concat([self.concepts["code"], self.concepts["node"]])
+        if (unknown := wanted.filter(~wanted.is_in(known.implode()))).len():
+            raise UnknownCodeError(f"{unknown.len()} codes are not in {self.system}", got=unknown.head(3).to_list())
+        chosen = self.concepts.select(
+            pl.col("code").is_in(wanted.implode()) | pl.col("node").is_in(wanted.implode())
+        ).to_series()
+        flags: NDArray[np.bool_] = chosen.to_numpy()[self.row_concept]
+        return flags
+
+    @cached_property
+    def row_concept(self) -> NDArray[np.int64]:
+        """Place in ``concepts`` of every row's concept. *Shape:* (n_rows,) int64."""
+        with_rows = self.terms.filter(pl.col("row").is_not_null()).sort("row")
+        places = _positions(with_rows, self.concepts)
+        places.flags.writeable = False
+        return places
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        if self.vectors is None:
+            raise IndexMismatchError("this index has no vectors", then="build it with an encoder to search by vector")
+        return prepare(self.vectors, norms=self.norms, dtype=self.manifest.dtype, verify=self._verify_rows)
+
+    def _verify_rows(self, start: int, stop: int) -> None:
+        if self.checked is not None and self.vectors is not None:
+            width = self.vectors.strides[0]
+            self.checked.verify(self.first_byte + start * width, self.first_byte + stop * width)
+
+    # -- what it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def system(self) -> str:
+        """Prefix of the ontology."""
+        return self.manifest.system
+
+    @property
+    def release(self) -> str:
+        """Version of the ontology."""
+        return self.manifest.release
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors, 0 for a lexical index."""
+        return self.manifest.dim
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the matrix; of a lexical index, its terms."""
+        return self.manifest.rows
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the manifest, which holds the digests of all other files once the index was opened."""
+        return hashlib.sha256(json.dumps(self.manifest.as_json(), sort_keys=True).encode()).hexdigest()
+
+    def ontology(self) -> Ontology:
+        """The ontology that the index was made of."""
+        from conceptmap.ontology import Ontology
+
+        terms = self.terms.filter(pl.col("kind") != GIVEN).drop("row")
+        return Ontology(self.system, self.release, self.concepts, terms, self.edges, self.maps, self.notes)
+
+
+def _positions(terms: pl.DataFrame, concepts: pl.DataFrame) -> NDArray[np.int64]:
+    """Place in ``concepts`` of every term's node. *Shape:* (n_terms,) int64."""
+    places = concepts.select("node", pl.int_range(pl.len(), dtype=pl.Int64).alias("place"))
+    joined = terms.select("node").join(places, on="node", how="left", maintain_order="left")["place"]
+    return joined.to_numpy().astype(np.int64)
+
+
+def _given_terms(codes: Sequence[str], terms: Sequence[str] | None, ontology: Ontology) -> pl.DataFrame:
+    """Term rows that stand for given vectors, in their order."""
+    asked = pl.DataFrame({"asked": list(codes)}, schema={"asked": pl.String})
+    keys = pl.concat(
+        [ontology.concepts.select(pl.col("node").alias("asked"), "node", "code", "name"),
+         ontology.concepts.select(pl.col("code").alias("asked"), "node", "code", "name")]
+    ).unique("asked", keep="first", maintain_order=True)  # fmt: skip
+    found = asked.join(keys, on="asked", how="left", maintain_order="left")
+    if (unknown := found.filter(pl.col("node").is_null())["asked"]).len():
+        raise UnknownCodeError(f"{unknown.len()} codes are not in the ontology", got=unknown.head(3).to_list())
+    term = found["name"] if terms is None else pl.Series(list(terms), dtype=pl.String)
+    return found.select(
+        "node",
+        "code",
+        term.alias("term"),
+        pl.lit(GIVEN).alias("kind"),
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+    )
+
+
+def _assembled(
+    manifest: Manifest,
+    ontology: Ontology,
+    terms: pl.DataFrame,
+    vectors: NDArray[Any] | None,
+    norms: NDArray[np.float64] | None,
+) -> ConceptIndex:
+    ordered = terms.select("row", *(name for name in terms.columns if name != "row"))
+    frames = (ontology.concepts, ordered, ontology.edges, ontology.maps, ontology.notes)
+    return ConceptIndex(manifest, *frames, vectors=vectors, norms=norms)
+
+
+def _opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame | None:
+    file = f"{name}.parquet"
+    if file in manifest.files:
+        return indexfiles.read_frame(folder / file, manifest.files[file])
+    if name in ("maps", "notes"):
+        return None
+    raise IndexMismatchError(f"{folder} is damaged", got=f"no {file} in its manifest", then="build the index again")
+
+
+def _opened_vectors(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """Vectors and norms, memory-mapped; checked now when small, else as they are read."""
+    path = folder / VECTORS
+    if VECTORS not in manifest.files:
+        raise IndexMismatchError(f"{folder} is damaged", got=f"no {VECTORS}", then="build the index again")
+    checked = CheckedFile(path, manifest.files[VECTORS])
+    small = checked.digest.bytes < VERIFY_AT_OPENING
+    checked.verify(0, None if small else indexfiles.BLOCK_BYTES)
+    tensors = indexfiles.read_tensors(path)
+    kind, vectors, first = tensors["vectors"]
+    _, norms, norms_first = tensors["norms"]
+    checked.verify(norms_first, norms_first + norms.nbytes)
+    got = (kind, vectors.shape, norms.shape)
+    expected = (STORED_TYPES.get(manifest.dtype), (manifest.rows, manifest.dim), (manifest.rows,))
+    if got != expected:
+        raise IndexMismatchError(f"{path} is not what its manifest says", got=got, expected=expected)
+    return {"vectors": vectors, "norms": norms, "checked": checked, "first_byte": first}

@@ -1,0 +1,242 @@
+"""Files of an index folder: written whole or not at all, opened memory-mapped, checked block by block."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.files import fsync_folder, writing
+
+__all__ = [
+    "BLOCK_BYTES",
+    "CheckedFile",
+    "FileDigest",
+    "digests_of",
+    "new_folder",
+    "read_frame",
+    "read_json",
+    "read_tensors",
+    "write_frame",
+    "write_json",
+    "write_tensors",
+]
+
+BLOCK_BYTES = 16 << 20
+SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "BF16": np.dtype("<u2"),
+}
+"""BF16 has no numpy type: its bit patterns are held as uint16."""
+MAX_HEADER = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """What a file must hold: its length in bytes and the sha256 of the whole and of every 16 MiB."""
+
+    bytes: int
+    sha256: str
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """A file whose blocks are compared with their checksums, each once and before it is trusted."""
+
+    path: Path
+    digest: FileDigest
+    verified: set[int] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def verify(self, start: int = 0, stop: int | None = None) -> None:
+        """Check the blocks that hold bytes ``start`` to ``stop`` and have not been checked yet.
+
+        Raises:
+            IndexMismatchError: the file is missing, has another length, or a block has other bytes.
+        """
+        end = self.digest.bytes if stop is None else stop
+        wanted = range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES))
+        with self.lock:
+            missing = [block for block in wanted if block not in self.verified]
+            if not missing:
+                return
+            _check_length(self.path, self.digest)
+            with ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1)) as threads:
+                for block, found in zip(missing, threads.map(self._sha256, missing), strict=True):
+                    if found != self.digest.blocks[block]:
+                        raise _damaged(
+                            self.path, f"other bytes in the {BLOCK_BYTES >> 20} MiB from {block * BLOCK_BYTES}"
+                        )
+                    self.verified.add(block)
+
+    def _sha256(self, block: int) -> str:
+        with self.path.open("rb") as file:
+            file.seek(block * BLOCK_BYTES)
+            return hashlib.sha256(file.read(BLOCK_BYTES)).hexdigest()
+
+
+def _check_length(path: Path, digest: FileDigest) -> None:
+    if not path.is_file():
+        raise _damaged(path, "no such file")
+    if path.stat().st_size != digest.bytes:
+        raise _damaged(path, f"{path.stat().st_size} bytes", f"{digest.bytes} bytes")
+
+
+def _damaged(path: Path, got: str, expected: str | None = None) -> IndexMismatchError:
+    return IndexMismatchError(f"{path} is damaged", got=got, expected=expected, then="build the index again")
+
+
+def digest_of(path: Path) -> FileDigest:
+    """Length and checksums of a file, read once."""
+    whole, blocks, total = hashlib.sha256(), [], 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            whole.update(block)
+            blocks.append(hashlib.sha256(block).hexdigest())
+            total += len(block)
+    return FileDigest(total, whole.hexdigest(), tuple(blocks))
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``target`` when the block ends well and vanishes when it does not.
+
+    Raises:
+        InputError: ``target`` exists and is not an index, so that replacing it would lose something else.
+        OutOfSpaceError: the disk is full.
+    """
+    if target.exists() and not (target / "manifest.json").is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} exists and is not an index", then="choose another folder")
+    partial = target.with_name(f".{target.name}.partial-{secrets.token_hex(6)}")
+    try:
+        with writing(target):
+            partial.mkdir(parents=True)
+            yield partial
+            for path in partial.iterdir():
+                _fsync(path)
+            fsync_folder(partial)
+            _replace_folder(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace_folder(partial: Path, target: Path) -> None:
+    """Put the folder in its place; a former one is moved aside first, since folders cannot be exchanged in one step."""
+    former = target.with_name(f".{target.name}.former-{secrets.token_hex(6)}")
+    if target.exists():
+        target.replace(former)
+    partial.replace(target)
+    fsync_folder(target.parent)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """An object as indented JSON in UTF-8."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        IndexMismatchError: missing, unreadable, or not an object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, type(error).__name__, "a JSON object") from error
+    if not isinstance(value, dict):
+        raise _damaged(path, type(value).__name__, "a JSON object")
+    return value
+
+
+def write_frame(path: Path, frame: pl.DataFrame) -> None:
+    """A frame as parquet."""
+    frame.write_parquet(path, compression="zstd")
+
+
+def read_frame(path: Path, digest: FileDigest) -> pl.DataFrame:
+    """A parquet file, checked and parsed from the same bytes.
+
+    Raises:
+        IndexMismatchError: missing or damaged.
+    """
+    _check_length(path, digest)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest.sha256:
+        raise _damaged(path, "other bytes")
+    return pl.read_parquet(io.BytesIO(content))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -> None:
+    """A safetensors file, written straight from memory (the library's own writer copies every array first).
+
+    Args:
+        path: the file.
+        tensors: for each name its safetensors type ("F16", "BF16", ...) and values.
+    """
+    header: dict[str, Any] = {}
+    offset = 0
+    for name, (kind, array) in tensors.items():
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 64 + 56)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for kind, array in tensors.values():
+            file.write(memoryview(np.ascontiguousarray(array, dtype=SAFETENSORS_TYPES[kind])).cast("B"))
+
+
+def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:
+    """Memory-map a safetensors file: for each name its type, values and first byte.
+
+    Raises:
+        IndexMismatchError: not such a file, or a tensor of it lies outside the file.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length <= MAX_HEADER else None
+        content = np.memmap(path, mode="r", dtype=np.uint8, offset=0)
+        return {name: _tensor(content, entry, 8 + length) for name, entry in header.items() if name != "__metadata__"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, type(error).__name__, "a safetensors file") from error
+
+
+def _tensor(content: NDArray[np.uint8], entry: Mapping[str, Any], base: int) -> tuple[str, NDArray[Any], int]:
+    kind, shape = str(entry["dtype"]), tuple(int(axis) for axis in entry["shape"])
+    dtype: np.dtype[Any] = SAFETENSORS_TYPES[kind]
+    start, stop = (base + int(offset) for offset in entry["data_offsets"])
+    if not base <= start <= stop <= len(content) or stop - start != dtype.itemsize * math.prod(shape):
+        raise ValueError("tensor outside its file")
+    return kind, content[start:stop].view(dtype).reshape(shape), start
+
+
+def digests_of(folder: Path) -> dict[str, FileDigest]:
+    """Digests of all files of a folder, by name."""
+    return {path.name: digest_of(path) for path in sorted(folder.iterdir())}

@@ -1,0 +1,139 @@
+"""The rows of an index: terms encoded once each, or given vectors, in the type that they are stored in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conceptmap.errors import InputError
+
+__all__ = ["encode_rows", "from_bfloat16", "store_given", "to_bfloat16"]
+
+STRINGS_AT_ONCE = 2048
+ROWS_AT_ONCE = 8192
+NUMPY_TYPES = {"float16": np.float16, "bfloat16": np.uint16, "float32": np.float32}
+
+
+def encode_rows(
+    terms: pl.Series,
+    encode_terms: Callable[[Sequence[str]], NDArray[Any]],
+    dtype: str,
+    *,
+    concepts: NDArray[np.int64] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Encode the different strings, longest first, and copy each to its rows.
+
+    Strings of like length go together, which saves an encoder its padding; the longest come first, so that too
+    little memory shows at once.
+
+    Args:
+        terms: the string of every row.
+        encode_terms: strings in, *Shape:* (n, dim) out.
+        dtype: type to store.
+        concepts: the concept of every row, to subtract the mean concept vector from all rows; None leaves them.
+        progress: called with (encoded strings, all strings).
+
+    Returns:
+        Stored rows *Shape:* (n_rows, dim) and their norms *Shape:* (n_rows,).
+
+    Raises:
+        InputError: the encoder returns another number of vectors, or one that is zero, NaN or infinite.
+    """
+    strings = pl.DataFrame({"term": terms, "row": np.arange(len(terms))}).group_by("term").agg("row")
+    strings = strings.sort(pl.col("term").str.len_bytes(), "term", descending=[True, False])
+    stored: NDArray[Any] | None = None
+    for start in range(0, strings.height, STRINGS_AT_ONCE):
+        part = strings.slice(start, STRINGS_AT_ONCE)
+        vectors = np.asarray(encode_terms(part["term"].to_list()))
+        if vectors.ndim != 2 or len(vectors) != part.height:
+            raise InputError("the term encoder's answer does not fit", got=vectors.shape, expected=(part.height, "dim"))
+        if stored is None:
+            stored = np.empty((len(terms), vectors.shape[1]), dtype=NUMPY_TYPES[dtype])
+        sources = np.repeat(np.arange(part.height), part["row"].list.len().to_numpy())
+        stored[part["row"].explode().to_numpy()] = _encoded(vectors, dtype)[sources]
+        if progress is not None:
+            progress(min(start + STRINGS_AT_ONCE, strings.height), strings.height)
+    assert stored is not None  # an ontology without terms was refused before
+    if concepts is not None:
+        _centre(stored, dtype, concepts)
+    return stored, row_norms(stored, dtype)
+
+
+def store_given(vectors: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Given vectors in the type to store, and their norms. *Shapes:* (n_rows, dim), (n_rows,).
+
+    Raises:
+        InputError: not two-dimensional, or a row is zero, NaN or infinite.
+    """
+    if vectors.ndim != 2:
+        raise InputError("vectors must have two axes", got=vectors.shape, expected="(n_rows, dim)")
+    stored = np.empty(vectors.shape, dtype=NUMPY_TYPES[dtype])
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        block = vectors[start : start + ROWS_AT_ONCE]
+        stored[start : start + len(block)] = _encoded(block, dtype, first_row=start)
+    return stored, row_norms(stored, dtype)
+
+
+def row_norms(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
+    """Euclidean norms of stored rows. *Shape:* (n_rows,) float64."""
+    norms = np.empty(len(stored))
+    for start in range(0, len(stored), ROWS_AT_ONCE):
+        block = _decoded(stored[start : start + ROWS_AT_ONCE], dtype)
+        norms[start : start + len(block)] = np.sqrt(np.einsum("ij,ij->i", block, block))
+    return norms
+
+
+def _encoded(vectors: NDArray[Any], dtype: str, first_row: int = 0) -> NDArray[Any]:
+    """Rows in the type to store: float32 as they are; 16-bit types at unit length, so that no value overflows."""
+    wide = np.asarray(vectors, dtype=np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    if len(bad):
+        fault = "is a zero vector" if norms[bad[0]] == 0 else "holds NaN or infinity"
+        raise InputError(f"vector {first_row + bad[0]} {fault}, so that it has no cosine")
+    if dtype == "float32":
+        return np.asarray(vectors, dtype=np.float32)
+    unit = wide / norms[:, None]
+    return to_bfloat16(unit.astype(np.float32)) if dtype == "bfloat16" else unit.astype(np.float16)
+
+
+def _decoded(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
+    return (from_bfloat16(stored) if dtype == "bfloat16" else stored).astype(np.float64)
+
+
+def _centre(stored: NDArray[Any], dtype: str, concepts: NDArray[np.int64]) -> None:
+    """Subtract the mean concept vector (the mean over concepts of the mean of each one's unit rows) from every row."""
+    weights = 1.0 / np.bincount(concepts)[concepts]
+    mean = np.zeros(stored.shape[1])
+    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(stored), ROWS_AT_ONCE)]
+    for block in blocks:
+        mean += weights[block] @ _unit(stored[block], dtype)
+    mean /= weights.sum()
+    for block in blocks:
+        stored[block] = _encoded(_unit(stored[block], dtype) - mean, dtype, first_row=block.start)
+
+
+def _unit(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
+    rows = _decoded(stored, dtype)
+    unit: NDArray[np.float64] = rows / np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    return unit
+
+
+def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Bit patterns of the nearest bfloat16 values, ties to even (finite input).
+
+    >>> from_bfloat16(to_bfloat16(np.float32([1, 1.00390625, -2.5]))).tolist()
+    [1.0, 1.0, -2.5]
+    """
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
+
+
+def from_bfloat16(patterns: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The values of bfloat16 bit patterns."""
+    return (patterns.astype(np.uint32) << 16).view(np.float32)

@@ -1,0 +1,97 @@
+"""Exact cosine top-k: ``prepare`` a matrix once, then ask ``topk`` as often as you like.
+
+Every answer equals the float64 oracle's: approximate products only choose which rows are looked at, a proved bound on
+their error says that no other row can belong to the answer, and what is handed out was computed in float64 from the
+stored rows. `cpu.py` holds the proof. Nothing here imports torch before the first call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from conceptmap.topk.rows import Prepared
+
+    Matrix: TypeAlias = NDArray[Any] | torch.Tensor
+
+__all__ = ["TopK", "prepare", "topk"]
+
+
+class TopK(NamedTuple):
+    """The k best rows of every query, best first; equal scores by lower row.
+
+    Attributes:
+        scores: cosine in [-1, 1], -inf where fewer than k rows were allowed. *Shape:* (n_queries, k) float32.
+        rows: positions in the matrix, -1 where fewer than k rows were allowed. *Shape:* (n_queries, k) int64.
+    """
+
+    scores: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+def prepare(
+    matrix: Matrix,
+    *,
+    norms: NDArray[np.float64] | None = None,
+    dtype: str | None = None,
+    verify: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """Check the rows of a matrix and measure what searching needs, once.
+
+    Args:
+        matrix: the stored rows, memory-mapped or not. *Shape:* (n_rows, dim) float16, float32, or bfloat16 (a torch
+            tensor, or uint16 bit patterns together with ``dtype="bfloat16"``); anything else becomes float32.
+        norms: Euclidean norm of every row, when already known (an index keeps them). *Shape:* (n_rows,) float64.
+        dtype: ``"bfloat16"`` when ``matrix`` holds bit patterns.
+        verify: called with (first row, one past the last) before these rows are read.
+
+    Raises:
+        InputError: a row is zero or holds NaN or infinity (the message names it), or the matrix is not two-dimensional.
+
+    >>> prepare(np.eye(3, dtype=np.float32)).n_rows
+    3
+    """
+    from conceptmap.topk import rows
+
+    return rows.prepare(matrix, norms=norms, dtype=dtype, verify=verify)
+
+
+def topk(
+    queries: NDArray[np.floating[Any]],
+    prepared: Prepared | Matrix,
+    k: int,
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    groups: NDArray[np.integer[Any]] | None = None,
+) -> TopK:
+    """The k rows with the highest cosine for every query, exactly.
+
+    Args:
+        queries: *Shape:* (n_queries, dim), taken as float32.
+        prepared: what `prepare` returned, or a bare matrix (prepared on the fly).
+        k: at least 1; beyond the number of rows, answers are padded with row -1 and score -inf.
+        mask: rows that may answer. *Shape:* (n_rows,) bool.
+        groups: a group for every row; a group then answers once, by its best row, so that k groups come back.
+            *Shape:* (n_rows,) integer, not negative.
+
+    Returns:
+        Scores are the float64 cosines of the stored values, rounded to float32; order is (-score, row).
+
+    Raises:
+        InputError: wrong shapes or k, or a zero, NaN or infinite query (the message names its row).
+
+    >>> scores, rows = topk(np.float32([[2, 1, 0]]), np.eye(3, dtype=np.float32), 2)
+    >>> rows.tolist(), [round(float(score), 4) for score in scores[0]]
+    ([[0, 1]], [0.8944, 0.4472])
+    """
+    from conceptmap.topk import cpu, rows
+
+    ready = prepared if isinstance(prepared, rows.Prepared) else rows.prepare(prepared)
+    return TopK(*cpu.topk(queries, ready, k, mask=mask, groups=groups))

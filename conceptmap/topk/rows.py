@@ -1,0 +1,132 @@
+"""The stored rows as a search needs them: checked, with their norms, converted block by block."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from conceptmap.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Prepared", "norms_of", "prepare"]
+
+STORED = (torch.float16, torch.bfloat16, torch.float32)
+CHECK_ELEMENTS = 1 << 22
+SAFE_NORMS = (2.0**-40, 2.0**40)
+"""Between these, x / |x| keeps its relative precision in float32: no overflow, and no underflow that matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rows ready to be searched.
+
+    Attributes:
+        stored: the truth that scores are computed from. *Shape:* (n_rows, dim) float16, bfloat16 or float32.
+        norms: Euclidean norms of the stored rows. *Shape:* (n_rows,) float64.
+        moderate: whether every norm lies within ``SAFE_NORMS``.
+        verify: called with a range of rows before it is read, or None.
+    """
+
+    stored: torch.Tensor
+    norms: torch.Tensor
+    moderate: bool
+    verify: Callable[[int, int], None] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that can be searched."""
+        return self.stored.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """Width of the rows."""
+        return self.stored.shape[1]
+
+    def unit(self, at: slice | torch.Tensor) -> torch.Tensor:
+        """Unit rows in float32, every element within 3 units in the last place of the true quotient.
+
+        *Shape:* (n_rows of ``at``, dim) float32.
+        """
+        if self.verify is not None:
+            bounds = (at.start, at.stop) if isinstance(at, slice) else (int(at[0]), int(at[-1]) + 1)
+            self.verify(*bounds)
+        norms = self.norms[at]
+        if self.moderate:
+            return self.stored[at].to(torch.float32, copy=True).mul_(norms.reciprocal().to(torch.float32)[:, None])
+        return (self.stored[at].to(torch.float64) / norms[:, None]).to(torch.float32)
+
+
+def prepare(
+    matrix: NDArray[Any] | torch.Tensor,
+    *,
+    norms: NDArray[np.float64] | None = None,
+    dtype: str | None = None,
+    verify: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """See `conceptmap.topk.prepare`."""
+    stored = _stored(matrix, dtype)
+    lengths = norms_of(stored, what="matrix") if norms is None else torch.from_numpy(np.ascontiguousarray(norms))
+    if lengths.shape != (len(stored),):
+        raise InputError("norms do not fit the matrix", got=tuple(lengths.shape), expected=(len(stored),))
+    low, high = SAFE_NORMS
+    moderate = bool(((lengths >= low) & (lengths <= high)).all())
+    return Prepared(stored, lengths, moderate, verify)
+
+
+def norms_of(vectors: torch.Tensor, *, what: str) -> torch.Tensor:
+    """Euclidean norms, in float64, of rows that may be searched with or for.
+
+    Args:
+        vectors: *Shape:* (n, dim).
+        what: "matrix" or "query", for the message.
+
+    Returns:
+        *Shape:* (n,) float64, all above zero.
+
+    Raises:
+        InputError: a row is zero or holds NaN or infinity.
+    """
+    n, dim = vectors.shape
+    norms = torch.empty(n, dtype=torch.float64)
+    step = max(1, CHECK_ELEMENTS // max(1, dim))
+    for start in range(0, n, step):
+        block = vectors[start : start + step].to(torch.float64)
+        norms[start : start + step] = torch.linalg.vector_norm(block, dim=1)
+    bad = torch.nonzero(~(torch.isfinite(norms) & (norms > 0)))
+    if len(bad):
+        row = int(bad[0])
+        fault = "is a zero vector" if norms[row] == 0 else "holds NaN or infinity"
+        raise InputError(f"{what} row {row} {fault}, so that it has no cosine", then=f"{len(bad)} of {n} rows are so")
+    return norms
+
+
+def _stored(matrix: NDArray[Any] | torch.Tensor, dtype: str | None) -> torch.Tensor:
+    """The rows as a torch tensor over the same memory wherever their type allows it."""
+    if isinstance(matrix, torch.Tensor):
+        stored = matrix.detach()
+    else:
+        array = np.asarray(matrix)
+        if dtype == "bfloat16" and array.dtype == np.uint16:
+            stored = _tensor(array).view(torch.bfloat16)
+        elif array.dtype in (np.float16, np.float32):
+            stored = _tensor(array)
+        else:
+            stored = _tensor(array.astype(np.float32))
+    if stored.ndim != 2:
+        raise InputError("the matrix must have two axes", got=f"{stored.ndim}", expected="(n_rows, dim)")
+    return stored if stored.dtype in STORED else stored.to(torch.float32)
+
+
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """A tensor over the same memory. Nothing here writes to it, so torch's warning of read-only memory says nothing."""
+    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+        return torch.from_numpy(plain)
