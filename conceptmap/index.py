@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,7 +29,8 @@ __all__ = ["ConceptIndex"]
 VERIFY_AT_OPENING = 1 << 30
 """Bytes: vectors of at least this size are checked block by block as they are first read."""
 VECTORS = "vectors.safetensors"
-FRAMES = ("concepts", "terms", "edges", "maps", "notes")
+FRAMES = ("concepts", "terms", "edges", "maps", "notes", "lexicon")
+OPTIONAL = ("maps", "notes", "lexicon")
 GIVEN = "vector"
 """Kind of the term rows that stand for given vectors; they are no terms of the ontology."""
 
@@ -47,6 +46,7 @@ class ConceptIndex:
         edges: ``parent, child``.
         maps: maps to other systems, or None.
         notes: definitions and instructions, or None.
+        lexicon: wordings of the terms for lexical evidence (`conceptmap.lexical.LEXICON`), or None.
         vectors: the stored rows, memory-mapped when opened. *Shape:* (n_rows, dim) float16, float32, or uint16 bit
             patterns of bfloat16; None for a lexical index.
         norms: their Euclidean norms. *Shape:* (n_rows,) float64; None for a lexical index.
@@ -60,6 +60,7 @@ class ConceptIndex:
     edges: pl.DataFrame
     maps: pl.DataFrame | None = None
     notes: pl.DataFrame | None = None
+    lexicon: pl.DataFrame | None = None
     vectors: NDArray[Any] | None = field(default=None, repr=False)
     norms: NDArray[np.float64] | None = field(default=None, repr=False)
     checked: CheckedFile | None = field(default=None, repr=False)
@@ -323,8 +324,8 @@ class ConceptIndex:
 
     @property
     def sha256(self) -> str:
-        """Digest of the manifest, which holds the digests of all other files once the index was opened."""
-        return hashlib.sha256(json.dumps(self.manifest.as_json(), sort_keys=True).encode()).hexdigest()
+        """Digest of the manifest, which holds those of all other files once the index was saved and opened."""
+        return str(self.manifest.as_json()["sha256"])
 
     def ontology(self) -> Ontology:
         """The ontology that the index was made of."""
@@ -369,7 +370,7 @@ def _assembled(
     norms: NDArray[np.float64] | None,
 ) -> ConceptIndex:
     ordered = terms.select("row", *(name for name in terms.columns if name != "row"))
-    frames = (ontology.concepts, ordered, ontology.edges, ontology.maps, ontology.notes)
+    frames = (ontology.concepts, ordered, ontology.edges, ontology.maps, ontology.notes, None)
     return ConceptIndex(manifest, *frames, vectors=vectors, norms=norms)
 
 
@@ -377,7 +378,7 @@ def _opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame |
     file = f"{name}.parquet"
     if file in manifest.files:
         return indexfiles.read_frame(folder / file, manifest.files[file])
-    if name in ("maps", "notes"):
+    if name in OPTIONAL:
         return None
     raise IndexMismatchError(f"{folder} is damaged", got=f"no {file} in its manifest", then="build the index again")
 

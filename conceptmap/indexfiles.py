@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class FileDigest:
 
     bytes: int
     sha256: str
-    blocks: tuple[str, ...]
+    blocks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def digest_of(path: Path) -> FileDigest:
             whole.update(block)
             blocks.append(hashlib.sha256(block).hexdigest())
             total += len(block)
-    return FileDigest(total, whole.hexdigest(), tuple(blocks))
+    return FileDigest(total, whole.hexdigest(), blocks)
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def write_tensors(path: Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for kind, array in tensors.values():
-            file.write(memoryview(np.ascontiguousarray(array, dtype=SAFETENSORS_TYPES[kind])).cast("B"))
+            file.write(np.ascontiguousarray(array, dtype=SAFETENSORS_TYPES[kind]).data.cast("B"))
 
 
 def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:
@@ -221,7 +221,7 @@ def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= MAX_HEADER else None
+            header: dict[str, Any] = json.loads(file.read(min(length, MAX_HEADER)))
         content = np.memmap(path, mode="r", dtype=np.uint8, offset=0)
         return {name: _tensor(content, entry, 8 + length) for name, entry in header.items() if name != "__metadata__"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,32 +50,33 @@ class Manifest:
     format: int = FORMAT_VERSION
 
     def as_json(self) -> dict[str, Any]:
-        """The object that ``manifest.json`` holds, format version first."""
-        return {"format": self.format, **{name: value for name, value in asdict(self).items() if name != "format"}}
+        """The object that ``manifest.json`` holds: format version first, the digest of all else last."""
+        fields = {"format": self.format, **{name: value for name, value in asdict(self).items() if name != "format"}}
+        return {**fields, "sha256": _sha256(fields)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], source: Path) -> Manifest:
         """What such an object says; fields that this version does not know are passed over.
 
         Raises:
-            IndexMismatchError: another format version, or fields are missing.
+            IndexMismatchError: another format version, a wrong digest, or fields are missing.
         """
+        again = "build the index again"
         if value.get("format") != FORMAT_VERSION:
-            raise IndexMismatchError(
-                f"{source} has another format version",
-                got=value.get("format"),
-                expected=FORMAT_VERSION,
-                then="build the index again",
-            )
+            got = value.get("format")
+            raise IndexMismatchError(f"{source} has another format", got=got, expected=FORMAT_VERSION, then=again)
+        if value.get("sha256") != _sha256({name: entry for name, entry in value.items() if name != "sha256"}):
+            raise IndexMismatchError(f"{source} is damaged", got="other content than its digest says", then=again)
         try:
-            files = {
-                str(name): FileDigest(int(entry["bytes"]), str(entry["sha256"]), tuple(entry["blocks"]))
-                for name, entry in value["files"].items()
-            }
+            files = {name: FileDigest(**entry) for name, entry in value["files"].items()}
             known = {name: value[name] for name in cls.__dataclass_fields__}
             return cls(**{**known, "files": files})
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise IndexMismatchError(f"{source} is damaged", got=str(error), then="build the index again") from error
+        except (TypeError, KeyError, AttributeError) as error:
+            raise IndexMismatchError(f"{source} is damaged", got=str(error), then=again) from error
+
+
+def _sha256(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def stored_type(dtype: str) -> str:

@@ -1,0 +1,121 @@
+"""The index cache: built once, opened after, locked between processes, rebuilt when damaged."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from conceptmap.cache import cache_folder, cached_index
+from conceptmap.index import ConceptIndex
+from conceptmap.ontology import Ontology
+
+FACTS = {"ontology": "invented 1", "encoder": "invented", "dtype": "float16"}
+
+
+def _build() -> ConceptIndex:
+    codes = ["DOID:1", "DOID:2"]
+    names = pl.Series(["cold", "warmth"])
+    concepts = pl.DataFrame(
+        {"node": codes, "code": codes, "kind": "concept", "name": names, "active": True}
+    ).with_columns(pl.lit(None, dtype=pl.Boolean).alias("billable"))
+    terms = pl.DataFrame({"node": codes, "code": codes, "term": names, "kind": "preferred"})
+    ontology = Ontology("doid", "1", concepts, terms, pl.DataFrame({"parent": ["DOID:1"], "child": ["DOID:2"]}))
+    return ConceptIndex.build(ontology, lambda terms: np.eye(2, 4)[: len(terms)], encoder_name="invented")
+
+
+def _never() -> ConceptIndex:
+    raise AssertionError("built although cached")
+
+
+def _count_and_build(folder: Path, start: multiprocessing.synchronize.Barrier) -> None:
+    def build() -> ConceptIndex:
+        with (folder / "built").open("a") as file:
+            file.write("x")
+        return _build()
+
+    start.wait(30)
+    assert cached_index(FACTS, build, name="doid", folder=folder / "cache").n_rows == 2
+
+
+def test_an_index_is_built_once_and_then_opened(tmp_path: Path) -> None:
+    built = cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    again = cached_index(FACTS, _never, name="doid", folder=tmp_path)
+    assert again.sha256 == built.sha256
+    assert again.manifest.facts == FACTS
+    np.testing.assert_array_equal(again.search(np.eye(4), 2).rows, _build().search(np.eye(4), 2).rows)
+
+
+@pytest.mark.parametrize("fact", sorted(FACTS))
+def test_any_other_fact_is_another_index(tmp_path: Path, fact: str) -> None:
+    cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    with pytest.raises(AssertionError, match="built although cached"):
+        cached_index({**FACTS, fact: "other"}, _never, name="doid", folder=tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-2], lambda content: b"\x55" + content[1:], lambda _: b""])
+@pytest.mark.parametrize("file", ["vectors.safetensors", "terms.parquet", "concepts.parquet", "manifest.json"])
+def test_a_damaged_index_is_built_again_with_a_warning(
+    tmp_path: Path, file: str, damage: Callable[[bytes], bytes]
+) -> None:
+    cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    (path,) = tmp_path.glob(f"doid-*/{file}")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(UserWarning, match=f"built again.*{file}"):
+        cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    assert cached_index(FACTS, _never, name="doid", folder=tmp_path).n_rows == 2
+
+
+def test_a_lost_manifest_is_built_again(tmp_path: Path) -> None:
+    cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    next(tmp_path.glob("doid-*/manifest.json")).unlink()
+    with pytest.warns(UserWarning, match="not an index"):
+        cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    assert cached_index(FACTS, _never, name="doid", folder=tmp_path).n_rows == 2
+
+
+def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
+    built = cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    assert built.checked is not None
+    folder = built.checked.path.parent
+    partial = tmp_path / f".{folder.name}.partial-0123"
+    folder.rename(partial)
+    cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    assert not partial.exists()
+
+
+def test_two_processes_build_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(2)
+    racers = [context.Process(target=_count_and_build, args=(tmp_path, start)) for _ in range(2)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(60)
+    assert [racer.exitcode for racer in racers] == [0, 0]
+    assert (tmp_path / "built").read_text() == "x"
+
+
+def test_a_cache_that_cannot_be_written_to_costs_a_warning_only(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.warns(UserWarning, match="not kept"):
+        index = cached_index(FACTS, _build, name="doid", folder=tmp_path / "file" / "cache")
+    assert index.n_rows == 2
+
+
+def test_a_failing_build_releases_the_lock_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="built although cached"):
+        cached_index(FACTS, _never, name="doid", folder=tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert cached_index(FACTS, _build, name="doid", folder=tmp_path).n_rows == 2
+
+
+def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONCEPTMAP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("CONCEPTMAP_CACHE")
+    assert cache_folder().name == "conceptmap"
