@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
-__all__ = ["ANNOTATIONS", "CODES", "TAGS"]
+__all__ = ["ANNOTATIONS", "CODES", "TAGS", "frame_of"]
 
 ANNOTATIONS = pl.Schema(
     {
@@ -63,3 +65,13 @@ CODES = pl.Schema(
     }
 )
 """A row per note × accepted code (``codes.csv``)."""
+
+
+def frame_of(rows: Sequence[tuple[object, ...]], schema: pl.Schema) -> pl.DataFrame:
+    """Returns tuples as a frame: by columns, which takes Polars a fraction of the time that rows take.
+
+    >>> frame_of([("E11.9", True)], pl.Schema({"code": pl.String, "billable": pl.Boolean})).rows()
+    [('E11.9', True)]
+    """
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pl.DataFrame({name: list(column) for name, column in zip(schema, columns, strict=True)}, schema=schema)

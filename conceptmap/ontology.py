@@ -19,15 +19,17 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property, reduce
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 import polars as pl
 
 from conceptmap.concepts import SYSTEMS, check_code
 from conceptmap.dag import Dag
 from conceptmap.errors import InputError, UnknownCodeError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["Ontology"]
 
@@ -172,6 +174,8 @@ class Ontology:
     @cached_property
     def graph(self) -> nx.DiGraph:
         """The hierarchy as a frozen ``networkx.DiGraph``, edges parent→child, built on first use."""
+        import networkx as nx  # takes a third of a second, and most runs need no graph
+
         graph = nx.DiGraph()
         graph.add_nodes_from(self.nodes)
         graph.add_edges_from(self.edges.select("parent", "child").iter_rows())
@@ -305,6 +309,8 @@ def _check_acyclic(ontology: Ontology) -> None:
     stuck = np.flatnonzero(ontology.dag.levels < 0)
     if not len(stuck):
         return
+    import networkx as nx
+
     graph = nx.DiGraph()
     graph.add_edges_from(ontology.edges.select("parent", "child").iter_rows())
     knots = [knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1 or graph.has_edge(*[*knot] * 2)]

@@ -18,7 +18,9 @@ from xml.etree.ElementTree import Element
 import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
+from conceptmap.frames import frame_of
 from conceptmap.ontology import Ontology
+from conceptmap.readers.garbage import no_collection
 from conceptmap.readers.xml import line_of, read_xml
 
 __all__ = ["read_code_list", "read_embedded", "read_tabular"]
@@ -34,7 +36,16 @@ _NOTE_KINDS = {
     "notes": "note",
     "sevenChrNote": "seventh_character",
 }
+_CONCEPTS = pl.Schema(
+    [(name, pl.String()) for name in ("node", "code", "kind", "name")]
+    + [(name, pl.Boolean()) for name in ("active", "billable", "expanded", "placeholder")]
+)
+_TERMS, _NOTES, _EDGES = (
+    pl.Schema([(name, pl.String()) for name in names])
+    for names in (("node", "code", "term", "kind"), ("node", "code", "kind", "text"), ("parent", "child"))
+)
 _ORDER_LINE = re.compile(r"\d{5} ([0-9A-Z]{3,7}) +([01]) ")
+_CODE = re.compile(r"[0-9A-Z][0-9A-Z-]{0,6}").fullmatch
 _DATE_IN_NAME = re.compile(r"(January|April|July|October)-(\d{1,2})-(\d{4})")
 
 
@@ -67,48 +78,52 @@ def read_tabular(path: str | Path, *, codes: str | Path | None = None, release: 
         ReaderError: unreadable, not well-formed, or not a tabular list; names file and line.
     """
     path = Path(path)
+    known = None if codes is None else read_code_list(codes)
+    try:
+        with no_collection():
+            return _read(path, known, release)
+    except InputError as error:
+        raise ReaderError(f"{path.name}: {error}") from None
+
+
+def _read(path: Path, known: frozenset[str] | None, release: str | None) -> Ontology:
     content = _bytes(path)
     root = read_xml(content, path.name)
     if root.tag != "ICD10CM.tabular":
         raise ReaderError(
             f"{path.name} is no ICD-10-CM tabular list", got=f"<{root.tag}>", expected="<ICD10CM.tabular>"
         )
-    version = (root.findtext("version") or "").strip()
-    found = release or _date(path.name) or version
+    found = release or _date(path.name) or (root.findtext("version") or "").strip()
     if not found:
         raise ReaderError(f"{path.name} names no version", expected="a <version> element", then="pass release=")
 
     def wrong(element: Element, what: str) -> ReaderError:
         return ReaderError(f"{path.name}, line {line_of(element, root, content)}: {what}")
 
-    rows = _Rows(None if codes is None else read_code_list(codes), wrong)
+    rows = _Rows(known, wrong)
     for chapter in root.iterfind("chapter"):
-        rows.add(chapter, None, None)
-    try:
-        return rows.ontology(found)
-    except InputError as error:
-        raise ReaderError(f"{path.name}: {error}") from None
+        rows.add_chapter(chapter)
+    return rows.ontology(found)
 
 
 def read_code_list(path: str | Path) -> frozenset[str]:
-    """Returns the codes, with dots, of a list with a code first on each line or of a CMS order file.
+    """Returns the codes, without dots, of a list with a code first on each line or of a CMS order file.
 
     Raises:
         ReaderError: a line without a code; names file and line.
     """
     path = Path(path)
-    found = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        ordered = _ORDER_LINE.match(line)
-        code = ordered[1] if ordered else line.split(maxsplit=1)[0] if line.strip() else ""
-        if not code:
-            continue
-        if not re.fullmatch(r"[0-9A-Z][0-9A-Z.-]*", code):
+    lines = [(number, line) for number, line in enumerate(_text(path).splitlines(), start=1) if line.strip()]
+    if lines and _ORDER_LINE.match(lines[0][1]):
+        codes = [(number, line[6:13].rstrip()) for number, line in lines]
+    else:
+        codes = [(number, line.split(maxsplit=1)[0].replace(".", "")) for number, line in lines]
+    for number, code in codes:
+        if not _CODE(code):
             raise ReaderError(
                 f"{path.name}, line {number}: no ICD-10-CM code", got=repr(code[:20]), expected="such as A000"
             )
-        found.append(code if "-" in code or "." in code or len(code) < 4 else f"{code[:3]}.{code[3:]}")
-    return frozenset(found)
+    return frozenset(code for _, code in codes)
 
 
 def _bytes(path: Path) -> bytes:
@@ -138,88 +153,100 @@ def _date(file: str) -> str | None:
 
 @dataclass
 class _Rows:
-    """Columns of the frames, filled while walking down the tree."""
+    """Rows of the frames, filled while walking down the tree."""
 
     known: frozenset[str] | None
     wrong: Callable[[Element, str], ReaderError]
-    concepts: list[tuple[str, str, str, str, bool | None, bool, bool]] = field(default_factory=list)
-    terms: list[tuple[str, str, str, str]] = field(default_factory=list)
-    edges: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[tuple[str, str, str, str]] = field(default_factory=list)
+    concepts: list[tuple[object, ...]] = field(default_factory=list)
+    terms: list[tuple[object, ...]] = field(default_factory=list)
+    edges: list[tuple[object, ...]] = field(default_factory=list)
+    notes: list[tuple[object, ...]] = field(default_factory=list)
 
-    def add(self, element: Element, parent: str | None, seventh: Element | None) -> None:
-        """Adds a chapter, section or diag with all below it; ``seventh`` is the ``sevenChrDef`` in force."""
-        code, name = self._code(element), _clean(element.findtext("desc"))
-        if not name:
-            raise self.wrong(element, f"{code} has no <desc>")
-        below = [child for child in element if child.tag in ("section", "diag")]
-        node = f"block:{code}" if element.tag == "section" and "-" not in code else code
-        own = element.find("sevenChrDef")
-        seventh = seventh if own is None else own
-        expansions = [] if below or element.tag != "diag" else list(self._expansions(code, name, seventh))
-        billable = None if element.tag != "diag" else not (below or expansions)
-        kind = _kind(element.tag, code, leaf=bool(billable))
-        self.concepts.append((node, code, kind, name, billable, False, element.get("placeholder") == "true"))
-        if parent is not None:
-            self.edges.append((parent, node))
-        self._texts(element, node, code, name)
-        for longer, title in expansions:
-            self.concepts.append((longer, longer, "code", title, True, True, False))
-            self.edges.append((node, longer))
-        for child in below:
-            self.add(child, node, seventh)
+    def add_chapter(self, chapter: Element) -> None:
+        """Adds a chapter and its sections; a section without categories holds the later ones within its range.
 
-    def _code(self, element: Element) -> str:
-        code = element.get("id") if element.tag == "section" else _clean(element.findtext("name"))
+        The XML lists C00-C96, C00-C75 and C00-C14 side by side, and only the last has categories.
+        """
+        top = self.add(chapter, _clean(chapter.findtext("name")), None, None)
+        umbrellas: list[tuple[str, str, str]] = []
+        for section in chapter.iterfind("section"):
+            code = section.get("id", "")
+            first, _, last = code.partition("-")
+            last = last or first
+            around = [node for start, end, node in umbrellas if start <= first and last <= end]
+            node = self.add(section, code, around[-1] if around else top, None)
+            if section.find("diag") is None:
+                umbrellas.append((first, last, node))
+
+    def add(self, element: Element, code: str, parent: str | None, seventh: Element | None) -> str:
+        """Adds a chapter, section or diag and the diags below it; ``seventh`` is the ``sevenChrDef`` in force."""
         if not code:
             raise self.wrong(element, f"a <{element.tag}> without a code")
-        return code
-
-    def _texts(self, element: Element, node: str, code: str, name: str) -> None:
-        self.terms.append((node, code, name, "preferred"))
+        node = f"block:{code}" if element.tag == "section" and "-" not in code else code
+        name, below = "", []
         for part in element:
             tag = part.tag
-            if (kind := _TERM_KINDS.get(tag)) is not None:
-                self.terms.extend((node, code, text, kind) for text in _texts_in(part))
-            elif (kind := _NOTE_KINDS.get(tag)) is not None:
-                self.notes.extend((node, code, kind, text) for text in _texts_in(part))
+            if tag == "diag":
+                below.append(part)
+            elif tag == "desc":
+                name = _clean(part.text)
+                self.terms.append((node, code, name, "preferred"))
+            elif tag == "sevenChrDef":
+                seventh = part
+            elif tag in _TERM_KINDS:
+                self.terms.extend((node, code, text, _TERM_KINDS[tag]) for text in _texts_in(part))
+            elif tag in _NOTE_KINDS:
+                self.notes.extend((node, code, _NOTE_KINDS[tag], text) for text in _texts_in(part))
+        if not name:
+            raise self.wrong(element, f"{code} has no <desc>")
+        if parent is not None:
+            self.edges.append((parent, node))
+        if below or element.tag != "diag" or seventh is None:
+            self._add_concept(element, node, code, name, leaf=element.tag == "diag" and not below)
+        else:
+            self._add_expanded(element, code, name, seventh)
+        for child in below:
+            self.add(child, _clean(child.findtext("name")), node, seventh)
+        return node
 
-    def _expansions(self, code: str, name: str, seventh: Element | None) -> Iterator[tuple[str, str]]:
-        if seventh is None or len(code) > 7:
-            return
+    def _add_concept(self, element: Element, node: str, code: str, name: str, *, leaf: bool) -> None:
+        tag = element.tag
+        if tag == "diag":
+            kind = "category" if len(code) == 3 else "code" if leaf else "subcategory"
+        else:
+            kind = "chapter" if tag == "chapter" else "block"
+        billable = leaf if tag == "diag" else None
+        self.concepts.append((node, code, kind, name, True, billable, False, element.get("placeholder") == "true"))
+
+    def _add_expanded(self, element: Element, code: str, name: str, seventh: Element) -> None:
+        """Adds a code of the tabular list with the 7-character codes that it stands for."""
         stem = (code if "." in code else f"{code}.").ljust(7, "X")
+        longer = [] if len(code) > 7 else [(stem + char, meaning) for char, meaning in self._characters(seventh)]
+        if self.known is not None:
+            longer = [(found, meaning) for found, meaning in longer if found.replace(".", "") in self.known]
+        self._add_concept(element, code, code, name, leaf=not longer)
+        self.edges.extend((code, found) for found, _ in longer)
+        self.concepts.extend(
+            (found, found, "code", f"{name}, {meaning}", True, True, True, False) for found, meaning in longer
+        )
+
+    def _characters(self, seventh: Element) -> Iterator[tuple[str, str]]:
         for extension in seventh.iterfind("extension"):
-            character, meaning = extension.get("char"), _clean(extension.text)
-            if not character or not meaning:
-                raise self.wrong(extension, f"a 7th character of {code} without its char or text")
-            if self.known is None or stem + character in self.known:
-                yield stem + character, f"{name}, {meaning}"
+            char, meaning = extension.get("char"), _clean(extension.text)
+            if not char or not meaning:
+                raise self.wrong(extension, "a 7th character without its char or meaning")
+            yield char, meaning
 
     def ontology(self, release: str) -> Ontology:
-        concepts = pl.DataFrame(
-            self.concepts,
-            schema=dict.fromkeys(("node", "code", "kind", "name"), pl.String)
-            | dict.fromkeys(("billable", "expanded", "placeholder"), pl.Boolean),
-            orient="row",
-        )
-        texts = dict.fromkeys(("node", "code"), pl.String)
-        terms = pl.DataFrame(self.terms, schema={**texts, "term": pl.String, "kind": pl.String}, orient="row")
+        """Returns the rows as a checked ontology."""
         return Ontology(
             system="icd10cm",
             release=release,
-            concepts=concepts.with_columns(active=pl.lit(True)),
-            terms=terms.unique(["node", "term"], keep="first", maintain_order=True),
-            edges=pl.DataFrame(self.edges, schema={"parent": pl.String, "child": pl.String}, orient="row"),
-            notes=pl.DataFrame(self.notes, schema={**texts, "kind": pl.String, "text": pl.String}, orient="row"),
+            concepts=frame_of(self.concepts, _CONCEPTS),
+            terms=frame_of(self.terms, _TERMS).unique(["node", "term"], keep="first", maintain_order=True),
+            edges=frame_of(self.edges, _EDGES),
+            notes=frame_of(self.notes, _NOTES),
         )
-
-
-def _kind(tag: str, code: str, *, leaf: bool) -> str:
-    if tag != "diag":
-        return "chapter" if tag == "chapter" else "block"
-    if len(code) == 3:
-        return "category"
-    return "code" if leaf else "subcategory"
 
 
 def _texts_in(part: Element) -> Iterator[str]:

@@ -18,7 +18,10 @@ from pathlib import Path
 import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
+from conceptmap.frames import frame_of
 from conceptmap.ontology import Ontology
+from conceptmap.readers.garbage import no_collection
+from conceptmap.readers.tables import MalformedRow, ReadReport
 
 __all__ = ["read_obo", "split_xref"]
 
@@ -40,27 +43,27 @@ _OUR_NAMES = (
 )
 _FULL_CURIES = {"doid", "hp", "mondo"}
 
-_CONCEPTS = pl.Schema(
-    {
-        "node": pl.String,
-        "code": pl.String,
-        "kind": pl.String,
-        "name": pl.String,
-        "active": pl.Boolean,
-        "billable": pl.Boolean,
-        "alt_ids": pl.List(pl.String),
-        "replaced_by": pl.List(pl.String),
-        "consider": pl.List(pl.String),
-    }
-)
-_TERMS = pl.Schema(dict.fromkeys(("node", "code", "term", "kind", "scope", "type"), pl.String))
-_MAPS = dict.fromkeys(("code", "target_system", "target_code", "relation"), pl.String)
-_NOTES = dict.fromkeys(("node", "code", "kind", "text"), pl.String)
 
-Clause = tuple[int, str, str]
+def _strings(*names: str) -> pl.Schema:
+    return pl.Schema([(name, pl.String()) for name in names])
 
 
-def read_obo(path: str | Path, *, system: str | None = None, release: str | None = None) -> Ontology:
+_LISTED = ("alt_ids", "replaced_by", "consider")
+_CONCEPTS = pl.Schema({**_strings("node", "code", "kind", "name"), "active": pl.Boolean(), **_strings(*_LISTED)})
+_TERMS = _strings("node", "code", "term", "kind", "scope", "type")
+_EDGES = _strings("parent", "child")
+_MAPS = _strings("code", "target_system", "target_code", "relation")
+_NOTES = _strings("node", "code", "kind", "text")
+
+
+def read_obo(
+    path: str | Path,
+    *,
+    system: str | None = None,
+    release: str | None = None,
+    strict: bool = True,
+    report: ReadReport | None = None,
+) -> Ontology:
     """Returns the terms of an OBO file: names, synonyms by scope, is-a edges, cross-references, definitions.
 
     Obsolete terms stay as inactive concepts with their ``replaced_by`` and ``consider``. Terms of another prefix than
@@ -71,24 +74,24 @@ def read_obo(path: str | Path, *, system: str | None = None, release: str | None
         path: the file, UTF-8.
         system: prefix; the ids' own in lower case unless given.
         release: the header's ``data-version`` (its date, if it has one) unless given, else its ``date``.
+        strict: False leaves out the lines that cannot be read, with a warning that counts them and lists the first.
+        report: receives all that is left out.
 
     Raises:
         ReaderError: not an OBO file, or a line that cannot be read; names file and line.
     """
     path = Path(path)
-    header, stanzas = _stanzas(path)
-    terms = [_Term.of(stanza, path.name) for stanza in stanzas]
-    if not terms:
-        raise ReaderError(f"{path.name} holds no [Term]", expected="an OBO flat file")
-    first_lines: dict[str, int] = {}
-    for term in terms:
-        if (line := first_lines.setdefault(term.id, term.line)) != term.line:
-            raise ReaderError(f"{path.name}, line {term.line}: {term.id} again", got=f"a first [Term] on line {line}")
-    prefix = Counter(term.prefix for term in terms if term.active).most_common(1) or [(terms[0].prefix, 1)]
+    report = ReadReport() if report is None else report
     try:
-        return _ontology(terms, prefix[0][0], system, release or _release(header), path.name)
+        with no_collection():
+            reading = _Reading(path.name, strict, report)
+            for number, line in enumerate(_text(path).split("\n"), start=1):
+                reading.take(number, line.strip())
+            ontology = _ontology(reading.finished(), system, release or _release(reading.header), report)
     except InputError as error:
         raise ReaderError(f"{path.name}: {error}") from None
+    _warn(report, path.name)
+    return ontology
 
 
 @cache
@@ -110,10 +113,10 @@ def split_xref(xref: str) -> tuple[str, str]:
 
 @dataclass
 class _Term:
-    """One [Term] stanza."""
+    """One [Term] stanza that starts on ``line``."""
 
-    id: str
     line: int
+    id: str = ""
     name: str = ""
     active: bool = True
     parents: list[str] = field(default_factory=list)
@@ -128,34 +131,25 @@ class _Term:
     def prefix(self) -> str:
         return self.id.partition(":")[0]
 
-    @classmethod
-    def of(cls, stanza: list[Clause], file: str) -> _Term:
-        """Reads the clauses; the first is the stanza's own line."""
-        ids = [value for _, tag, value in stanza if tag == "id"]
-        if len(ids) != 1 or not (code := _bare(ids[0])):
-            raise ReaderError(f"{file}, line {stanza[0][0]}: a [Term] with {len(ids)} id lines", expected="one")
-        term = cls(code, stanza[0][0])
-        for line, tag, value in stanza[1:]:
-            if not term.take(tag, value):
-                raise ReaderError(f"{file}, line {line}: cannot be read", got=tag, expected="a quoted text after it")
-        return term
-
     def take(self, tag: str, value: str) -> bool:
-        """Keeps what a clause says; False if it cannot be read. Tags that say nothing of a term's meaning are passed over."""
-        if tag in _LISTS:
-            getattr(self, _LISTS[tag]).append(_bare(value).partition(" ")[0])
-        elif tag == "xref":
-            self.maps.append(("xref", _bare(value).partition(" ")[0]))
+        """Keeps what a clause says of the meaning and passes over the rest; False if it cannot be read."""
+        if tag == "xref":
+            self.maps.append(("xref", value.partition(" ")[0]))
+        elif tag in _SCOPES or tag == "def":
+            return self._take_quoted(tag, value)
+        elif tag in _LISTS:
+            getattr(self, _LISTS[tag]).append(value.partition(" ")[0])
         elif tag == "name":
             self.name = _plain(_bare(value))
+        elif tag == "id":
+            fresh, self.id = not self.id, value.partition(" ")[0]
+            return fresh
         elif tag == "comment":
             self.notes.append(("comment", _plain(_bare(value))))
         elif tag == "is_obsolete":
-            self.active = _bare(value) != "true"
+            self.active = not value.startswith("true")
         elif tag == "property_value" and (found := _MATCH.match(value)):
             self.maps.append((f"{found[1]}Match", found[2]))
-        elif tag == "def" or tag in _SCOPES:
-            return self._take_quoted(tag, value)
         return True
 
     def _take_quoted(self, tag: str, value: str) -> bool:
@@ -168,35 +162,74 @@ class _Term:
         return True
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+@dataclass
+class _Reading:
+    """Where the reader is in a file: the header, then the terms so far."""
+
+    file: str
+    strict: bool
+    report: ReadReport
+    header: dict[str, str] = field(default_factory=dict)
+    terms: list[_Term] = field(default_factory=list)
+    stanza: str = ""
+
+    def take(self, number: int, line: str) -> None:
+        """Reads the next line; those of other stanzas than [Term] are passed over."""
+        if not line or line[0] == "!":
+            return
+        if line[0] == "[":
+            self.stanza = line.partition("]")[0][1:]
+            if self.stanza == "Term":
+                self.terms.append(_Term(number))
+            return
+        tag, colon, value = line.partition(":")
+        if not colon or not value:
+            self.refuse(number, "not a clause", "tag: value")
+        elif not self.stanza:
+            self.header[tag] = value.lstrip()
+        elif self.stanza == "Term" and not self.terms[-1].take(tag, value.lstrip()):
+            self.refuse(number, f"{tag} cannot be read", "one id in a [Term], and quotes around texts")
+
+    def refuse(self, number: int, what: str, expected: str) -> None:
+        """Raises, or reports the line."""
+        if self.strict:
+            raise ReaderError(f"{self.file}, line {number}: {what}", expected=expected)
+        self.report.add_malformed([MalformedRow(self.file, number, what)])
+
+    def finished(self) -> list[_Term]:
+        """Returns the terms, each with an id of its own."""
+        lines: dict[str, int] = {}
+        kept = []
+        for term in self.terms:
+            if not term.id:
+                self.refuse(term.line, "a [Term] without an id", "one id line in each")
+            elif (first := lines.setdefault(term.id, term.line)) != term.line:
+                self.refuse(term.line, f"{term.id} again, first on line {first}", "one [Term] for each id")
+            else:
+                kept.append(term)
+        if not kept:
+            raise ReaderError(f"{self.file} holds no [Term]", expected="an OBO flat file")
+        return kept
+
+
+def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise ReaderError(f"{path} cannot be read", got=error.strerror) from None
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        try:
-            yield number, raw.decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise ReaderError(f"{path.name}, line {number}: not UTF-8", got=f"byte {error.start} of the line") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ReaderError(f"{path.name}, line {line}: not UTF-8", expected="a file in UTF-8") from None
 
 
-def _stanzas(path: Path) -> tuple[dict[str, str], list[list[Clause]]]:
-    """Returns the header and the [Term] stanzas, each clause as line number, tag and value."""
-    header: list[Clause] = []
-    current, terms = header, []
-    for number, line in _lines(path):
-        if not line or line[0] == "!":
-            continue
-        if line[0] == "[":
-            current = [(number, "", line)]
-            if line.startswith("[Term]"):
-                terms.append(current)
-            continue
-        tag, colon, value = line.partition(":")
-        if not colon:
-            raise ReaderError(f"{path.name}, line {number}: not an OBO clause", expected="tag: value")
-        current.append((number, tag, value.lstrip()))
-    return {tag: value for _, tag, value in header}, terms
+def _warn(report: ReadReport, file: str) -> None:
+    left_out = [f"{count} {rule}" for rule, count in report.left_out.items()]
+    if report.n_malformed:
+        first = "; ".join(f"line {row.line}: {row.reason}" for row in report.malformed[:5])
+        left_out.append(f"{report.n_malformed} lines that cannot be read ({first})")
+    if left_out:
+        warnings.warn(f"{file}: left out {', '.join(left_out)}", stacklevel=3)
 
 
 def _bare(value: str) -> str:
@@ -226,12 +259,13 @@ def _release(header: dict[str, str]) -> str:
     return "undated"
 
 
-def _ontology(terms: list[_Term], prefix: str, system: str | None, release: str, file: str) -> Ontology:
+def _ontology(terms: list[_Term], system: str | None, release: str, report: ReadReport) -> Ontology:
+    prefixes = Counter(term.prefix for term in terms if term.active) or Counter([terms[0].prefix])
+    prefix = prefixes.most_common(1)[0][0]
     known = {term.id for term in terms}
     edges = dict.fromkeys((parent, term.id) for term in terms for parent in term.parents)
     kept = [edge for edge in edges if edge[0] in known]
-    if lost := len(edges) - len(kept):
-        warnings.warn(f"{file}: {lost} is_a lines name a parent that the file does not hold; left out", stacklevel=3)
+    report.leave_out("is_a lines with a parent that the file does not hold", len(edges) - len(kept))
     concepts = [
         (
             term.id,
@@ -239,10 +273,7 @@ def _ontology(terms: list[_Term], prefix: str, system: str | None, release: str,
             "concept" if term.prefix == prefix else "imported",
             term.name or term.id,
             term.active,
-            None,
-            term.alt_ids,
-            term.replaced_by,
-            term.consider,
+            *(" ".join(ids) for ids in (term.alt_ids, term.replaced_by, term.consider)),
         )
         for term in terms
     ]
@@ -252,13 +283,13 @@ def _ontology(terms: list[_Term], prefix: str, system: str | None, release: str,
     return Ontology(
         system=system or prefix.lower(),
         release=release,
-        concepts=pl.DataFrame(concepts, schema=_CONCEPTS, orient="row"),
-        terms=pl.DataFrame(texts, schema=_TERMS, orient="row").unique(
-            ["node", "term"], keep="first", maintain_order=True
+        concepts=frame_of(concepts, _CONCEPTS).with_columns(
+            pl.col(_LISTED).str.extract_all(r"\S+"), billable=pl.lit(None, dtype=pl.Boolean)
         ),
-        edges=pl.DataFrame(kept, schema={"parent": pl.String, "child": pl.String}, orient="row"),
-        maps=pl.DataFrame(maps, schema=_MAPS, orient="row").unique(maintain_order=True),
-        notes=pl.DataFrame(notes, schema=_NOTES, orient="row"),
+        terms=frame_of(texts, _TERMS).unique(["node", "term"], keep="first", maintain_order=True),
+        edges=frame_of(kept, _EDGES),
+        maps=frame_of(maps, _MAPS).unique(maintain_order=True),
+        notes=frame_of(notes, _NOTES),
     )
 
 
