@@ -8,7 +8,9 @@ VENV ?= .venv
 PIP_ARGS ?=
 DEMO ?= demo-output
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt
+# compiling everything that comes along takes a minute; Python compiles and keeps what is used
+PIP = $(BIN)/python -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
 
 .PHONY: demo test lint types clean
