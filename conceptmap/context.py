@@ -45,7 +45,6 @@ _SECTION_TEMPORALITY: Final = {
     "instructions": "hypothetical",
     "discharge instructions": "hypothetical",
 }
-_NEGATED_SECTIONS: Final = frozenset({"pertinent negatives"})
 _VERBS: Final = frozenset(
     "is are was were has had have shows showed showing reveals revealed demonstrates demonstrated presents presented"
     " developed develops underwent received started began complained appeared appears remained remains became"
@@ -55,7 +54,11 @@ _SEEN: Final = frozenset(
     "noted seen observed found present detected identified appreciated reported evident visualized demonstrated"
     " palpated".split()
 )
-_SUBJECTS: Final = frozenset("he she they it we i patient pt the his her a an this there who which".split())
+_SUBJECTS: Final = frozenset("he she they it we i patient pt the his her a an this there".split())
+_JOINS: Final = frozenset({"or", "nor", "and"})
+_AUXILIARIES: Final = frozenset("is are was were be been being has have had also clearly to".split())
+_ASIDES: Final = frozenset("with without which who including such as".split())
+_PERSONS: Final = frozenset({"family", "other"})
 _LONGEST_STEM: Final = 24
 
 
@@ -177,7 +180,7 @@ class _Sentence:
                 reached[category] = min(gap, reached.get(category, gap))
         stopped = {hit.trigger.category for hit in stops}
         return Context(
-            negated="negated" in reached or (self.section in _NEGATED_SECTIONS and "negated" not in stopped),
+            negated="negated" in reached,
             subject=self._subject(reached, stopped),
             temporality=self._temporality(reached, stopped),
             certainty="possible" if "possible" in reached else "certain",
@@ -211,43 +214,70 @@ class _Sentence:
         if hit.last <= place[0]:
             start, end, forward = hit.last, place[0], True
         else:
-            start, end, forward = place[1], hit.first, False
+            start, end, forward = place[1], self._statement(hit.first), False
         if trigger.direction != "both" and (trigger.direction == "forward") != forward:
             return False
-        if end - start > (0 if trigger.reach == "next" else trigger.words) or ";" in self.words[start:end]:
+        if (
+            start > end
+            or end - start > (0 if trigger.reach == "next" else trigger.words)
+            or ";" in self.words[start:end]
+        ):
             return False
         if any(start <= stop.first < end and stop.trigger.category in {trigger.category, "any"} for stop in stops):
             return False
+        if trigger.reach == "all":
+            return True
         if trigger.reach == "phrase":
             return "," not in self.words[start:end] or (forward and self._or_list(start, place[0]))
-        return not (self._clause_between(start, place) if forward else self._verb_before(place, end))
+        if not forward:
+            return not self._verb_before(place, end)
+        return not self._clause_between(start, place[0], of_person=trigger.category in _PERSONS)
+
+    def _statement(self, first: int) -> int:
+        """Where the statement of a backward trigger begins: with its auxiliaries, and before an aside between commas.
+
+        "Goitre, with normal pulses, [has] not [been] seen": the goitre is what was not seen.
+        """
+        while first > 0 and self.words[first - 1] in _AUXILIARIES:
+            first -= 1
+        if first > 2 and self.words[first - 1] == ",":
+            for comma in range(first - 2, 0, -1):
+                if self.words[comma] == ",":
+                    return comma if self.words[comma + 1] in _ASIDES else first
+        return first
 
     def _or_list(self, start: int, first: int) -> bool:
-        """Whether the commas between belong to a list that an "or" closes: "possible edema, atelectasis or pneumonia"."""
+        """Whether the commas between belong to a list that an "or" closes: "possible edema, collapse or effusion"."""
         following = self.words[start : first + 8]
-        if "or" not in following:
-            return False
-        return not _VERBS.intersection(following[: following.index("or")])
+        return "or" in following and _VERBS.isdisjoint(following[: following.index("or")])
 
-    def _clause_between(self, start: int, place: tuple[int, int]) -> bool:
-        """Whether another clause begins between a trigger and the mention after it."""
-        for comma in range(start, place[0]):
-            word = self.words[comma]
-            if word == "," and self._is_clause(comma + 1):
-                return True
-            if word == "and" and self.words[comma + 1] in _SUBJECTS and self._is_clause(comma + 1):
-                return True
+    def _clause_between(self, start: int, end: int, *, of_person: bool) -> bool:
+        """Whether another clause begins between a trigger and the mention after it.
+
+        A person's clause goes on to its own verb ("Father, a smoker, had a stroke") until another subject comes.
+        """
+        verb = False
+        for place in range(start, end):
+            word = self.words[place]
+            if word in {",", "and"}:
+                subject = self.words[place + 1] in _SUBJECTS
+                if (subject or not (of_person or word == "and")) and self._is_clause(place + 1, after_verb=verb):
+                    return True
+            verb = verb or word in _VERBS
         return False
 
-    def _is_clause(self, start: int) -> bool:
-        """Whether the words from ``start`` to the next comma have a verb of their own."""
+    def _is_clause(self, start: int, *, after_verb: bool) -> bool:
+        """Whether the words from ``start`` to the next comma have a verb of their own.
+
+        "No rash, fever or cough was noted" is one clause; "No rash was noted, cough was" is two.
+        """
         end = start
         while end < len(self.words) and self.words[end] not in {",", ";"}:
             end += 1
         segment = self.words[start:end]
-        if not segment or segment[0] in {"or", "nor"}:
+        if not segment or segment[0] in {"or", "nor"} or _VERBS.isdisjoint(segment):
             return False
-        return not _VERBS.isdisjoint(segment) and _SEEN.isdisjoint(segment)
+        return after_verb or _SEEN.isdisjoint(segment) or _JOINS.isdisjoint(segment)
 
     def _verb_before(self, place: tuple[int, int], end: int) -> bool:
         """Whether a mention belongs to an earlier clause than the trigger behind it."""

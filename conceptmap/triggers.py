@@ -1,20 +1,20 @@
 """The trigger phrases of ``data/context_triggers.csv`` and how they are found in a sentence.
 
 A phrase is written in lower-case words; ``a b|c d`` holds two. ``(a|b c)`` is one of several, ``(a|b)?`` may be
-missing, ``{kin}`` is a set defined in a row of category ``set``, ``$`` at the end asks for the end of the sentence or a
-punctuation mark, ``^`` at the beginning for the start of the sentence or a mark before it. Of two phrases at one place
-the longer wins.
+missing, ``{kin}`` is a set or a class defined in a row of that category, ``9`` any number, ``1999`` any year, ``<``
+and ``>`` are round brackets, ``$`` at the end asks for the end of the sentence or a punctuation mark, ``^`` at the
+beginning for the start of the sentence or a mark before it. Of two phrases at one place the longer wins.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from itertools import product
 from typing import Final, NamedTuple
 
 from conceptmap.errors import InputError
@@ -23,10 +23,11 @@ __all__ = ["Hit", "Token", "Trigger", "find_triggers", "tokens", "triggers"]
 
 CATEGORIES: Final = frozenset({"negated", "possible", "historical", "hypothetical", "family", "other", "any"})
 DIRECTIONS: Final = frozenset({"forward", "backward", "both", "stop", "pseudo"})
-REACHES: Final = frozenset({"", "list", "phrase", "next"})
+REACHES: Final = frozenset({"", "list", "phrase", "next", "all"})
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?|[^\w\s]|_+")
-_PIECE: Final = re.compile(r"\(([^()]*)\)(\?)?|\{(\w+)\}(\?)?|(\S+)")
-_ALTERNATIVES: Final = re.compile(r"\|(?![^()]*\))")
+_PIECE: Final = re.compile(r"\)\??|[(|]|[^\s()|]+")
+_NAME: Final = re.compile(r"\{\w+\}")
+_SIGNS: Final = {"<": "(", ">": ")"}
 _MARKS: Final = frozenset(".,;:!?)]-/|\u2013\u2014")
 
 
@@ -42,8 +43,8 @@ class Token(NamedTuple):
 class Trigger:
     """What a phrase does: to which category, in which direction, how far.
 
-    ``reach`` is "list" (on through commas until a clause begins), "phrase" (until a comma, unless an "or" list follows)
-    or "next" (the words beside it only). ``words`` is the most tokens that it reaches.
+    ``reach`` is "list" (on through commas until a clause begins), "all" (through clauses too), "phrase" (until a comma,
+    unless an "or" list follows) or "next" (the words beside it only). ``words`` is the most tokens that it reaches.
     """
 
     category: str
@@ -74,21 +75,31 @@ def find_triggers(words: Sequence[str]) -> list[Hit]:
     >>> [(hit.trigger.category, hit.first, hit.last) for hit in find_triggers(["there", "is", "no", "rash"])]
     [('negated', 2, 3)]
     """
-    root = triggers().steps
+    vocabulary = triggers()
+    root, classes = vocabulary.root.steps, vocabulary.classes
+    words = [_class(word, classes) for word in words]
     hits: list[Hit] = []
     place, count = 0, len(words)
     while place < count:
         node = root.get(words[place])
-        if node is None:
-            place += 1
-            continue
-        last, found = _longest(words, place, node)
-        if found:
-            hits += [Hit(trigger, place, last) for trigger in found if trigger.direction != "pseudo"]
-            place = last
-        else:
-            place += 1
+        last, found = _longest(words, place, node) if node else (place, ())
+        hits += [Hit(trigger, place, last) for trigger in found if trigger.direction != "pseudo"]
+        place = last if found else place + 1
     return hits
+
+
+def _class(word: str, classes: Mapping[str, str]) -> str:
+    """The word that stands for this one in the trie."""
+    if word[0].isdecimal():
+        return _number(word)
+    if word.endswith("'s") and word[:-2] in classes:
+        return classes[word[:-2]] + "'s"
+    return classes.get(word, word)
+
+
+def _number(word: str) -> str:
+    """Years read as 1999, other numbers as 9, so that one phrase serves them all."""
+    return "1999" if len(word) == 4 and word[:2] in {"19", "20"} and word.isdecimal() else "9"
 
 
 @dataclass(slots=True)
@@ -99,6 +110,13 @@ class _Node:
     anywhere: tuple[Trigger, ...] = ()
     at_end: tuple[Trigger, ...] = ()
     at_start: tuple[Trigger, ...] = ()
+
+
+class Vocabulary(NamedTuple):
+    """The trigger phrases as a trie, and the class of each word that stands for its class (``mother`` → ``{kin}``)."""
+
+    root: _Node
+    classes: dict[str, str]
 
 
 def _longest(words: Sequence[str], first: int, node: _Node) -> tuple[int, tuple[Trigger, ...]]:
@@ -120,19 +138,23 @@ def _longest(words: Sequence[str], first: int, node: _Node) -> tuple[int, tuple[
 
 
 @cache
-def triggers() -> _Node:
-    """The phrases of the package's data file, as a trie; read once."""
+def triggers() -> Vocabulary:
+    """The phrases of the package's data file; read once."""
     source = resources.files("conceptmap").joinpath("data/context_triggers.csv")
     root = _Node()
     sets: dict[str, str] = {}
+    classes: dict[str, str] = {}
     for number, row in enumerate(csv.DictReader(source.read_text(encoding="utf-8").splitlines()), start=2):
+        phrase, name = row["phrase"], row["direction"]
         if row["category"] == "set":
-            sets[row["direction"]] = row["phrase"]
-            continue
-        found = tuple(_triggers_of(row, number))
-        for phrase in _expand(row["phrase"], sets):
-            _insert(root, phrase, found)
-    return root
+            sets[f"{{{name}}}"] = f"({phrase})"
+        elif row["category"] == "class":
+            classes.update(dict.fromkeys(phrase.split("|"), f"{{{name}}}"))
+        else:
+            found = tuple(_triggers_of(row, number))
+            for words in _expand(_NAME.sub(lambda match: sets.get(match[0], match[0]), phrase)):
+                _insert(root, words, found)
+    return Vocabulary(root, classes)
 
 
 def _triggers_of(row: dict[str, str], number: int) -> Iterator[Trigger]:
@@ -145,19 +167,41 @@ def _triggers_of(row: dict[str, str], number: int) -> Iterator[Trigger]:
         yield Trigger(category, row["direction"], row["reach"] or "list", int(row["words"] or 40))
 
 
-def _expand(phrase: str, sets: dict[str, str]) -> Iterator[tuple[str, ...]]:
-    """All word sequences that a phrase stands for.
+def _expand(phrase: str) -> list[tuple[str, ...]]:
+    """All word sequences that a pattern stands for, cut as ``tokens`` cuts a sentence.
 
-    >>> list(_expand("(was)? {neg} seen", {"neg": "not|never"}))
-    [('was', 'not', 'seen'), ('was', 'never', 'seen'), ('not', 'seen'), ('never', 'seen')]
+    >>> _expand("(was|is)? not seen|denied (by (him|her))?")[2:]
+    [('not', 'seen'), ('denied', 'by', 'him'), ('denied', 'by', 'her'), ('denied',)]
     """
-    for alternative in _ALTERNATIVES.split(phrase):
-        choices: list[list[str]] = []
-        for group, missing, name, name_missing, word in _PIECE.findall(alternative):
-            options = sets[name].split("|") if name else group.split("|") if group else [word]
-            choices.append([*options, ""] if missing or name_missing else options)
-        for choice in product(*choices):
-            yield tuple(_TOKEN.findall(" ".join(choice)))
+    return _alternatives(deque(_PIECE.findall(phrase)))
+
+
+def _alternatives(pieces: deque[str]) -> list[tuple[str, ...]]:
+    """Word sequences up to the closing bracket, which is left in place."""
+    done: list[tuple[str, ...]] = []
+    begun: list[tuple[str, ...]] = [()]
+    while pieces and pieces[0] not in {")", ")?"}:
+        piece = pieces.popleft()
+        if piece == "|":
+            done += begun
+            begun = [()]
+        elif piece == "(":
+            options = _alternatives(pieces)
+            options += [()] if pieces.popleft() == ")?" else []
+            begun = [words + option for words in begun for option in options]
+        else:
+            words = _pattern_words(piece)
+            begun = [before + words for before in begun]
+    return done + begun
+
+
+def _pattern_words(piece: str) -> tuple[str, ...]:
+    """A piece of a pattern as words: class names kept, ``<`` and ``>`` for round brackets, numbers levelled."""
+    if piece.startswith("{"):
+        return (piece,)
+    if piece in _SIGNS:
+        return (_SIGNS[piece],)
+    return tuple(_number(word) if word[0].isdecimal() else word for word in _TOKEN.findall(piece))
 
 
 def _insert(root: _Node, phrase: tuple[str, ...], found: tuple[Trigger, ...]) -> None:
