@@ -1,0 +1,122 @@
+"""Short forms and what they stand for: as the note itself defines them, else from the reviewed list.
+
+The definitions follow A. Schwartz and M. Hearst, "A simple algorithm for identifying abbreviation definitions in biomedical
+text", PSB 2003: the characters of the short form are found from right to left in the words before the bracket.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+__all__ = ["Abbreviation", "ShortForms", "definitions"]
+
+_BRACKET = re.compile(r"\(([^()]{1,80})\)")
+_CLAUSE_END = re.compile(r"[()\n;]|\.\s")
+_SHORT = re.compile(r"^(?=.*[A-Za-z])[A-Za-z0-9][\w/&.+-]{0,9}(?: [\w/&.+-]{1,6})?$")
+_LAST_WORD = re.compile(r"(\S+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Abbreviation:
+    """One entry of the reviewed list.
+
+    Attributes:
+        short: the short form, upper and lower case as written in notes.
+        long: what it stands for.
+        near: words of which one must be in the note for this reading; empty means none is needed.
+    """
+
+    short: str
+    long: str
+    near: frozenset[str] = frozenset()
+
+
+def definitions(text: str) -> dict[str, str]:
+    """The short forms that ``text`` defines, with their long forms.
+
+    >>> definitions("Chronic obstructive pulmonary disease (COPD) and AKI (acute kidney injury).")
+    {'COPD': 'Chronic obstructive pulmonary disease', 'AKI': 'acute kidney injury'}
+    """
+    found: dict[str, str] = {}
+    for match in _BRACKET.finditer(text):
+        before = _CLAUSE_END.split(text[max(0, match.start() - 200) : match.start()])[-1].rstrip()
+        inside = match[1].strip()
+        inside = re.split(r"[;,]\s", inside, maxsplit=1)[0]
+        short, long = inside, before
+        if len(inside.split()) > 2:
+            last = _LAST_WORD.search(before)
+            short, long = (last.group() if last else ""), inside
+        if not _is_short(short):
+            continue
+        full = _long_form(short, long)
+        if full:
+            found.setdefault(short, full)
+    return found
+
+
+def _is_short(text: str) -> bool:
+    return bool(_SHORT.match(text)) and any(c.isupper() for c in text) and not text.isdigit()
+
+
+def _long_form(short: str, before: str) -> str | None:
+    """Best long form: shortest tail of ``before`` that holds the characters of ``short`` in order."""
+    letters = [c.lower() for c in short if c.isalnum()]
+    most = min(len(letters) + 5, 2 * len(letters))
+    tail = " ".join(before.split()[-most:])
+    at = len(tail)
+    for i in range(len(letters) - 1, -1, -1):
+        at -= 1
+        while at >= 0 and (tail[at].lower() != letters[i] or (i == 0 and at > 0 and tail[at - 1].isalnum())):
+            at -= 1
+        if at < 0:
+            return None
+    full = tail[tail.rfind(" ", 0, at) + 1 :]
+    if len(full) <= len(short) or short in full.split() or len(full.split()) > most:
+        return None
+    return full
+
+
+@dataclass(frozen=True)
+class ShortForms:
+    """The reviewed list, ready to be looked up.
+
+    Attributes:
+        reviewed: entries by short form; several readings of one short form are kept in the order of the list.
+    """
+
+    reviewed: Mapping[str, tuple[Abbreviation, ...]]
+
+    @classmethod
+    def of(cls, entries: Iterable[Abbreviation]) -> ShortForms:
+        """Index ``entries`` by short form."""
+        by_short: dict[str, tuple[Abbreviation, ...]] = {}
+        for entry in entries:
+            by_short[entry.short] = (*by_short.get(entry.short, ()), entry)
+        return cls(by_short)
+
+    def readings(self, text: str, short_forms: Iterable[str], forms: frozenset[str]) -> dict[str, str]:
+        """Long forms of the given short forms as they are to be read in ``text``.
+
+        Args:
+            text: the note.
+            short_forms: words of the note, as written.
+            forms: normal forms of all words of the note, against which context is checked.
+        """
+        defined = definitions(text)
+        out: dict[str, str] = {}
+        for short in short_forms:
+            singular = short[:-1] if short.endswith("s") and len(short) > 2 else short
+            long = defined.get(short) or defined.get(singular) or self._reviewed(short, forms)
+            if long is None and singular != short:
+                long = self._reviewed(singular, forms)
+            if long is not None:
+                out[short] = long
+        return out
+
+    def _reviewed(self, short: str, forms: frozenset[str]) -> str | None:
+        for entry in self.reviewed.get(short, ()):
+            if not entry.near or entry.near & forms:
+                return entry.long
+        return None

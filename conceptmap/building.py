@@ -1,0 +1,110 @@
+"""From a release to an index that the mapper can use: our vocabulary added, rows encoded, wordings listed.
+
+The embedded ICD-10-CM is built on first use and kept in the user's cache folder; everything else is built by
+``conceptmap build`` into a folder of the user's choosing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import metadata, resources
+
+import polars as pl
+
+from conceptmap.cache import cached_index
+from conceptmap.encoders import TokenEncoder
+from conceptmap.index import ConceptIndex
+from conceptmap.lexical import build_lexicon
+from conceptmap.ontology import Ontology
+from conceptmap.readers import load_ontology
+from conceptmap.vocabulary import clinical_synonyms, stop_terms
+
+__all__ = ["EMBEDDED", "build_index", "embedded_index", "with_lexicon"]
+
+EMBEDDED = "icd10cm"
+"""The system whose release comes with the installation."""
+
+CLASSIFICATIONS = ("icd10cm", "icd10")
+"""Systems whose titles are no names ("Other and unspecified …") and get shortened wordings."""
+
+Progress = Callable[[int, int], None]
+
+_SOURCES = ("lexical.py", "variants.py", "words.py")
+
+
+def build_index(
+    ontology: Ontology,
+    encoder: TokenEncoder | None,
+    *,
+    synonyms: pl.DataFrame | None = None,
+    centre: bool = False,
+    dtype: str = "float16",
+    facts: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> ConceptIndex:
+    """Build the index of an ontology.
+
+    Args:
+        ontology: any release.
+        encoder: encodes the terms; None for lexical evidence alone.
+        synonyms: more terms: code, term, kind. Our own for the system are always added.
+        centre: subtract the mean concept vector from the concept side.
+        dtype: type of the stored rows.
+        facts: recorded in the manifest.
+        progress: called with the tokens done and their total.
+    """
+    own = clinical_synonyms(ontology.system)
+    for extra in (own, synonyms):
+        if extra is not None and extra.height:
+            ontology = ontology.with_terms(extra)
+    encode = None if encoder is None else lambda terms: encoder.terms(terms, progress)
+    index = ConceptIndex.build(
+        ontology,
+        encode,
+        encoder_name="" if encoder is None else encoder.name,
+        revision="" if encoder is None else encoder.revision,
+        dtype=dtype,
+        centre=centre,
+        facts=facts,
+    )
+    return with_lexicon(index)
+
+
+def with_lexicon(index: ConceptIndex) -> ConceptIndex:
+    """The index with the wordings of its terms listed for lexical evidence."""
+    concept_of = {node: i for i, node in enumerate(index.concepts["node"].to_list())}
+    groups = index.concepts.filter(pl.col("kind").is_in(["chapter", "block"]))  # names of shelves, not of diseases
+    lexicon = build_lexicon(
+        index.terms.join(groups, on="node", how="anti"),
+        concept_of,
+        stop=stop_terms(),
+        expand_titles=index.system in CLASSIFICATIONS,
+    )
+    return replace(index, lexicon=lexicon)
+
+
+def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = None) -> ConceptIndex:
+    """The index of the embedded ICD-10-CM release, from the cache or built now."""
+
+    def build() -> ConceptIndex:
+        return build_index(load_ontology(EMBEDDED), encoder, progress=progress)
+
+    facts = {
+        "system": EMBEDDED,
+        "release": f"simple-icd-10-cm {metadata.version('simple-icd-10-cm')}",
+        "encoder": "" if encoder is None else f"{encoder.name} {encoder.revision}",
+        "vocabulary": _digest(),
+    }
+    return cached_index(facts, build, name=EMBEDDED if encoder else f"{EMBEDDED}-lexical")
+
+
+def _digest() -> str:
+    """Digest of the vocabulary and of the code that turns terms into wordings."""
+    package = resources.files("conceptmap")
+    digest = hashlib.sha256()
+    data = sorted((entry.name, entry) for entry in package.joinpath("data").iterdir() if entry.name.endswith(".csv"))
+    for name, entry in [*data, *((name, package.joinpath(name)) for name in _SOURCES)]:
+        digest.update(name.encode() + b"\0" + entry.read_bytes())
+    return digest.hexdigest()

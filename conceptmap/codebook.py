@@ -1,0 +1,172 @@
+"""CodeBook: the hierarchy of an index as arrays, and the step from a supported concept to the code that is written down.
+
+ICD-10-CM is not coded at its headers. Where a header has a default (the child that says the same with "unspecified"), that
+is what the Alphabetic Index sends a coder to; where a code needs a 7th character, "initial encounter" or "unspecified" is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+__all__ = ["CodeBook"]
+
+_FIRST_EXTENSIONS = ("A", "0")
+
+
+@dataclass(frozen=True, eq=False)
+class CodeBook:
+    """Concepts by position, with their children and defaults.
+
+    Attributes:
+        concepts: the index's concepts frame.
+        edges: its edges frame.
+        lexicon: its lexicon, from which equal wordings are read; may be empty.
+    """
+
+    concepts: pl.DataFrame
+    edges: pl.DataFrame
+    lexicon: pl.DataFrame
+    _default: dict[int, int | None] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def codes(self) -> list[str]:
+        """Code of each concept."""
+        return self.concepts["code"].to_list()
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Preferred name of each concept."""
+        return self.concepts["name"].to_list()
+
+    @cached_property
+    def billable(self) -> list[bool | None]:
+        """Whether a claim may carry the code; None in systems that know no such thing."""
+        return self.concepts["billable"].to_list()
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Position by node."""
+        return {node: i for i, node in enumerate(self.concepts["node"].to_list())}
+
+    @cached_property
+    def position_of_code(self) -> dict[str, int]:
+        """Position by code; a category wins over a block of the same code."""
+        out = {code: i for i, code in enumerate(self.codes)}
+        out.update({node: i for node, i in self.position.items() if node in out})
+        return out
+
+    @cached_property
+    def _expanded(self) -> list[bool]:
+        if "expanded" not in self.concepts.columns:
+            return [False] * self.concepts.height
+        return self.concepts["expanded"].fill_null(value=False).to_list()
+
+    @cached_property
+    def children(self) -> list[list[int]]:
+        """Positions of each concept's children, in the order of the release."""
+        out: list[list[int]] = [[] for _ in range(self.concepts.height)]
+        for parent, child in self.edges.select("parent", "child").iter_rows():
+            out[self.position[parent]].append(self.position[child])
+        return out
+
+    @cached_property
+    def parents(self) -> list[list[int]]:
+        """Positions of each concept's parents."""
+        out: list[list[int]] = [[] for _ in range(self.concepts.height)]
+        for parent, kids in enumerate(self.children):
+            for kid in kids:
+                out[kid].append(parent)
+        return out
+
+    @cached_property
+    def _keys(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        ordered = self.lexicon.filter(pl.col("quality") >= 1).sort("concept")
+        starts = np.searchsorted(ordered["concept"].to_numpy(), np.arange(self.concepts.height + 1))
+        return ordered["key"].to_numpy(), starts
+
+    def keys(self, concept: int) -> frozenset[int]:
+        """Keys of the wordings of a concept."""
+        keys, starts = self._keys
+        return frozenset(keys[starts[concept] : starts[concept + 1]].tolist())
+
+    def ancestors(self, concept: int) -> set[int]:
+        """All concepts above ``concept``, itself excluded."""
+        seen: set[int] = set()
+        queue = list(self.parents[concept])
+        while queue:
+            parent = queue.pop()
+            if parent not in seen:
+                seen.add(parent)
+                queue += self.parents[parent]
+        return seen
+
+    def path(self, concept: int) -> list[int]:
+        """One way up: the concept's first parent, its first parent, and so on to a root, root first."""
+        out: list[int] = []
+        while self.parents[concept]:
+            concept = self.parents[concept][0]
+            out.append(concept)
+        return out[::-1]
+
+    def is_above(self, ancestor: int, concept: int) -> bool:
+        """Whether ``ancestor`` is a proper ancestor of ``concept``."""
+        return ancestor in self.ancestors(concept)
+
+    def default(self, concept: int) -> int:
+        """The code that a coder writes down for ``concept`` when nothing more is said.
+
+        A concept without a default (in a system without billable codes, or a header whose children all say more than
+        it does) is its own answer.
+        """
+        if concept not in self._default:
+            self._default[concept] = None
+            at = concept
+            for at in self._descend(concept):  # noqa: B007 - the last one counts
+                pass
+            self._default[concept] = at
+        answer = self._default[concept]
+        return concept if answer is None else answer
+
+    def _descend(self, concept: int) -> Iterator[int]:
+        at: int | None = concept
+        while at is not None and self.billable[at] is False:
+            at = self._default_child(at)
+            if at is not None:
+                yield at
+
+    def _default_child(self, concept: int) -> int | None:
+        children = self.children[concept]
+        if not children or self.concepts["kind"][concept] in ("chapter", "block"):
+            return None
+        if all(self._expanded[child] for child in children):
+            return self._first_extension(children)
+        own = self.keys(concept)
+        same = [child for child in children if own & self.keys(child)]
+        unspecified = [child for child in children if "unspecified" in self.names[child].lower()]
+        nine = [child for child in children if self.codes[child].endswith("9")]
+        for choice in (
+            [child for child in same if child in unspecified],
+            same,
+            [child for child in nine if child in unspecified],
+            unspecified,
+            nine,
+            children if len(children) == 1 else [],
+            [child for child in children if self.names[child].lower().startswith("other")],
+            [child for child in children if self.codes[child].endswith("0")],
+        ):
+            if choice:
+                return choice[0]
+        return None
+
+    def _first_extension(self, children: list[int]) -> int | None:
+        for character in _FIRST_EXTENSIONS:
+            for child in children:
+                if self.codes[child].endswith(character):
+                    return child
+        return None

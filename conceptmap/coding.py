@@ -1,0 +1,160 @@
+"""From mentions to the codes of a note: what counts, which code is written down, and on what evidence.
+
+Only what is affirmed of the patient codes, unless the caller includes more. A header is replaced by its default code, a
+code that another code of the note says more exactly is dropped, and every code names the mentions that speak for it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from conceptmap.codebook import CodeBook
+from conceptmap.context import Context
+from conceptmap.errors import InputError
+from conceptmap.mentions import Mention
+
+__all__ = ["INCLUDES", "NoteCode", "check_include", "counts", "note_candidates", "note_codes"]
+
+INCLUDES = ("negated", "family", "hypothetical", "possible", "historical")
+"""What ``include`` may name: mentions that do not code by default, save for historical ones, which do."""
+
+MORE_MENTIONS = 0.02
+"""Added to a code's score for each doubling of its mentions."""
+
+
+RUNNER_UP = 0.5
+"""Share of a concept's strength that counts when another concept of the mention was preferred."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCode:
+    """A code of a note.
+
+    Attributes:
+        concept: position of the code in the index.
+        score: in [0, 1]; higher is surer.
+        evidence: numbers of the mentions that support it, in reading order.
+        notes: what a coder should know of it.
+    """
+
+    concept: int
+    score: float
+    evidence: tuple[int, ...]
+    notes: str
+
+
+def check_include(include: Iterable[str]) -> frozenset[str]:
+    """The names as a set.
+
+    Raises:
+        InputError: a name that is none of ``INCLUDES``.
+    """
+    names = frozenset(include)
+    if unknown := sorted(names - set(INCLUDES)):
+        raise InputError("include names what cannot be included", got=", ".join(unknown), expected=", ".join(INCLUDES))
+    return names
+
+
+def counts(context: Context, include: frozenset[str]) -> bool:
+    """Whether a mention in this context codes."""
+    return not (
+        (context.negated and "negated" not in include)
+        or (context.subject not in (None, "patient") and "family" not in include)
+        or (context.temporality == "hypothetical" and "hypothetical" not in include)
+        or (context.certainty == "possible" and "possible" not in include)
+    )
+
+
+def note_codes(
+    mentions: Sequence[Mention],
+    contexts: Sequence[Context],
+    book: CodeBook,
+    *,
+    include: frozenset[str] = frozenset(),
+    threshold: float = 0.0,
+) -> list[NoteCode]:
+    """The codes of one note, best first.
+
+    Args:
+        mentions: of one index.
+        contexts: of the mentions.
+        book: of the index.
+        include: see ``counts``.
+        threshold: codes with a lower score are left out.
+    """
+    support: dict[int, list[int]] = defaultdict(list)
+    strength: dict[int, float] = defaultdict(float)
+    named: dict[int, set[int]] = defaultdict(set)
+    for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True)):
+        if not counts(context, include):
+            continue
+        best = mention.candidates[0]
+        code = book.default(best.concept)
+        support[code].append(number)
+        named[code].add(best.concept)
+        strength[code] = max(strength[code], best.strength)
+    dropped = _said_more_exactly(named, book)
+    codes = [
+        NoteCode(code, _score(strength[code], len(numbers)), tuple(numbers), _notes(code, named[code], book))
+        for code, numbers in support.items()
+        if code not in dropped
+    ]
+    return sorted((c for c in codes if c.score >= threshold), key=lambda c: (-c.score, c.evidence[0], c.concept))
+
+
+def note_candidates(
+    mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook, *, include: frozenset[str] = frozenset()
+) -> list[NoteCode]:
+    """Every code that some mention speaks for at any rank, best first; accepted codes keep their score."""
+    accepted = note_codes(mentions, contexts, book, include=include)
+    known = {code.concept for code in accepted}
+    strength: dict[int, float] = defaultdict(float)
+    support: dict[int, list[int]] = defaultdict(list)
+    for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True)):
+        if not counts(context, include):
+            continue
+        for place, candidate in enumerate(mention.candidates):
+            code = book.default(candidate.concept)
+            if code not in known and number not in support[code]:
+                support[code].append(number)
+                strength[code] = max(strength[code], RUNNER_UP * candidate.strength / (1 + 0.1 * place))
+    rest = [NoteCode(code, _score(strength[code], len(n)), tuple(n), "") for code, n in support.items()]
+    return accepted + sorted(rest, key=lambda c: (-c.score, c.evidence[0], c.concept))
+
+
+def _score(strength: float, n_mentions: int) -> float:
+    return min(1.0, strength * 0.9 + MORE_MENTIONS * n_mentions.bit_length())
+
+
+def _said_more_exactly(named: dict[int, set[int]], book: CodeBook) -> set[int]:
+    """Codes that were only reached as the default of a header below which another code of the note lies."""
+    above = {code: book.ancestors(code) for code in named}
+    out = set()
+    for code, concepts in named.items():
+        headers = {c if c != code else _header(code, book) for c in concepts}
+        if any(header in above[other] for other in named if other != code for header in headers if header is not None):
+            out.add(code)
+    return out
+
+
+def _header(code: int, book: CodeBook) -> int | None:
+    """The header whose default ``code`` is, if it is one."""
+    header = None
+    for parent in reversed(book.path(code)):
+        if book.billable[parent] is False and book.default(parent) == code:
+            header = parent
+        else:
+            break
+    return header
+
+
+def _notes(code: int, concepts: set[int], book: CodeBook) -> str:
+    said = []
+    if book.billable[code] is False:
+        said.append("not billable: say more")
+    headers = sorted({book.codes[c] for c in concepts if c != code})
+    if headers and book.billable[code]:
+        said.append(f"default of {', '.join(headers)}")
+    return "; ".join(said)

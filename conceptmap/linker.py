@@ -1,0 +1,170 @@
+"""Linker: one index put to work on texts. Lexical evidence first, then what the vectors say of it and of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conceptmap.building import with_lexicon
+from conceptmap.codebook import CodeBook
+from conceptmap.encoders.embeddings import TokenEmbeddings
+from conceptmap.index import ConceptIndex
+from conceptmap.lexical import LEXICON, TermMatcher, content_words
+from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
+from conceptmap.spans import open_windows, pool
+from conceptmap.topk import TopK
+from conceptmap.words import Words
+
+__all__ = ["Expand", "Linker"]
+
+Expand = Callable[[Words], Mapping[int, Sequence[str]]]
+
+NEAREST = 10
+ACCEPT = 0.72
+"""Cosine from which vectors alone make a mention, given that window and term share a telling word."""
+SHARED = 0.5
+"""Part of a term's words that such a window must share with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Linker:
+    """An index with its matcher and its code book.
+
+    Attributes:
+        index: any index; without vectors only lexical evidence is given.
+    """
+
+    index: ConceptIndex
+
+    @cached_property
+    def matcher(self) -> TermMatcher:
+        """Finds the index's terms in texts."""
+        index = self.index if self.index.lexicon is not None else with_lexicon(self.index)
+        assert index.lexicon is not None
+        return TermMatcher(index.lexicon)
+
+    @cached_property
+    def book(self) -> CodeBook:
+        """The index's hierarchy."""
+        return CodeBook(self.index.concepts, self.index.edges, self.matcher.lexicon.select(LEXICON.names()))
+
+    @cached_property
+    def _rows_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows ordered by concept, and where each concept's rows start."""
+        order = np.argsort(self.index.row_concept, kind="stable")
+        starts = np.searchsorted(self.index.row_concept[order], np.arange(self.index.concepts.height + 1))
+        return order, starts
+
+    @cached_property
+    def _row_terms(self) -> list[str]:
+        return self.index.terms.drop_nulls("row").sort("row")["term"].to_list()
+
+    def lexical(self, text: str, expand: Expand | None = None) -> list[Mention]:
+        """Mentions found by the index's own terms."""
+        return lexical_mentions(self.matcher.find(text, expand), self.matcher, self.book)
+
+    def link(
+        self,
+        texts: Sequence[str],
+        expands: Sequence[Expand | None],
+        embeddings: Sequence[TokenEmbeddings] | None,
+    ) -> list[list[Mention]]:
+        """Mentions of every text, in reading order.
+
+        Args:
+            texts: the notes.
+            expands: for each what expands its abbreviations.
+            embeddings: their tokens; None for lexical evidence alone.
+        """
+        found = [self.lexical(text, expand) for text, expand in zip(texts, expands, strict=True)]
+        if embeddings is None or not self.index.dim:
+            return found
+        windows = [
+            open_windows(text, [(m.start_char, m.end_char) for m in mentions], self.matcher.vocabulary)
+            for text, mentions in zip(texts, found, strict=True)
+        ]
+        asked = [
+            [(m.start_char, m.end_char) for m in mentions] + [window[:2] for window in open_]
+            for mentions, open_ in zip(found, windows, strict=True)
+        ]
+        pooled = [pool(tokens, spans) for tokens, spans in zip(embeddings, asked, strict=True)]
+        near = self._near(np.concatenate(pooled)) if pooled else None
+        out, first = [], 0
+        for mentions, open_, vectors in zip(found, windows, pooled, strict=True):
+            assert near is not None
+            here = TopK(near.scores[first : first + len(vectors)], near.rows[first : first + len(vectors)])
+            first += len(vectors)
+            known = self._verified(mentions, vectors, here)
+            new = self._accepted(open_, here, len(mentions))
+            out.append(sorted(known + new, key=lambda m: (m.start_char, m.end_char)))
+        return out
+
+    def near(self, vectors: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The k nearest concepts of each vector: scores and positions, (n, k) both; -inf and -1 for a zero vector."""
+        found = self._near(vectors, k)
+        concepts = np.where(found.rows >= 0, self.index.row_concept[found.rows], -1)
+        return found.scores, concepts
+
+    def _near(self, vectors: NDArray[np.float32], k: int = NEAREST) -> TopK:
+        k = min(k, self.index.concepts.height)
+        scores = np.full((len(vectors), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(vectors), k), -1, dtype=np.int64)
+        filled = np.flatnonzero(vectors.any(axis=1))
+        if len(filled):
+            scores[filled], rows[filled] = self.index.search(vectors[filled], k)
+        return TopK(scores, rows)
+
+    def cosines(self, vectors: NDArray[np.float32], concepts: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Cosine between each vector and the best row of each of its concepts."""
+        assert self.index.vectors is not None and self.index.norms is not None
+        order, starts = self._rows_of
+        out = []
+        for vector, wanted in zip(vectors, concepts, strict=True):
+            norm = float(np.linalg.norm(vector))
+            row = []
+            for concept in wanted:
+                rows = order[starts[concept] : starts[concept + 1]]
+                if not norm or not len(rows):
+                    row.append(0.0)
+                    continue
+                products = self.index.vectors[rows].astype(np.float32) @ vector
+                row.append(float((products / (self.index.norms[rows] * norm)).max()))
+            out.append(row)
+        return out
+
+    def _verified(self, mentions: Sequence[Mention], vectors: NDArray[np.float32], near: TopK) -> list[Mention]:
+        own = self.cosines(vectors[: len(mentions)], [[c.concept for c in m.candidates] for m in mentions])
+        out = []
+        for mention, mine, scores, rows in zip(mentions, own, near.scores, near.rows, strict=False):
+            usable = rows >= 0
+            concepts = self.index.row_concept[rows[usable]].tolist()
+            out.append(with_vectors(mention, scores[usable].tolist(), concepts, mine))
+        return out
+
+    def _accepted(self, windows: Sequence[tuple[int, int, frozenset[str]]], near: TopK, offset: int) -> list[Mention]:
+        """Windows near enough to a term that they share words with; of overlapping ones the nearest."""
+        good = []
+        for i, (start, end, forms) in enumerate(windows):
+            scores, rows = near.scores[offset + i], near.rows[offset + i]
+            if rows[0] < 0 or scores[0] < ACCEPT or not self._shares(forms, int(rows[0])):
+                continue
+            kept = [
+                Candidate(int(self.index.row_concept[row]), float(score), vector_strength(float(score)), "vector")
+                for score, row in zip(scores, rows, strict=True)
+                if row >= 0
+            ]
+            good.append(Mention(start, end, tuple(kept)))
+        good.sort(key=lambda m: (-m.candidates[0].score, m.start_char))
+        chosen: list[Mention] = []
+        for mention in good:
+            if all(mention.end_char <= m.start_char or m.end_char <= mention.start_char for m in chosen):
+                chosen.append(mention)
+        return chosen
+
+    def _shares(self, forms: frozenset[str], row: int) -> bool:
+        term = content_words(self._row_terms[row]).form
+        return bool(term) and len(forms.intersection(term)) >= SHARED * len(term)

@@ -1,0 +1,312 @@
+"""READ FIRST. ConceptMapper: text → tags → mentions → codes.
+
+``annotate_many`` is the main path, top to bottom; the modules that it calls hold the details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from conceptmap.abbreviations import Abbreviation, ShortForms
+from conceptmap.building import EMBEDDED, embedded_index
+from conceptmap.coding import check_include
+from conceptmap.context import assess
+from conceptmap.encoders import Dtype, TokenEmbeddings, TokenEncoder, load_encoder
+from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
+from conceptmap.index import ConceptIndex
+from conceptmap.lexical import content_words
+from conceptmap.linker import Expand, Linker
+from conceptmap.ranking import Ranked, rank_spans
+from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, tag_rows
+from conceptmap.sections import sections
+from conceptmap.vocabulary import abbreviations
+from conceptmap.words import Words
+
+__all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
+
+BATCH_CHARS = 400_000
+"""Notes are encoded together up to this many characters."""
+
+SPANS = pl.Schema(
+    {
+        "note_id": pl.String,
+        "start_char": pl.Int64,
+        "end_char": pl.Int64,
+        "rank": pl.Int64,
+        "system": pl.String,
+        "code": pl.String,
+        "name": pl.String,
+        "score": pl.Float32,
+    }
+)
+"""A row per given span × rank."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a batch of notes gave.
+
+    Attributes:
+        mentions: schema ``frames.ANNOTATIONS``.
+        codes: schema ``frames.CODES``.
+        tags: schema ``frames.TAGS``; empty when not asked for.
+        candidates: schema ``frames.CODES``; empty when not asked for.
+    """
+
+    mentions: pl.DataFrame
+    codes: pl.DataFrame
+    tags: pl.DataFrame
+    candidates: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedNote:
+    """One note with its tags, mentions and codes; shows itself as a page in a notebook.
+
+    Attributes:
+        note_id: as given.
+        text: as given.
+        tags: schema ``frames.TAGS``.
+        mentions: schema ``frames.ANNOTATIONS``.
+        codes: schema ``frames.CODES``.
+        path: for a system and a code its path from the root, (code, name) each.
+    """
+
+    note_id: str
+    text: str
+    tags: pl.DataFrame
+    mentions: pl.DataFrame
+    codes: pl.DataFrame
+    path: Callable[[str, str], list[tuple[str, str]]]
+
+    def __repr__(self) -> str:
+        found = self.mentions.filter(pl.col("rank") == 1).height
+        return f"AnnotatedNote({self.note_id!r}, {len(self.text):,} characters, {found} mentions, {self.codes.height} codes)"
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptMapper:
+    """Indexes and the encoder that reads notes for them. Make one with ``load``; it may be shared by threads.
+
+    Attributes:
+        indexes: one for each system.
+        encoder: None where only lexical evidence is wanted.
+    """
+
+    indexes: tuple[ConceptIndex, ...]
+    encoder: TokenEncoder | None
+
+    @classmethod
+    def load(
+        cls,
+        *indexes: str | Path | ConceptIndex,
+        encoder: str | Path | TokenEncoder | None = "embedded",
+        device: str = "cpu",
+        dtype: Dtype = "auto",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ConceptMapper:
+        """Load indexes and their encoder.
+
+        Args:
+            indexes: ``"icd10cm"`` (the embedded release, built on first use), index folders, or opened indexes; by
+                default ``"icd10cm"``.
+            encoder: ``"embedded"``, a folder, a hub name or a loaded encoder; None for lexical evidence alone.
+            device: where the encoder runs.
+            dtype: what its weights are computed in.
+            progress: called with the tokens done and their total while an index is built.
+
+        Raises:
+            IndexMismatchError: an index was built with another encoder.
+            ModelError: the encoder cannot be loaded.
+
+        >>> mapper = ConceptMapper.load("icd10cm", encoder=None)
+        >>> mapper.code(pl.DataFrame({"note_id": ["1"], "text": ["Old man with type 2 diabetes. No fever."]}))["code"].to_list()
+        ['E11.9']
+        """
+        reader = load_encoder(encoder, device=device, dtype=dtype) if isinstance(encoder, str | Path) else encoder
+        opened = tuple(_opened(source, reader, progress) for source in indexes or (EMBEDDED,))
+        for index in opened:
+            _check_fit(index, reader)
+        return cls(opened, reader)
+
+    @cached_property
+    def linkers(self) -> tuple[Linker, ...]:
+        """One for each index."""
+        return tuple(Linker(index) for index in self.indexes)
+
+    # -- the main path --------------------------------------------------------------------------------------------
+
+    def annotate_many(
+        self,
+        notes: pl.DataFrame,
+        *,
+        tags: bool | int = False,
+        candidates: int = 0,
+        include: Iterable[str] = (),
+    ) -> Results:
+        """Annotate and code notes.
+
+        Args:
+            notes: columns note_id, text.
+            tags: also the concepts of every token: True for 5 each, or how many.
+            candidates: also this many ranked codes for each note, accepted or not.
+            include: what codes besides what is affirmed of the patient: see ``coding.INCLUDES``.
+
+        Raises:
+            InputError: a column is missing, or ``include`` names what cannot be included.
+        """
+        asked, k = check_include(include), 5 if tags is True else int(tags)
+        rows: dict[str, list[tuple[Any, ...]]] = {"mentions": [], "codes": [], "tags": [], "candidates": []}
+        for reading in self._read(notes, for_tags=k > 0):
+            rows["mentions"] += annotation_rows(reading, self.linkers, self._encoder_name)
+            rows["codes"] += code_rows(reading, self.linkers, asked)
+            if candidates:
+                rows["candidates"] += candidate_rows(reading, self.linkers, asked, candidates)
+            if k:
+                rows["tags"] += tag_rows(reading, self.linkers, k)
+        schemas = {"mentions": ANNOTATIONS, "codes": CODES, "tags": TAGS, "candidates": CODES}
+        return Results(**{name: frame_of(rows[name], schema) for name, schema in schemas.items()})
+
+    def _read(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[Reading]:
+        """Everything that a note goes through before it becomes rows."""
+        for note_ids, texts in _batches(notes):
+            expands = [self._expander(text) for text in texts]
+            embeddings = self._embed(texts, for_tags=for_tags)
+            linked = [linker.link(texts, expands, embeddings) for linker in self.linkers]
+            for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
+                mentions = [found[i] for found in linked]
+                parts = sections(text)
+                spans = sorted({(m.start_char, m.end_char) for found in mentions for m in found})
+                contexts = dict(zip(spans, assess(text, spans, parts), strict=True))
+                tokens = None if embeddings is None else embeddings[i]
+                yield Reading(note_id, text, tokens, mentions, spans, contexts, parts)
+
+    def _embed(self, texts: Sequence[str], *, for_tags: bool) -> list[TokenEmbeddings] | None:
+        if self.encoder is None:
+            if for_tags:
+                raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
+            return None
+        return self.encoder.tokens(texts)
+
+    def _expander(self, text: str) -> Expand:
+        def expand(found: Words) -> dict[int, Sequence[str]]:
+            written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
+            short = {
+                word for word in written if len(word) <= 10 and not (word.islower() or word.istitle() or word.isdigit())
+            }
+            if not short:
+                return {}
+            long = self._short_forms.readings(text, short, frozenset(found.form))
+            forms = {word: content_words(full).form for word, full in long.items()}
+            return {i: forms[word] for i, word in enumerate(written) if word in forms}
+
+        return expand
+
+    @cached_property
+    def _short_forms(self) -> ShortForms:
+        return ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
+
+    @property
+    def _encoder_name(self) -> str:
+        return "none" if self.encoder is None else self.encoder.name
+
+    # -- one note, one table --------------------------------------------------------------------------------------
+
+    def annotate(self, text: str, *, note_id: str = "note", k: int = 5) -> AnnotatedNote:
+        """One note with its tags, mentions and codes."""
+        notes = pl.DataFrame({"note_id": [note_id], "text": [text]})
+        found = self.annotate_many(notes, tags=k if self.encoder is not None else 0)
+        return AnnotatedNote(note_id, text, found.tags, found.mentions, found.codes, self.path)
+
+    def tag(self, text: str, *, k: int = 5) -> pl.DataFrame:
+        """The k best concepts of every token: schema ``frames.TAGS``."""
+        return self.annotate_many(pl.DataFrame({"note_id": ["note"], "text": [text]}), tags=k).tags
+
+    def code(self, notes: pl.DataFrame, *, include: Iterable[str] = ()) -> pl.DataFrame:
+        """The codes of every note: schema ``frames.CODES``."""
+        return self.annotate_many(notes, include=include).codes
+
+    def path(self, system: str, code: str) -> list[tuple[str, str]]:
+        """The way from the root of the hierarchy down to a code, itself last: (code, name) each."""
+        for linker in self.linkers:
+            if linker.index.system == system and code in linker.book.position_of_code:
+                at = linker.book.position_of_code[code]
+                return [(linker.book.codes[i], linker.book.names[i]) for i in (*linker.book.path(at), at)]
+        raise InputError("no such code in the loaded indexes", got=f"{system}:{code}")
+
+    def spans(self, notes: pl.DataFrame, spans: pl.DataFrame, *, k: int = 20) -> pl.DataFrame:
+        """Rank concepts for given spans: schema ``SPANS``.
+
+        Args:
+            notes: columns note_id, text.
+            spans: columns note_id, start_char, end_char.
+            k: candidates for each span.
+
+        Raises:
+            InputError: a span of an unknown note, or outside its note.
+        """
+        asked: dict[str, list[tuple[int, int]]] = {}
+        for note_id, start, end in spans.select("note_id", "start_char", "end_char").iter_rows():
+            asked.setdefault(note_id, []).append((start, end))
+        if unknown := sorted(asked.keys() - set(notes["note_id"].to_list())):
+            raise InputError("spans of notes that are not there", got=", ".join(unknown[:3]))
+        rows: list[tuple[Any, ...]] = []
+        for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
+            embeddings = self._embed(texts, for_tags=False)
+            wanted = [asked[note_id] for note_id in note_ids]
+            expands = [self._expander(text) for text in texts]
+            for linker in self.linkers:
+                ranked = rank_spans(linker, self.encoder, texts, wanted, embeddings, expands, k)
+                for note_id, here, lists in zip(note_ids, wanted, ranked, strict=True):
+                    rows += _span_rows(note_id, here, lists, linker)
+        return frame_of(rows, SPANS)
+
+
+def _span_rows(
+    note_id: str, spans: Sequence[tuple[int, int]], ranked: Sequence[Sequence[Ranked]], linker: Linker
+) -> Iterator[tuple[Any, ...]]:
+    book = linker.book
+    for (start, end), best in zip(spans, ranked, strict=True):
+        for rank, (concept, score) in enumerate(best, 1):
+            yield note_id, start, end, rank, linker.index.system, book.codes[concept], book.names[concept], score
+
+
+def _opened(
+    source: str | Path | ConceptIndex, encoder: TokenEncoder | None, progress: Callable[[int, int], None] | None
+) -> ConceptIndex:
+    if isinstance(source, ConceptIndex):
+        return source
+    return embedded_index(encoder, progress=progress) if source == EMBEDDED else ConceptIndex.open(source)
+
+
+def _check_fit(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
+    if encoder is not None and index.dim not in (0, encoder.dim):
+        raise IndexMismatchError(
+            f"expected vectors of width {index.dim}, got {encoder.dim}: was the index built with another encoder?",
+            then=f"it was built with {index.manifest.encoder}; build it again with {encoder.name}",
+        )
+
+
+def _batches(notes: pl.DataFrame) -> Iterator[tuple[list[str], list[str]]]:
+    """Notes in batches of bounded size."""
+    if missing := [name for name in ("note_id", "text") if name not in notes.columns]:
+        raise InputError("notes lack columns", got=", ".join(notes.columns), expected=", ".join(missing))
+    note_ids: list[str] = []
+    texts: list[str] = []
+    size = 0
+    for note_id, text in notes.select("note_id", "text").iter_rows():
+        if texts and size + len(text) > BATCH_CHARS:
+            yield note_ids, texts
+            note_ids, texts, size = [], [], 0
+        note_ids.append(note_id)
+        texts.append(text)
+        size += len(text)
+    if texts:
+        yield note_ids, texts

@@ -1,0 +1,110 @@
+"""Mentions: spans of a note with ranked concepts, made of lexical hits and of vector evidence.
+
+Of overlapping lexical hits the longest wins (most content words, then the stricter match); a hit nested in the winner is
+not a mention of its own: "renal failure" inside "acute renal failure" is what the longer term already says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from conceptmap.codebook import CodeBook
+from conceptmap.lexical import Hit, TermMatcher
+
+__all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
+
+MOST_CANDIDATES = 10
+LOOSE_PENALTY = 0.1
+NEAR_ENOUGH = 0.06
+"""A header gives way to its default even when that was hit by a shortened wording."""
+_STRENGTH = {3: 1.0, 2: 0.95, 1: 0.8}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One concept of a mention.
+
+    Attributes:
+        concept: position in the index's concepts frame.
+        score: cosine between the mention's pooled tokens and the concept's best term; between their bags of words
+            where there is no encoder.
+        strength: what ranks candidates and codes, in [0, 1]: how surely this concept is what was written.
+        evidence: ``lexical``, ``vector`` or ``both``.
+    """
+
+    concept: int
+    score: float
+    strength: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A span of the note and its concepts, best first.
+
+    Attributes:
+        start_char: first code point.
+        end_char: one past the last.
+        candidates: at least one.
+    """
+
+    start_char: int
+    end_char: int
+    candidates: tuple[Candidate, ...]
+
+
+def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:
+    """Resolve overlapping hits into mentions, in reading order."""
+    chosen: list[Hit] = []
+    for hit in sorted(hits, key=lambda h: (-h.n_words, h.loose, h.start_char - h.end_char, h.start_char)):
+        if all(hit.end_char <= other.start_char or other.end_char <= hit.start_char for other in chosen):
+            chosen.append(hit)
+    chosen.sort(key=lambda hit: hit.start_char)
+    return [Mention(hit.start_char, hit.end_char, _candidates(hit, matcher, book)) for hit in chosen]
+
+
+def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candidate, ...]:
+    """Concepts whose wording was hit. A header gives way to the code below it that says the same."""
+    best: dict[int, float] = {}
+    for entry in hit.entries:
+        strength = _STRENGTH[matcher.quality[entry]] - (LOOSE_PENALTY if hit.loose else 0.0)
+        concept = matcher.concept[entry]
+        best[concept] = max(best.get(concept, 0.0), strength)
+    ranked = sorted(best, key=lambda concept: (-best[concept], book.billable[concept] is not True, concept))
+    for header in [concept for concept in ranked if book.billable[concept] is False]:
+        below = next((c for c in ranked if c != header and book.default(c) == book.default(header)), None)
+        if below is not None and best[below] >= best[header] - NEAR_ENOUGH:
+            best[below] = max(best[below], best[header])
+            ranked.remove(header)
+    ranked.sort(key=lambda concept: -best[concept])
+    return tuple(Candidate(c, 1.0, best[c], "lexical") for c in ranked[:MOST_CANDIDATES])
+
+
+def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[int], own: Sequence[float]) -> Mention:
+    """Add what the vectors say of a mention found by its words.
+
+    Args:
+        mention: the mention.
+        scores: cosine of the nearest concepts, best first.
+        concepts: their positions.
+        own: cosine of each of the mention's own candidates.
+    """
+    near = dict(zip(concepts, scores, strict=True))
+    known = {c.concept for c in mention.candidates}
+    merged = [
+        replace(c, score=score, evidence="both" if c.concept in near else "lexical")
+        for c, score in zip(mention.candidates, own, strict=True)
+    ]
+    merged += [
+        Candidate(concept, score, vector_strength(score), "vector")
+        for concept, score in near.items()
+        if concept not in known
+    ]
+    return replace(mention, candidates=tuple(merged[:MOST_CANDIDATES]))
+
+
+def vector_strength(score: float) -> float:
+    """Strength of a concept that only vectors speak for: a logistic curve through the acceptance threshold."""
+    return 1.0 / (1.0 + math.exp(-(score - 0.75) * 12.0))

@@ -1,0 +1,106 @@
+"""Rank concepts for given spans: what the span says in its context, what it says as a string, and what it is called.
+
+The mean of both cosines is better than either (contextual tokens know the sentence, the string meets the terms as they
+were encoded), and a term that is written as such goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from conceptmap.encoders import TokenEmbeddings, TokenEncoder
+from conceptmap.errors import InputError
+from conceptmap.lexical import content_words
+from conceptmap.linker import Expand, Linker
+from conceptmap.mentions import lexical_mentions
+from conceptmap.spans import pool
+from conceptmap.words import words
+
+__all__ = ["Ranked", "rank_spans"]
+
+POOL = 4
+"""Each view proposes this many times k concepts before they are ranked together."""
+
+
+class Ranked(NamedTuple):
+    """A concept (position in the index) and its score, the mean of both cosines, or the strength of its wording."""
+
+    concept: int
+    score: float
+
+
+def rank_spans(
+    linker: Linker,
+    encoder: TokenEncoder | None,
+    texts: Sequence[str],
+    spans: Sequence[Sequence[tuple[int, int]]],
+    embeddings: Sequence[TokenEmbeddings] | None,
+    expands: Sequence[Expand],
+    k: int,
+) -> list[list[list[Ranked]]]:
+    """The k best concepts of every span of every note.
+
+    Raises:
+        InputError: a span is outside its note.
+    """
+    for text, wanted in zip(texts, spans, strict=True):
+        for start, end in wanted:
+            if not 0 <= start < end <= len(text):
+                raise InputError("a span is outside its note", got=(start, end), expected=f"within 0 and {len(text)}")
+    named = [
+        [_named(linker, text, span, expand) for span in wanted]
+        for text, wanted, expand in zip(texts, spans, expands, strict=True)
+    ]
+    if encoder is None or embeddings is None or not linker.index.dim:
+        return [[_by_name(names, k) for names in note] for note in named]
+    strings = [
+        _spelled_out(text, span, expand)
+        for text, wanted, expand in zip(texts, spans, expands, strict=True)
+        for span in wanted
+    ]
+    contextual = np.concatenate([pool(tokens, wanted) for tokens, wanted in zip(embeddings, spans, strict=True)])
+    as_string = encoder.terms(strings)
+    proposals = [linker.near(vectors, POOL * k)[1].tolist() for vectors in (contextual, as_string)]
+    flat = [names for note in named for names in note]
+    pools = [sorted({c for c in (*a, *b, *names) if c >= 0}) for a, b, names in zip(*proposals, flat, strict=True)]
+    both = zip(linker.cosines(contextual, pools), linker.cosines(as_string, pools), strict=True)
+    ranked = iter(
+        [
+            _ranked(concepts, [(x + y) / 2 for x, y in zip(a, b, strict=True)], names, k)
+            for concepts, (a, b), names in zip(pools, both, flat, strict=True)
+        ]
+    )
+    return [[next(ranked) for _ in wanted] for wanted in spans]
+
+
+def _ranked(concepts: Sequence[int], scores: Sequence[float], names: dict[int, float], k: int) -> list[Ranked]:
+    order = sorted(zip(concepts, scores, strict=True), key=lambda cs: (-names.get(cs[0], 0.0), -cs[1], cs[0]))
+    return [Ranked(concept, score) for concept, score in order[:k]]
+
+
+def _by_name(names: dict[int, float], k: int) -> list[Ranked]:
+    return [Ranked(c, strength) for c, strength in sorted(names.items(), key=lambda cs: (-cs[1], cs[0]))[:k]]
+
+
+def _named(linker: Linker, text: str, span: tuple[int, int], expand: Expand) -> dict[int, float]:
+    """Concepts of which the whole span is a wording, with their strength."""
+    spelled = _spelled_out(text, span, expand)
+    n_words = len(content_words(spelled).form)
+    hits = [hit for hit in linker.matcher.find(spelled) if hit.n_words == n_words]
+    return {c.concept: c.strength for m in lexical_mentions(hits, linker.matcher, linker.book) for c in m.candidates}
+
+
+def _spelled_out(text: str, span: tuple[int, int], expand: Expand) -> str:
+    """The span's text, its abbreviations in full."""
+    found = words(text)
+    full = expand(found)
+    out, at = [], span[0]
+    for i, forms in full.items():
+        start, end = found.start_char[i], found.end_char[i]
+        if span[0] <= start and end <= span[1]:
+            out += [text[at:start], " ".join(forms)]
+            at = end
+    return " ".join("".join([*out, text[at : span[1]]]).split())

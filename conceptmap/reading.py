@@ -1,0 +1,108 @@
+"""Reading: one note after linking, and the rows that it becomes in the frames handed out."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conceptmap.coding import NoteCode, note_candidates, note_codes
+from conceptmap.context import Context
+from conceptmap.encoders.embeddings import TokenEmbeddings
+from conceptmap.linker import Linker
+from conceptmap.mentions import Mention
+from conceptmap.sections import Section
+from conceptmap.tags import tag_tokens
+
+__all__ = ["Reading", "annotation_rows", "candidate_rows", "code_rows", "tag_rows"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A note and what was found in it.
+
+    Attributes:
+        note_id: as given.
+        text: as given.
+        tokens: its tokens, or None without an encoder.
+        mentions: for each linker its mentions in reading order.
+        spans: the distinct spans of all mentions in reading order; the n-th is mention ``m<n+1>``.
+        contexts: what is said of each span.
+        sections: of the note.
+    """
+
+    note_id: str
+    text: str
+    tokens: TokenEmbeddings | None
+    mentions: Sequence[Sequence[Mention]]
+    spans: Sequence[tuple[int, int]]
+    contexts: Mapping[tuple[int, int], Context]
+    sections: Sequence[Section]
+
+    def mention_id(self, mention: Mention) -> str:
+        """``m1`` for the first span of the note, and so on."""
+        return f"m{self.spans.index((mention.start_char, mention.end_char)) + 1}"
+
+    def section(self, mention: Mention) -> str | None:
+        """Name of the section that a mention stands in."""
+        number = bisect_right([part.start_char for part in self.sections], mention.start_char) - 1
+        return self.sections[number].name if number >= 0 else None
+
+
+def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``frames.ANNOTATIONS``: a row per mention × rank."""
+    for linker, mentions in zip(linkers, reading.mentions, strict=True):
+        book, index = linker.book, linker.index
+        for mention in mentions:
+            span = mention.start_char, mention.end_char
+            head = (reading.note_id, reading.mention_id(mention), *span, reading.text[span[0] : span[1]])
+            said = reading.contexts[span]
+            tail = (reading.section(mention), said.negated, said.subject, said.temporality, said.certainty, None, None)
+            for rank, c in enumerate(mention.candidates, 1):
+                concept = (index.system, book.codes[c.concept], book.names[c.concept], c.score, None, c.evidence)
+                yield (*head, rank, *concept, *tail, index.release, encoder)
+
+
+def code_rows(reading: Reading, linkers: Sequence[Linker], include: frozenset[str]) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``frames.CODES`` for the accepted codes."""
+    for linker, mentions in zip(linkers, reading.mentions, strict=True):
+        contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
+        codes = note_codes(mentions, contexts, linker.book, include=include)
+        yield from _rows(reading, linker, mentions, codes)
+
+
+def candidate_rows(
+    reading: Reading, linkers: Sequence[Linker], include: frozenset[str], n: int
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``frames.CODES`` for the n best codes, accepted or not."""
+    for linker, mentions in zip(linkers, reading.mentions, strict=True):
+        contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
+        codes = note_candidates(mentions, contexts, linker.book, include=include)[:n]
+        yield from _rows(reading, linker, mentions, codes)
+
+
+def _rows(
+    reading: Reading, linker: Linker, mentions: Sequence[Mention], codes: Sequence[NoteCode]
+) -> Iterator[tuple[Any, ...]]:
+    book = linker.book
+    for rank, code in enumerate(codes, 1):
+        evidence = " ".join(reading.mention_id(mentions[number]) for number in code.evidence)
+        c = code.concept
+        facts = (book.codes[c], book.names[c], code.score, book.billable[c], rank, evidence, code.notes)
+        yield (reading.note_id, linker.index.system, *facts)
+
+
+def tag_rows(reading: Reading, linkers: Sequence[Linker], k: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``frames.TAGS``: a row per token × rank."""
+    tokens = reading.tokens
+    assert tokens is not None
+    for linker, mentions in zip(linkers, reading.mentions, strict=True):
+        if not linker.index.dim:
+            continue
+        book = linker.book
+        for tag in tag_tokens(reading.text, tokens, mentions, linker, k):
+            start, end = int(tokens.start_char[tag.token]), int(tokens.end_char[tag.token])
+            named = (None, None) if tag.concept is None else (book.codes[tag.concept], book.names[tag.concept])
+            head = (reading.note_id, tag.token, start, end, reading.text[start:end], tag.rank, linker.index.system)
+            yield (*head, *named, tag.score)

@@ -1,0 +1,93 @@
+"""The wordings a clinician would use for a term that a classification prints in its own way.
+
+"Unspecified asthma, uncomplicated" is "asthma" in a note. Each wording carries a quality, so that a term printed as such
+always beats one that was shortened to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+__all__ = ["EXACT", "LOOSE", "SHORTENED", "variants"]
+
+EXACT, SHORTENED, LOOSE = 3, 2, 1
+"""Quality of a wording: as printed, without words that add nothing, or without words that add a little."""
+
+_BRACKETS = re.compile(r"\s*(\([^()]*\)|\[[^\[\]]*\])")
+_EMPTY_WORDS = re.compile(
+    r",?\s*\b(unspecified (?:part|site|portion|location|type|cause|side|organism|trimester|intent|severity|degree) of\b"
+    r"|(?:of|to|in|at|on|by|due to|with|from) (?:an? )?unspecified (?:part|site|portion|location|type|cause|side|organism|"
+    r"trimester|severity|degree|nature|mechanism|number)\b"
+    r"|unspecified (?:site|part|type|cause|side|organism|trimester|severity|location|intent|stage|degree|etiology|"
+    r"chronicity|duration|place|nature|form|state)\b"
+    r"|not otherwise specified\b|not elsewhere classified\b|elsewhere classified\b|as unspecified\b|unspecified as to [\w ]+"
+    r"|unspecified\b|unsp\b|NOS\b|NEC\b)",
+    re.IGNORECASE,
+)
+_EMPTY_TAILS = re.compile(
+    r",?\s*(?:\bwithout (?:complications?|mention of [\w ]+|current [\w ]+|status [\w ]+|behaviou?ral disturbance.*|esophagitis|"
+    r"obstruction|hemorrhage or perforation|gangrene|obstruction or gangrene|perforation or abscess|bleeding|rupture|"
+    r"psychotic features|aura.*|loss of consciousness|foreign body|acute exacerbation|angina pectoris|heart failure)\b"
+    r"|\b(?:uncomplicated|not intractable|single episode|native coronary artery|initial encounter)\b).*$",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(r"^(?:other (?:and )?(?:specified )?|other and |certain (?:other )?|specified )", re.IGNORECASE)
+_OTHER_TAIL = re.compile(r",\s*(?:other|other specified|other site|multiple sites|specified)\b.*$", re.IGNORECASE)
+_OR = re.compile(r"\b(\w[\w-]*) (?:and/or|and|or) (\w[\w-]*)\b", re.IGNORECASE)
+_KNOWN_AS = re.compile(r"\b(?:also known as|so called|so stated)\b", re.IGNORECASE)
+_WHAT_REMAINS = re.compile(
+    r"\b(?!(?:of|in|the|and|or|with|related|other|due|to|specified|lesions?|conditions?|disorders?)\b)\w{3,}"
+)
+_MOST = 12
+
+
+def variants(term: str, *, curated: bool = False) -> dict[str, int]:
+    """Wordings of ``term`` with their quality, best first, the term itself included.
+
+    Args:
+        term: one term as its release prints it.
+        curated: the term is a wording already (a reviewed synonym): only brackets are looked into.
+
+    >>> variants("Essential (primary) hypertension")
+    {'Essential (primary) hypertension': 3, 'Essential hypertension': 2}
+    >>> variants("Malignant neoplasm of bladder, unspecified")["Malignant neoplasm of bladder"]
+    2
+    """
+    found: dict[str, int] = {}
+    for wording, quality in islice(_wordings(term, curated), _MOST):
+        wording = _tidy(wording)
+        if wording and quality > found.get(wording, 0):
+            found[wording] = quality
+    return found
+
+
+def _wordings(term: str, curated: bool) -> Iterator[tuple[str, int]]:
+    yield term, EXACT
+    plain = _BRACKETS.sub("", term)
+    yield plain, SHORTENED
+    if curated:
+        return
+    short = _EMPTY_WORDS.sub("", _KNOWN_AS.sub("", plain))
+    yield short, SHORTENED
+    core = _EMPTY_TAILS.sub("", short)
+    yield core, SHORTENED
+    specified = _OTHER_TAIL.sub("", _OTHER.sub("", core))
+    yield specified, LOOSE
+    yield from _either(core, SHORTENED if core == plain else LOOSE)
+
+
+def _either(term: str, quality: int) -> Iterator[tuple[str, int]]:
+    """ "A and B" in a title means either: one wording for each.
+
+    Only for one pair, and only where something else remains ("cancer of bronchus or lung").
+    """
+    pair = _OR.search(term)
+    if pair and _WHAT_REMAINS.search(term[: pair.start()] + term[pair.end() :]):
+        for side in pair.groups():
+            yield term[: pair.start()] + side + term[pair.end() :], quality
+
+
+def _tidy(wording: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"\s*,(?:\s*,)*\s*", ", ", wording)).strip(" ,;:-")

@@ -1,0 +1,161 @@
+"""Words of a text with their offsets and a normal form in which spelling variants of one word are equal.
+
+The normal form only has to merge variants on *both* sides (terms and notes), so it may look odd ("toe" becomes "te"); it
+is never shown to anyone.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+__all__ = ["FUNCTION_WORDS", "Words", "normal_form", "words"]
+
+FUNCTION_WORDS = frozenset(
+    """a an the of in on at to by for from into and or nor with due as is are was were be been being has have had this that
+    these those his her their its our your my he she it they we who which whom whose patient patients there also both either
+    some any such than then so very quite rather about approximately associated caused causing""".split()
+)
+"""Words that carry no meaning of their own inside a term; "no", "not" and "without" are not among them."""
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
+_HARD_GAP = re.compile(r"[.;:!?•|]|\n\s*\n|\n\s*[-*–—]|\n\s*\d+[.)]|\s[-–—]\s")
+_SOFT_GAP = re.compile(r"[,/()\[\]]|\b(?:and|or)\b")
+_SOFT_WORDS = frozenset({"and", "or"})
+
+_IRREGULAR = {
+    "diverticula": "diverticulum",
+    "calculi": "calculus",
+    "fungi": "fungus",
+    "foci": "focus",
+    "nevi": "nevus",
+    "naevi": "nevus",
+    "thrombi": "thrombus",
+    "emboli": "embolus",
+    "bronchi": "bronchus",
+    "bacilli": "bacillus",
+    "villi": "villus",
+    "nuclei": "nucleus",
+    "uteri": "uterus",
+    "bacteria": "bacterium",
+    "ganglia": "ganglion",
+    "septa": "septum",
+    "sequela": "sequelae",
+    "teeth": "tooth",
+    "feet": "foot",
+    "children": "child",
+    "women": "woman",
+    "men": "man",
+    "lice": "louse",
+    "phalanges": "phalanx",
+    "pharynges": "pharynx",
+    "meninges": "meninges",
+    "vertices": "vertex",
+    "cortices": "cortex",
+    "apices": "apex",
+    "appendices": "appendix",
+    "indices": "index",
+    "fibre": "fiber",
+    "fibres": "fiber",
+    "centre": "center",
+    "caliber": "calibre",
+    "metre": "meter",
+    "ageing": "aging",
+    "haemorrhoids": "hemorrhoid",
+    "iii": "3",
+    "ii": "2",
+}
+_ENDS_IN_SE = frozenset(
+    "disease case nose dose phase increase decrease release base crease hose relapse prolapse exercise bruise abuse".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one text; four lists of equal length.
+
+    Attributes:
+        start_char: first code point of each word.
+        end_char: one past its last code point.
+        form: its normal form.
+        gap: what stands between it and the word before: 0 nothing but white space, hyphens or function words' blanks,
+            1 a comma, slash, bracket, "and" or "or", 2 the end of a clause or list item.
+    """
+
+    start_char: list[int]
+    end_char: list[int]
+    form: list[str]
+    gap: list[int]
+
+
+def words(text: str) -> Words:
+    """Split ``text`` into words.
+
+    >>> words("Haemorrhagic strokes, 2").form
+    ['hemorrhagic', 'stroke', '2']
+    """
+    start: list[int] = []
+    end: list[int] = []
+    form: list[str] = []
+    gap: list[int] = []
+    last = 0
+    for match in _WORD.finditer(text):
+        left, right = match.span()
+        between = _gap(text[last:left]) if last else 2
+        if between == 2 and form and len(form[-1]) == 1 and text[last:left] in (". ", "."):
+            between = 0  # an initial, as in "E. coli"
+        start.append(left)
+        end.append(right)
+        form.append("type a" if match.group() == "A" and between == 0 else normal_form(match.group()))
+        gap.append(between)
+        last = right
+    return Words(start, end, form, gap)
+
+
+@lru_cache(maxsize=4096)
+def _gap(between: str) -> int:
+    if between in (" ", "-"):
+        return 0
+    if _HARD_GAP.search(between):
+        return 2
+    return 1 if _SOFT_GAP.search(between) else 0
+
+
+@lru_cache(maxsize=200_000)
+def normal_form(word: str) -> str:
+    """Fold case, accents, British spelling and the plural of one word.
+
+    >>> normal_form("Anaemias"), normal_form("metastases"), normal_form("Ménière's"), normal_form("tumour")
+    ('anemia', 'metastasis', 'meniere', 'tumor')
+    """
+    form = unicodedata.normalize("NFKD", word).casefold()
+    form = "".join(c for c in form if not unicodedata.combining(c)).replace("’", "'")
+    form = form.removesuffix("'s").removesuffix("s'").replace("'", "")
+    if form in _IRREGULAR:
+        return _IRREGULAR[form]
+    if len(form) <= 3 or not form.isalpha():
+        return form
+    return _british(_singular(form))
+
+
+def _british(form: str) -> str:
+    form = form.replace("ae", "e").replace("oe", "e")
+    if len(form) > 5 and form.endswith("our"):
+        form = form[:-3] + "or"
+    return form.replace("isation", "ization").replace("ising", "izing").replace("sulph", "sulf")
+
+
+def _singular(form: str) -> str:
+    if form.endswith(("ases", "oses", "eses", "yses", "ises")):
+        return form[:-1] if form[:-1] in _ENDS_IN_SE else form[:-2] + "is"
+    if form.endswith("ies") and len(form) > 4:
+        return form[:-3] + "y"
+    if form.endswith(("sses", "xes", "ches", "shes")):
+        return form[:-2]
+    if form.endswith("ae"):
+        return form[:-1]
+    if form.endswith("s") and not form.endswith(("ss", "us", "is")):
+        return form[:-1]
+    return form
