@@ -59,6 +59,7 @@ _JOINS: Final = frozenset({"or", "nor", "and"})
 _AUXILIARIES: Final = frozenset("is are was were be been being has have had also clearly to".split())
 _ASIDES: Final = frozenset("with without which who including such as".split())
 _PERSONS: Final = frozenset({"family", "other"})
+_THIRD_PERSON: Final = frozenset("he she his her patient patient's".split())  # instructions say "you"
 _LONGEST_STEM: Final = 24
 
 
@@ -107,6 +108,7 @@ class _Note:
         self.section_starts = [section.start_char for section in sections]
         self.bounds = sentences(text)
         self.starts = [start for start, _ in self.bounds]
+        self.nitric_oxide = "NO" in text and "nitric oxide" in text.lower()
 
     def section(self, place: int) -> Section | None:
         number = bisect_right(self.section_starts, place) - 1
@@ -131,7 +133,8 @@ class _Note:
             start = max(start, section.heading_end)
             end = min(end, max(section.end_char, *(end for _, end in spans)))
         stem = self._stem(first, section)
-        words = [*(tokens(self.text, *stem) if stem else ()), *tokens(self.text, start, end)]
+        words = tokens(self.text, *stem) if stem else []
+        words += tokens(self.text, start, end, nitric_oxide=self.nitric_oxide)
         return _Sentence(words, spans, section.name if section else None)
 
     def _stem(self, number: int, section: Section | None) -> tuple[int, int] | None:
@@ -197,6 +200,8 @@ class _Sentence:
             if name in reached:
                 return name
         default = _SECTION_TEMPORALITY.get(self.section or "", "recent")
+        if default == "hypothetical" and not _THIRD_PERSON.isdisjoint(self.words):
+            return "recent"
         return "recent" if default in stopped else default
 
     def _active(self, hit: Hit, place: tuple[int, int]) -> bool:
@@ -225,13 +230,33 @@ class _Sentence:
             return False
         if any(start <= stop.first < end and stop.trigger.category in {trigger.category, "any"} for stop in stops):
             return False
+        if forward and not self._closed(start, end):
+            return False
         if trigger.reach == "all":
             return True
+        if trigger.reach == "noun" and not _VERBS.isdisjoint(self.words[start:end]):
+            return False
         if trigger.reach == "phrase":
             return "," not in self.words[start:end] or (forward and self._or_list(start, place[0]))
         if not forward:
             return not self._verb_before(place, end)
+        if trigger.category == "negated" and self._other_noun(start, end):
+            return False
         return not self._clause_between(start, place[0], of_person=trigger.category in _PERSONS)
+
+    def _closed(self, start: int, end: int) -> bool:
+        """Whether no bracket that a trigger stands in is closed before the mention: "(no edema) and a mass"."""
+        depth = 0
+        for word in self.words[start:end]:
+            depth += (word == "(") - (word == ")")
+            if depth < 0:
+                return False
+        return True
+
+    def _other_noun(self, start: int, end: int) -> bool:
+        """Whether a new noun with its own finding follows a comma: "lungs without rales, abdomen with [masses]"."""
+        between = self.words[start:end]
+        return "," in between and "with" in between[len(between) - between[::-1].index(",") :]
 
     def _statement(self, first: int) -> int:
         """Where the statement of a backward trigger begins: with its auxiliaries, and before an aside between commas.
@@ -275,9 +300,10 @@ class _Sentence:
         while end < len(self.words) and self.words[end] not in {",", ";"}:
             end += 1
         segment = self.words[start:end]
-        if not segment or segment[0] in {"or", "nor"} or _VERBS.isdisjoint(segment):
+        verb = next((place for place, word in enumerate(segment) if word in _VERBS), None)
+        if verb is None or segment[0] in {"or", "nor"}:
             return False
-        return after_verb or _SEEN.isdisjoint(segment) or _JOINS.isdisjoint(segment)
+        return after_verb or _SEEN.isdisjoint(segment) or _JOINS.isdisjoint(segment[:verb])
 
     def _verb_before(self, place: tuple[int, int], end: int) -> bool:
         """Whether a mention belongs to an earlier clause than the trigger behind it."""

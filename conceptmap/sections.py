@@ -82,6 +82,12 @@ _LAST_WORDS: Final = {
     "allergies": "allergies",
 }
 # Sections that change the meaning of every mention below them must not leak into a paragraph of another kind.
+_PROSE_VERBS: Final = frozenset(
+    "is was were are has had presented presents showed shows revealed reveals demonstrated underwent reports".split()
+)
+_KIN: Final = frozenset(
+    "mother father brother sister brothers sisters maternal paternal grandmother grandfather".split()
+)
 _STRONG: Final = frozenset(
     {"family history", "past medical history", "past surgical history", "instructions", "discharge instructions"}
 )
@@ -163,7 +169,7 @@ class _State:
         """Whether an open section that changes the meaning of its mentions stops before a line without a heading."""
         if self.inside is None or self.inside.name not in _STRONG:
             return False
-        return (blank and self.inline) or _looks_like_heading(content)
+        return (self.inline and (blank or _is_prose(content))) or _looks_like_heading(content)
 
     def enter(self, heading: _Heading, *, own_line: bool) -> _Heading:
         """Open a section; parts and ends take the name of the section that they stand in."""
@@ -257,6 +263,14 @@ def _looks_like_heading(content: str) -> bool:
         and label[-1] not in ".,;"
         and ":" not in label
     )
+
+
+def _is_prose(content: str) -> bool:
+    """Whether a line is a statement of its own, and not an item or a wrapped line: a sentence, or "Weight: 51 kg"."""
+    words = content.split()
+    if not words[0][0].isupper() or not _KIN.isdisjoint(word.strip(":,.").lower() for word in words):
+        return False
+    return ":" in content[:40] or (len(words) > 6 and not _PROSE_VERBS.isdisjoint(words))
 
 
 def _lookup(label: str) -> tuple[str, str | None, str | None] | None:

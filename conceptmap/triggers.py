@@ -23,7 +23,7 @@ __all__ = ["Hit", "Token", "Trigger", "find_triggers", "tokens", "triggers"]
 
 CATEGORIES: Final = frozenset({"negated", "possible", "historical", "hypothetical", "family", "other", "any"})
 DIRECTIONS: Final = frozenset({"forward", "backward", "both", "stop", "pseudo"})
-REACHES: Final = frozenset({"", "list", "phrase", "next", "all"})
+REACHES: Final = frozenset({"", "list", "noun", "phrase", "next", "all"})
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?|[^\w\s]|_+")
 _PIECE: Final = re.compile(r"\)\??|[(|]|[^\s()|]+")
 _NAME: Final = re.compile(r"\{\w+\}")
@@ -43,8 +43,9 @@ class Token(NamedTuple):
 class Trigger:
     """What a phrase does: to which category, in which direction, how far.
 
-    ``reach`` is "list" (on through commas until a clause begins), "all" (through clauses too), "phrase" (until a comma,
-    unless an "or" list follows) or "next" (the words beside it only). ``words`` is the most tokens that it reaches.
+    ``reach`` is "list" (on through commas until a clause begins), "noun" (the same, until any verb), "all" (through
+    clauses too), "phrase" (until a comma, unless an "or" list follows) or "next" (the words beside it only). ``words``
+    is the most tokens that it reaches.
     """
 
     category: str
@@ -61,11 +62,12 @@ class Hit(NamedTuple):
     last: int
 
 
-def tokens(text: str, start: int, end: int) -> list[Token]:
-    """The words and marks of ``text[start:end]``."""
+def tokens(text: str, start: int, end: int, *, nitric_oxide: bool = False) -> list[Token]:
+    """The words and marks of ``text[start:end]``; ``nitric_oxide`` reads "NO" in capitals as its abbreviation."""
+    found = _TOKEN.finditer(text, start, end)
     return [
-        Token(match[0].lower().replace("\u2019", "'"), match.start(), match.end())
-        for match in _TOKEN.finditer(text, start, end)
+        Token("nitric" if nitric_oxide and match[0] == "NO" else match[0].lower().replace("\u2019", "'"), *match.span())
+        for match in found
     ]
 
 
