@@ -41,6 +41,7 @@ def prepare(
     *,
     norms: NDArray[np.float64] | None = None,
     dtype: str | None = None,
+    product: str = "auto",
     verify: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Check the rows of a matrix and measure what searching needs, once.
@@ -50,6 +51,8 @@ def prepare(
             tensor, or uint16 bit patterns together with ``dtype="bfloat16"``); anything else becomes float32.
         norms: Euclidean norm of every row, when already known (an index keeps them). *Shape:* (n_rows,) float64.
         dtype: ``"bfloat16"`` when ``matrix`` holds bit patterns.
+        product: what the first product is computed in, "float32" or "bfloat16"; "auto" takes the faster one of this
+            processor. Answers are the same.
         verify: called with (first row, one past the last) before these rows are read.
 
     Raises:
@@ -60,7 +63,7 @@ def prepare(
     """
     from conceptmap.topk import rows
 
-    return rows.prepare(matrix, norms=norms, dtype=dtype, verify=verify)
+    return rows.prepare(matrix, norms=norms, dtype=dtype, product=product, verify=verify)
 
 
 def topk(

@@ -1,4 +1,4 @@
-"""Exact top-k on the CPU: a float32 product block by block, a running threshold, and a certificate.
+"""Exact top-k on the CPU: a product block by block, a running threshold, and a certificate.
 
 Why the answer is exact. Write s for the true cosine of a query and a row, p for the product's approximation of it, and
 e for a bound with |p - s| <= e (below). Let L be the k-th largest p among rows of different groups seen so far. At
@@ -8,16 +8,19 @@ those k: it can neither be in the answer nor tie with it. The same argument insi
 than 2e + u below its group's best. All other rows are kept, and are rescored from the stored values in float64. L only
 rises as blocks are read, so one reading suffices, and no row is ever dropped on a guess.
 
-Why |p - s| <= e. Both vectors are unit vectors rounded element by element (relative error at most 3 2**-24), and a sum
-of dim float32 products in any order, fused or not, errs by at most g(dim) times the sum of the absolute products, with
-g(n) = n 2**-24 / (1 - n 2**-24) (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1); that
-sum is at most the product of the norms (Cauchy-Schwarz). Elements below float32's normal range add at most dim 2**-125.
-Every rescored pair is checked against the bound, so that a product that does not keep it ends in an error, not in
-a wrong answer.
+Why |p - s| <= e. Both vectors are unit vectors, rounded element by element: to float32 with a relative error of at most
+3 * 2**-24, then perhaps to bfloat16 with one of at most 2**-8. Rounding the two so by d moves their product by at most
+2d + d**2 (Cauchy-Schwarz). A sum of n rounded products and additions in float32, in any order, fused or not, errs by
+at most g(2n) times the sum of the absolute products, with g(m) = m 2**-24 / (1 - m 2**-24) (Higham, Accuracy and
+Stability of Numerical Algorithms, 2nd ed., section 3.1; g(n) when products are fused or exact), and that sum is at most
+the product of the norms. A bfloat16 product is itself rounded once more, by at most 2**-8 of its size. Elements below
+float32's normal range add at most dim * 2**-125. Every rescored pair is checked against the bound, so that a product
+that does not keep it ends in an error, not in a wrong answer.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +45,8 @@ BLOCK_ELEMENTS = 1 << 22
 FIRST_ROWS = 1024
 CELL = 32
 """Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
-STEP = 2.0**-23
-"""More than the distance between neighbouring float32 values below 1."""
+STEP = 2.0**-22
+"""Four times the distance between neighbouring float32 values below 1: room for the threshold's own rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Request:
     Attributes:
         queries: *Shape:* (n, dim) float32.
         norms: *Shape:* (n,) float64.
-        unit: the transposed unit queries. *Shape:* (dim, n) float32.
+        unit: the transposed unit queries. *Shape:* (dim, n), of the first pass's type.
         error: bound on the product's error for each query. *Shape:* (n,) float32.
         k: answers wanted.
         groups: *Shape:* (n_rows,) int64, or None.
@@ -98,11 +101,25 @@ def topk(
     group_of = None if groups is None else torch.from_numpy(np.ascontiguousarray(groups, dtype=np.int64))
     scores = np.full((len(asked), k), -np.inf, dtype=np.float32)
     rows = np.full((len(asked), k), -1, dtype=np.int64)
-    for start in range(0, len(asked), QUERIES_AT_ONCE):
-        part = slice(start, start + QUERIES_AT_ONCE)
-        request = _request(asked[part], norms[part], k, group_of)
-        _fill(_search(request, prepared, allowed), request, prepared, out=(scores[part], rows[part]))
+    with _full_precision():
+        for start in range(0, len(asked), QUERIES_AT_ONCE):
+            part = slice(start, start + QUERIES_AT_ONCE)
+            request = _request(asked[part], norms[part], k, group_of, dtype=prepared.product)
+            _fill(_search(request, prepared, allowed), request, prepared, out=(scores[part], rows[part]))
     return scores, rows
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Float32 products in float32, whatever the process allows elsewhere (torch may compute them in bfloat16)."""
+    before = torch.get_float32_matmul_precision()
+    if before != "highest":
+        torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        if before != "highest":
+            torch.set_float32_matmul_precision(before)
 
 
 def _check(
@@ -125,13 +142,28 @@ def _check(
         raise InputError("groups must not be negative", got=int(groups.min()))
 
 
-def _request(queries: torch.Tensor, norms: torch.Tensor, k: int, groups: torch.Tensor | None) -> Request:
+def _request(
+    queries: torch.Tensor, norms: torch.Tensor, k: int, groups: torch.Tensor | None, *, dtype: torch.dtype
+) -> Request:
     unit = (queries.to(torch.float64) / norms[:, None]).to(torch.float32)
-    dim = queries.shape[1]
-    roundoff = dim * 2.0**-24 / (1 - dim * 2.0**-24)
-    bound = (roundoff + 8 * 2.0**-24) * (1 + 2.0**-20) + dim * 2.0**-125
-    error = torch.full((len(queries),), bound, dtype=torch.float32)
-    return Request(queries, norms, unit.T.contiguous(), error, k, groups)
+    error = torch.full((len(queries),), product_error(queries.shape[1], dtype), dtype=torch.float32)
+    return Request(queries, norms, unit.T.to(dtype).contiguous(), error, k, groups)
+
+
+def product_error(dim: int, dtype: torch.dtype) -> float:
+    """Bound on the error of a product of unit vectors, see above.
+
+    >>> product_error(384, torch.float32) < 5e-5, product_error(384, torch.bfloat16) < 0.013
+    (True, True)
+    """
+    unit32, unit = 2.0**-24, 2.0**-8
+    low = dtype == torch.bfloat16
+    rounding = 3 * unit32 * (1 + unit) + unit if low else 3 * unit32
+    terms = (2 * dim if low else dim) * unit32
+    inputs = 2 * rounding + rounding**2
+    summed = (1 + inputs) * terms / (1 - terms)
+    output = unit * (1 + inputs + summed) if low else 0.0
+    return (inputs + summed + output) * (1 + 2.0**-20) + dim * 2.0**-125
 
 
 def _search(request: Request, prepared: Prepared, allowed: torch.Tensor | None) -> Pool:
@@ -142,8 +174,9 @@ def _search(request: Request, prepared: Prepared, allowed: torch.Tensor | None) 
     nothing = torch.empty(0, dtype=torch.int64)
     pool, fresh = Pool(nothing, nothing, torch.empty(0)), list[Pool]()
     for at, n_block in _blocks(prepared.n_rows, n, prepared.dim, allowed):
-        tile = torch.full((-(-n_block // CELL) * CELL, n), -torch.inf)
-        torch.mm(prepared.unit(at), request.unit, out=tile[:n_block])
+        tile = torch.empty((-(-n_block // CELL) * CELL, n), dtype=prepared.product)
+        tile[n_block:] = -torch.inf
+        torch.mm(prepared.unit(at).to(prepared.product), request.unit, out=tile[:n_block])
         rows = torch.arange(at.start, at.stop) if isinstance(at, slice) else at
         if bool(torch.isinf(threshold).any()):
             threshold = torch.maximum(threshold, _kth_best(tile[:n_block], rows, request) - margin)
@@ -168,11 +201,11 @@ def _kth_best(tile: torch.Tensor, rows: torch.Tensor, request: Request) -> torch
     """The k-th best approximation within one block, over different groups; -inf when there are fewer. *Shape:* (n,)."""
     if request.groups is not None:
         names, member = torch.unique(request.groups[rows], return_inverse=True)
-        best = torch.full((len(names), tile.shape[1]), -torch.inf)
+        best = torch.full((len(names), tile.shape[1]), -torch.inf, dtype=tile.dtype)
         tile = best.scatter_reduce_(0, member[:, None].expand_as(tile), tile, "amax")
     if len(tile) < request.k:
         return torch.full((tile.shape[1],), -torch.inf)
-    return tile.topk(request.k, dim=0, sorted=True).values[-1]
+    return tile.topk(request.k, dim=0).values[-1].to(torch.float32)
 
 
 def _reaching(tile: torch.Tensor, threshold: torch.Tensor, rows: torch.Tensor) -> Pool:
@@ -185,7 +218,7 @@ def _reaching(tile: torch.Tensor, threshold: torch.Tensor, rows: torch.Tensor) -
     """
     cells = tile.view(-1, CELL, tile.shape[1])
     cell, query = torch.nonzero(cells.amax(1) >= threshold, as_tuple=True)
-    inside = cells[cell, :, query]
+    inside = cells[cell, :, query].to(torch.float32)
     hit, offset = torch.nonzero((inside >= threshold[query, None]) & (inside > -torch.inf), as_tuple=True)
     return Pool(query[hit], rows[cell[hit] * CELL + offset], inside[hit, offset])
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "norms_of", "prepare"]
 
 STORED = (torch.float16, torch.bfloat16, torch.float32)
+PRODUCTS = ("auto", "float32", "bfloat16")
 CHECK_ELEMENTS = 1 << 22
 SAFE_NORMS = (2.0**-40, 2.0**40)
 """Between these, x / |x| keeps its relative precision in float32: no overflow, and no underflow that matters."""
@@ -31,12 +32,14 @@ class Prepared:
         stored: the truth that scores are computed from. *Shape:* (n_rows, dim) float16, bfloat16 or float32.
         norms: Euclidean norms of the stored rows. *Shape:* (n_rows,) float64.
         moderate: whether every norm lies within ``SAFE_NORMS``.
+        product: type that the first product is computed in, float32 or bfloat16.
         verify: called with a range of rows before it is read, or None.
     """
 
     stored: torch.Tensor
     norms: torch.Tensor
     moderate: bool
+    product: torch.dtype
     verify: Callable[[int, int], None] | None = None
 
     @property
@@ -68,6 +71,7 @@ def prepare(
     *,
     norms: NDArray[np.float64] | None = None,
     dtype: str | None = None,
+    product: str = "auto",
     verify: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """See `conceptmap.topk.prepare`."""
@@ -77,7 +81,15 @@ def prepare(
         raise InputError("norms do not fit the matrix", got=tuple(lengths.shape), expected=(len(stored),))
     low, high = SAFE_NORMS
     moderate = bool(((lengths >= low) & (lengths <= high)).all())
-    return Prepared(stored, lengths, moderate, verify)
+    return Prepared(stored, lengths, moderate, _product_type(product), verify)
+
+
+def _product_type(name: str) -> torch.dtype:
+    """Bfloat16 halves the work, but only where the processor multiplies it itself; elsewhere it is emulated, slowly."""
+    if name not in PRODUCTS:
+        raise InputError("product is unknown", got=repr(name), expected=" or ".join(PRODUCTS))
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001 (no public name)
+    return torch.bfloat16 if name == "bfloat16" or (name == "auto" and native) else torch.float32
 
 
 def norms_of(vectors: torch.Tensor, *, what: str) -> torch.Tensor:
