@@ -102,6 +102,11 @@ class Dag:
         return levels
 
     @cached_property
+    def by_level(self) -> Ints:
+        """All nodes, roots first, so that parents come before their children. *Shape:* (n_nodes,), int64."""
+        return np.argsort(self.levels, kind="stable")
+
+    @cached_property
     def depths(self) -> Ints:
         """Shortest path from a root, in edges. *Shape:* (n_nodes,), int64."""
         depths = np.full(self.n_nodes, -1, dtype=np.int64)

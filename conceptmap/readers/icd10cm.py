@@ -19,8 +19,8 @@ import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
+from conceptmap.garbage import no_collection
 from conceptmap.ontology import Ontology
-from conceptmap.readers.garbage import no_collection
 from conceptmap.readers.xml import line_of, read_xml
 
 __all__ = ["read_code_list", "read_embedded", "read_tabular"]

@@ -19,8 +19,8 @@ import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
+from conceptmap.garbage import no_collection
 from conceptmap.ontology import Ontology
-from conceptmap.readers.garbage import no_collection
 from conceptmap.readers.tables import MalformedRow, ReadReport
 
 __all__ = ["read_obo", "split_xref"]

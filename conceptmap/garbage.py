@@ -1,4 +1,4 @@
-"""Pausing Python's garbage collector while a reader makes many small objects that all live on."""
+"""Pausing Python's garbage collector while very many small objects are made that all live on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["no_collection"]
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Collects no garbage inside: looking through a growing tree again and again is a third of a reader's time."""
+    """Collects no garbage inside: looking through growing data again and again takes up to half of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,0 +1,317 @@
+"""Roll-up: from codes to the nearest of a set of targets above them, on a hierarchy where a concept has many parents.
+
+A target is *nearest* when no other target of the same concept lies below it, so a concept with two parents may reach
+two targets, and a concept with no target above it reaches none. Whole columns of codes are rolled up at once: sets of
+positions go down the hierarchy level by level as sparse matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from conceptmap.dag import Dag
+from conceptmap.errors import InputError
+from conceptmap.garbage import no_collection
+from conceptmap.ontology import Ontology
+
+__all__ = ["best_cut", "closure", "roll_up", "roll_up_frame", "roll_up_scores"]
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+def roll_up(codes: Sequence[str], ontology: Ontology, *, to: str | Iterable[str]) -> list[frozenset[str]]:
+    """Returns, for each code, the nearest targets: the code itself if it is one, an empty set if none is above it.
+
+    This is how codes of every depth become comparable: count notes by chapter, group diagnoses by block, or bring
+    SNOMED CT findings to a list of concepts of your own. Mind that a code may reach several targets; counting them
+    all counts it more than once.
+
+    Args:
+        codes: codes or nodes. *Shape:* (n_codes,).
+        ontology: the release that the codes are from.
+        to: a kind (``chapter``, ``block``, ``category``), a semantic tag (``disorder``), ``depth:N`` (N edges below
+            a root), or the target codes themselves.
+
+    Returns:
+        Nodes, one set per code, in the order of the codes.
+
+    Raises:
+        InputError: ``to`` names no target; the message says which kinds and tags there are.
+        UnknownCodeError: a code that the ontology does not hold.
+    """
+    if isinstance(codes, str):
+        raise InputError("one code instead of a sequence", got=repr(codes), expected=f"[{codes!r}]")
+    wanted, back = _distinct(_positions(codes, ontology), ontology.dag.n_nodes)
+    sets = _as_sets(_nearest(ontology.dag, wanted, _targets(ontology, to)), ontology.nodes)
+    found: list[frozenset[str]] = sets[back].tolist()
+    return found
+
+
+def roll_up_frame(
+    frame: pl.DataFrame, ontology: Ontology, *, to: str | Iterable[str], explode: bool = False
+) -> pl.DataFrame:
+    """Returns the frame with ``rollup_code`` and ``rollup_name``, both null where there is no target.
+
+    Args:
+        frame: has a column ``code``; null codes stay.
+        ontology: the release that the codes are from.
+        to: as in :func:`roll_up`.
+        explode: gives each target of a code a row of its own. Otherwise several are joined with ``|`` in one row.
+    """
+    codes = frame["code"].drop_nulls().unique(maintain_order=True)
+    pairs = _pairs(codes, ontology, to).with_columns(_code_and_name(ontology))
+    pairs = pairs.select("code", "rollup_code", "rollup_name")
+    if not explode:
+        pairs = pairs.group_by("code", maintain_order=True).agg(pl.all().str.join("|"))
+    kept = frame.drop("rollup_code", "rollup_name", strict=False)
+    return kept.join(pairs, on="code", how="left", maintain_order="left_right")
+
+
+def roll_up_scores(
+    frame: pl.DataFrame,
+    ontology: Ontology,
+    *,
+    to: str | Iterable[str] | None,
+    how: Literal["max", "sum"] = "max",
+    by: Sequence[str] = (),
+) -> pl.DataFrame:
+    """Returns the score of every target that the codes reach.
+
+    Nothing is counted twice: a code reaches a target once, however many paths lead there, and with ``how="sum"`` each
+    distinct piece of evidence (a mention, say) counts once for a target, with its best score among the codes below.
+
+    Args:
+        frame: ``code, score`` and, if rows share evidence, ``evidence``; without it every row is its own evidence.
+        ontology: the release that the codes are from.
+        to: as in :func:`roll_up`; None means every concept above a code, and the code itself.
+        how: the best score or the sum over distinct evidence.
+        by: columns that keep apart what belongs to different notes, such as ``["note_id"]``.
+
+    Returns:
+        The columns of ``by`` and ``node, code, name, score, n_evidence``, best score first.
+    """
+    if how not in ("max", "sum"):
+        raise InputError("unknown way to combine scores", got=repr(how), expected="'max' or 'sum'")
+    keys = [*by, "node"]
+    evidence = pl.col("evidence") if "evidence" in frame.columns else pl.int_range(pl.len())
+    rows = frame.select(*by, "code", "score", evidence=evidence).drop_nulls("code")
+    pairs = _pairs(rows["code"].unique(maintain_order=True), ontology, to)
+    reached = rows.join(pairs, on="code", how="inner")
+    best = reached.group_by(*keys, "evidence", maintain_order=True).agg(pl.col("score").max())
+    combined = pl.col("score").max() if how == "max" else pl.col("score").sum()
+    scores = (
+        best.group_by(keys, maintain_order=True)
+        .agg(combined, n_evidence=pl.len())
+        .with_columns(_code_and_name(ontology))
+    )
+    scores = scores.rename({"rollup_code": "code", "rollup_name": "name"})
+    ordered = scores.sort([*by, "score", "node"], descending=[*([False] * len(by)), True, False])
+    return ordered.select(*by, "node", "code", "name", "score", "n_evidence")
+
+
+def best_cut(
+    frame: pl.DataFrame,
+    ontology: Ontology,
+    *,
+    threshold: float,
+    how: Literal["max", "sum"] = "sum",
+    by: Sequence[str] = (),
+) -> pl.DataFrame:
+    """Returns the most specific concepts whose support passes a threshold: none of them subsumes another.
+
+    Scattered weak evidence for E11.21, E11.22 and E11.29 may not do for any of them, but do for E11.2.
+
+    Args:
+        frame: as in :func:`roll_up_scores`.
+        ontology: the release that the codes are from.
+        threshold: least support, in the unit of ``score``.
+        how: support of a concept is the best score at or below it, or the sum over distinct evidence.
+        by: as in :func:`roll_up_scores`.
+
+    Returns:
+        The columns of :func:`roll_up_scores`, for the chosen concepts.
+    """
+    passing = roll_up_scores(frame, ontology, to=None, how=how, by=by).filter(pl.col("score") >= threshold)
+    above = _pairs(passing["node"].unique(maintain_order=True), ontology, None)
+    above = above.filter(pl.col("code") != pl.col("node"))  # every passing node with each concept over it
+    covered = passing.select(*by, code="node").join(above, on="code", how="inner").select(*by, "node")
+    return passing.join(covered, on=[*by, "node"], how="anti", maintain_order="left")
+
+
+def closure(ontology: Ontology) -> sparse.csr_array:
+    """Returns the transitive closure: true where the column's concept is an ancestor of the row's.
+
+    *Shape:* (n_concepts, n_concepts), bool, rows and columns in the order of ``ontology.concepts``.
+    """
+    everything = np.arange(ontology.dag.n_nodes)
+    marked = np.ones(ontology.dag.n_nodes, dtype=np.bool_)
+    return _without_self(_marks_above(ontology.dag, everything, marked), everything)
+
+
+# -- codes and targets as positions -----------------------------------------------------------------------------------
+
+
+def _positions(codes: Sequence[str] | pl.Series, ontology: Ontology) -> Ints:
+    found = ontology.rows_of(pl.Series(codes, dtype=pl.String))
+    if found.null_count():  # other spellings
+        found = ontology.rows_of(pl.Series(ontology.nodes_of(codes), dtype=pl.String))
+    return found.to_numpy()
+
+
+def _distinct(positions: Ints, n_nodes: int) -> tuple[Ints, Ints]:
+    """The distinct positions, ascending, and the row of each position among them."""
+    seen = np.zeros(n_nodes, dtype=np.bool_)
+    seen[positions] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[positions]
+
+
+def _targets(ontology: Ontology, to: str | Iterable[str]) -> Flags:
+    concepts = ontology.concepts
+    if not isinstance(to, str):
+        marked = np.zeros(concepts.height, dtype=np.bool_)
+        marked[_positions(list(to), ontology)] = True
+    elif to.startswith("depth:") and to[6:].isdigit():
+        marked = ontology.dag.depths == int(to[6:])
+    else:
+        columns = [name for name in ("kind", "semantic_tag") if name in concepts.columns]
+        marked = concepts.select(pl.any_horizontal(pl.col(columns) == to).fill_null(value=False)).to_series().to_numpy()
+    if not marked.any():
+        raise InputError("no concept to roll up to", got=repr(to), expected=_choices(ontology))
+    return marked
+
+
+def _choices(ontology: Ontology) -> str:
+    columns = [name for name in ("kind", "semantic_tag") if name in ontology.concepts.columns]
+    counts = [ontology.concepts[name].drop_nulls().value_counts(sort=True)[name].head(8) for name in columns]
+    names = [name for column in counts for name in column]
+    return f"codes, depth:N, or one of {', '.join(names)}"
+
+
+def _pairs(codes: pl.Series, ontology: Ontology, to: str | Iterable[str] | None) -> pl.DataFrame:
+    """``code, node``: the codes with each of their targets, or with everything above and themselves."""
+    wanted, back = _distinct(_positions(codes, ontology), ontology.dag.n_nodes)
+    if to is None:
+        reached = _marks_above(ontology.dag, wanted, np.ones(ontology.dag.n_nodes, dtype=np.bool_))
+    else:
+        reached = _nearest(ontology.dag, wanted, _targets(ontology, to))
+    rows = reached[back]
+    rows.sort_indices()
+    repeated = _row_of_each(rows)
+    nodes = ontology.concepts["node"].gather(rows.indices)
+    return pl.DataFrame({"code": codes.gather(repeated), "node": nodes})
+
+
+def _code_and_name(ontology: Ontology) -> list[pl.Expr]:
+    columns = (("rollup_code", "code"), ("rollup_name", "name"))
+    keys = ontology.concepts["node"]
+    return [
+        pl.col("node").replace_strict(keys, ontology.concepts[column], return_dtype=pl.String).alias(name)
+        for name, column in columns
+    ]
+
+
+def _as_sets(rows: sparse.csr_array, nodes: Sequence[str]) -> NDArray[np.object_]:
+    """Each row's nodes as a frozenset; rows with the same single node share one. *Shape:* (n_rows,)."""
+    counts = np.diff(rows.indptr)
+    sets = np.full(len(counts), frozenset(), dtype=object)
+    alone, row_of = np.unique(rows.indices[rows.indptr[:-1][counts == 1]], return_inverse=True)
+    singles = np.empty(len(alone), dtype=object)
+    singles[:] = [frozenset((nodes[position],)) for position in alone.tolist()]
+    sets[counts == 1] = singles[row_of]
+    flat, name = rows.indices.tolist(), nodes.__getitem__
+    starts = rows.indptr.tolist()
+    with no_collection():
+        for row in np.flatnonzero(counts > 1).tolist():
+            sets[row] = frozenset(map(name, flat[starts[row] : starts[row + 1]]))
+    return sets
+
+
+# -- sets going down the hierarchy ------------------------------------------------------------------------------------
+
+
+def _nearest(dag: Dag, wanted: Ints, targets: Flags) -> sparse.csr_array:
+    """The nearest targets of each wanted position. *Shape:* (n_wanted, n_nodes)."""
+    first = _marks_above(dag, wanted, targets, stop=True)
+    several = np.flatnonzero(np.diff(first.indptr) > 1)
+    if not len(several):
+        return first
+    # Of the targets first met on different paths one may lie above another: that one goes.
+    rows = first[several]
+    met = np.unique(rows.indices)
+    among = np.zeros(dag.n_nodes, dtype=np.bool_)
+    among[met] = True
+    above = _without_self(_marks_above(dag, met, among), met)
+    local, above = (_flags(m.indptr, np.searchsorted(met, m.indices), len(met)) for m in (rows, above))
+    lowest = (local > local @ above).tocsr()
+    alone = np.setdiff1d(np.arange(len(wanted)), several, assume_unique=True)
+    order = np.argsort(np.concatenate((alone, several)), kind="stable")
+    lowest = _flags(lowest.indptr, met[lowest.indices], dag.n_nodes)
+    return sparse.vstack((first[alone], lowest), format="csr")[order]
+
+
+def _marks_above(dag: Dag, wanted: Ints, marked: Flags, *, stop: bool = False) -> sparse.csr_array:
+    """The marked positions at and above each wanted one; with ``stop``, none above a marked one on the same path.
+
+    The set of a node is the union of its parents' sets, and itself if marked: one sparse product for each level.
+    """
+    ends = marked if stop else np.zeros(dag.n_nodes, dtype=np.bool_)
+    order = dag.by_level[_at_and_above(dag, wanted, ends)[dag.by_level]]
+    place = np.full(dag.n_nodes, -1, dtype=np.int64)
+    place[order] = np.arange(len(order))
+    indptr, indices = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int32)
+    for nodes in np.split(order, np.flatnonzero(np.diff(dag.levels[order])) + 1):
+        links = dag.up.starts[nodes + 1] - dag.up.starts[nodes]
+        links[ends[nodes]] = 0
+        parents = place[dag.up.of_many(nodes[links > 0])]
+        sets = _flags(_starts(links), parents, len(indptr) - 1) @ _flags(indptr, indices, dag.n_nodes)
+        own = marked[nodes]
+        indices = np.concatenate((indices, np.insert(sets.indices, sets.indptr[1:][own], nodes[own])))
+        indptr = np.concatenate((indptr, indptr[-1] + sets.indptr[1:] + np.cumsum(own)))
+    return _flags(indptr, indices, dag.n_nodes)[place[wanted]]
+
+
+def _at_and_above(dag: Dag, wanted: Ints, ends: Flags) -> Flags:
+    """The wanted positions and all above them, walking on from none of the ends. *Shape:* (n_nodes,)."""
+    seen = np.zeros(dag.n_nodes, dtype=np.bool_)
+    front = wanted
+    while len(front):
+        seen[front] = True
+        reached = np.zeros(dag.n_nodes, dtype=np.bool_)
+        reached[dag.up.of_many(front[~ends[front]])] = True
+        front = np.flatnonzero(reached & ~seen)
+    return seen
+
+
+# -- sets of positions as sparse rows ---------------------------------------------------------------------------------
+
+
+def _flags(indptr: NDArray[Any], indices: NDArray[Any], n_columns: int) -> sparse.csr_array:
+    """True at the given columns of each row; in 32-bit numbers where they do, as scipy looks through 64-bit ones."""
+    small = np.int32 if max(len(indices), n_columns) < 2**31 else np.int64
+    columns, starts = indices.astype(small, copy=False), indptr.astype(small, copy=False)
+    return sparse.csr_array(
+        (np.ones(len(columns), dtype=np.bool_), columns, starts), shape=(len(starts) - 1, n_columns)
+    )
+
+
+def _starts(counts: Ints | Flags) -> Ints:
+    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+
+
+def _row_of_each(rows: sparse.csr_array) -> Ints:
+    return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+
+
+def _filtered(rows: sparse.csr_array, keep: Flags) -> sparse.csr_array:
+    return _flags(_starts(keep)[rows.indptr], rows.indices[keep], rows.shape[1])
+
+
+def _without_self(rows: sparse.csr_array, owners: Ints) -> sparse.csr_array:
+    return _filtered(rows, rows.indices != owners[_row_of_each(rows)])
