@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from conceptmap.notes import read_notes as read_notes
     from conceptmap.ontology import Ontology as Ontology
     from conceptmap.readers import load_ontology as load_ontology
+    from conceptmap.rollup import roll_up as roll_up
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ _HOME = {
     "load_encoder": "conceptmap.encoders",
     "load_ontology": "conceptmap.readers",
     "read_notes": "conceptmap.notes",
+    "roll_up": "conceptmap.rollup",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "load_encoder",
     "load_ontology",
     "read_notes",
+    "roll_up",
 ]
 
 
