@@ -16,7 +16,7 @@ from conceptmap import indexfiles
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
 from conceptmap.indexfiles import CheckedFile
-from conceptmap.indexrows import encode_rows, store_given
+from conceptmap.indexrows import GIVEN, concept_places, encode_rows, given_terms, store_given
 from conceptmap.manifest import STORED_TYPES, Manifest, stored_type
 from conceptmap.topk import TopK, prepare, topk
 
@@ -31,8 +31,6 @@ VERIFY_AT_OPENING = 1 << 30
 VECTORS = "vectors.safetensors"
 FRAMES = ("concepts", "terms", "edges", "maps", "notes", "lexicon")
 OPTIONAL = ("maps", "notes", "lexicon")
-GIVEN = "vector"
-"""Kind of the term rows that stand for given vectors; they are no terms of the ontology."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +106,7 @@ class ConceptIndex:
         vectors, norms = None, None
         if encode_terms is not None:
             stored_type(dtype)
-            concept_of = _positions(terms, ontology.concepts)
+            concept_of = concept_places(terms, ontology.concepts)
             vectors, norms = encode_rows(
                 terms["term"], encode_terms, dtype, concepts=concept_of if centre else None, progress=progress
             )
@@ -161,7 +159,7 @@ class ConceptIndex:
             raise InputError("codes and vectors do not fit", got=f"{len(codes)} and {len(vectors)}", expected="as many")
         if terms is not None and len(terms) != len(codes):
             raise InputError("codes and terms do not fit", got=f"{len(codes)} and {len(terms)}", expected="as many")
-        given = _given_terms(codes, terms, ontology)
+        given = given_terms(codes, terms, ontology)
         stored, norms = store_given(np.asarray(vectors), dtype)
         kept = ontology.terms.with_columns(pl.lit(None, dtype=pl.Int64).alias("row"))
         manifest = Manifest(
@@ -285,7 +283,7 @@ class ConceptIndex:
     def row_concept(self) -> NDArray[np.int64]:
         """Place in ``concepts`` of every row's concept. *Shape:* (n_rows,) int64."""
         with_rows = self.terms.filter(pl.col("row").is_not_null()).sort("row")
-        places = _positions(with_rows, self.concepts)
+        places = concept_places(with_rows, self.concepts)
         places.flags.writeable = False
         return places
 
@@ -335,33 +333,6 @@ class ConceptIndex:
         return Ontology(self.system, self.release, self.concepts, terms, self.edges, self.maps, self.notes)
 
 
-def _positions(terms: pl.DataFrame, concepts: pl.DataFrame) -> NDArray[np.int64]:
-    """Place in ``concepts`` of every term's node. *Shape:* (n_terms,) int64."""
-    places = concepts.select("node", pl.int_range(pl.len(), dtype=pl.Int64).alias("place"))
-    joined = terms.select("node").join(places, on="node", how="left", maintain_order="left")["place"]
-    return joined.to_numpy().astype(np.int64)
-
-
-def _given_terms(codes: Sequence[str], terms: Sequence[str] | None, ontology: Ontology) -> pl.DataFrame:
-    """Term rows that stand for given vectors, in their order."""
-    asked = pl.DataFrame({"asked": list(codes)}, schema={"asked": pl.String})
-    keys = pl.concat(
-        [ontology.concepts.select(pl.col("node").alias("asked"), "node", "code", "name"),
-         ontology.concepts.select(pl.col("code").alias("asked"), "node", "code", "name")]
-    ).unique("asked", keep="first", maintain_order=True)  # fmt: skip
-    found = asked.join(keys, on="asked", how="left", maintain_order="left")
-    if (unknown := found.filter(pl.col("node").is_null())["asked"]).len():
-        raise UnknownCodeError(f"{unknown.len()} codes are not in the ontology", got=unknown.head(3).to_list())
-    term = found["name"] if terms is None else pl.Series(list(terms), dtype=pl.String)
-    return found.select(
-        "node",
-        "code",
-        term.alias("term"),
-        pl.lit(GIVEN).alias("kind"),
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
-    )
-
-
 def _assembled(
     manifest: Manifest,
     ontology: Ontology,
@@ -392,6 +363,8 @@ def _opened_vectors(folder: Path, manifest: Manifest) -> dict[str, Any]:
     small = checked.digest.bytes < VERIFY_AT_OPENING
     checked.verify(0, None if small else indexfiles.BLOCK_BYTES)
     tensors = indexfiles.read_tensors(path)
+    if not {"vectors", "norms"} <= set(tensors):
+        raise IndexMismatchError(f"{path} holds no vectors", got=", ".join(tensors), expected="vectors and norms")
     kind, vectors, first = tensors["vectors"]
     _, norms, norms_first = tensors["norms"]
     checked.verify(norms_first, norms_first + norms.nbytes)

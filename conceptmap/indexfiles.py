@@ -221,7 +221,9 @@ def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header: dict[str, Any] = json.loads(file.read(min(length, MAX_HEADER)))
+            if length > MAX_HEADER:
+                raise ValueError("no header is that long")
+            header: dict[str, Any] = json.loads(file.read(length))
         content = np.memmap(path, mode="r", dtype=np.uint8, offset=0)
         return {name: _tensor(content, entry, 8 + length) for name, entry in header.items() if name != "__metadata__"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, UnknownCodeError
 
-__all__ = ["encode_rows", "from_bfloat16", "store_given", "to_bfloat16"]
+if TYPE_CHECKING:
+    from conceptmap.ontology import Ontology
 
+__all__ = [
+    "GIVEN",
+    "concept_places",
+    "encode_rows",
+    "from_bfloat16",
+    "given_terms",
+    "row_norms",
+    "store_given",
+    "to_bfloat16",
+]
+
+GIVEN = "vector"
+"""Kind of the term rows that stand for given vectors; they are no terms of the ontology."""
 STRINGS_AT_ONCE = 2048
 ROWS_AT_ONCE = 8192
 NUMPY_TYPES = {"float16": np.float16, "bfloat16": np.uint16, "float32": np.float32}
@@ -62,6 +76,33 @@ def encode_rows(
     if concepts is not None:
         _centre(stored, dtype, concepts)
     return stored, row_norms(stored, dtype)
+
+
+def concept_places(terms: pl.DataFrame, concepts: pl.DataFrame) -> NDArray[np.int64]:
+    """Place in ``concepts`` of every term's node. *Shape:* (n_terms,) int64."""
+    places = concepts.select("node", pl.int_range(pl.len(), dtype=pl.Int64).alias("place"))
+    joined = terms.select("node").join(places, on="node", how="left", maintain_order="left")["place"]
+    return joined.to_numpy().astype(np.int64)
+
+
+def given_terms(codes: Sequence[str], terms: Sequence[str] | None, ontology: Ontology) -> pl.DataFrame:
+    """Term rows that stand for given vectors, in their order."""
+    asked = pl.DataFrame({"asked": list(codes)}, schema={"asked": pl.String})
+    keys = pl.concat(
+        [ontology.concepts.select(pl.col("node").alias("asked"), "node", "code", "name"),
+         ontology.concepts.select(pl.col("code").alias("asked"), "node", "code", "name")]
+    ).unique("asked", keep="first", maintain_order=True)  # fmt: skip
+    found = asked.join(keys, on="asked", how="left", maintain_order="left")
+    if (unknown := found.filter(pl.col("node").is_null())["asked"]).len():
+        raise UnknownCodeError(f"{unknown.len()} codes are not in the ontology", got=unknown.head(3).to_list())
+    term = found["name"] if terms is None else pl.Series(list(terms), dtype=pl.String)
+    return found.select(
+        "node",
+        "code",
+        term.alias("term"),
+        pl.lit(GIVEN).alias("kind"),
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+    )
 
 
 def store_given(vectors: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArray[np.float64]]:

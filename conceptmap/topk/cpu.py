@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.topk.exact import cosines
-from conceptmap.topk.rows import Prepared, norms_of
+from conceptmap.topk.rows import Prepared, norms_of, tensor_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,11 +94,11 @@ def topk(
     groups: NDArray[np.integer[Any]] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """See `conceptmap.topk.topk`."""
-    asked = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
+    asked = tensor_over(np.asarray(queries, dtype=np.float32))
     _check(asked, prepared, k, mask=mask, groups=groups)
     norms = norms_of(asked, what="query")
     allowed = None if mask is None else torch.from_numpy(np.flatnonzero(mask))
-    group_of = None if groups is None else torch.from_numpy(np.ascontiguousarray(groups, dtype=np.int64))
+    group_of = None if groups is None else tensor_over(groups.astype(np.int64, copy=False))
     scores = np.full((len(asked), k), -np.inf, dtype=np.float32)
     rows = np.full((len(asked), k), -1, dtype=np.int64)
     with _full_precision():

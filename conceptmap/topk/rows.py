@@ -15,7 +15,7 @@ from conceptmap.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Prepared", "norms_of", "prepare"]
+__all__ = ["Prepared", "norms_of", "prepare", "tensor_over"]
 
 STORED = (torch.float16, torch.bfloat16, torch.float32)
 PRODUCTS = ("auto", "float32", "bfloat16")
@@ -76,7 +76,7 @@ def prepare(
 ) -> Prepared:
     """See `conceptmap.topk.prepare`."""
     stored = _stored(matrix, dtype)
-    lengths = norms_of(stored, what="matrix") if norms is None else torch.from_numpy(np.ascontiguousarray(norms))
+    lengths = norms_of(stored, what="matrix") if norms is None else tensor_over(norms)
     if lengths.shape != (len(stored),):
         raise InputError("norms do not fit the matrix", got=tuple(lengths.shape), expected=(len(stored),))
     low, high = SAFE_NORMS
@@ -126,17 +126,17 @@ def _stored(matrix: NDArray[Any] | torch.Tensor, dtype: str | None) -> torch.Ten
     else:
         array = np.asarray(matrix)
         if dtype == "bfloat16" and array.dtype == np.uint16:
-            stored = _tensor(array).view(torch.bfloat16)
+            stored = tensor_over(array).view(torch.bfloat16)
         elif array.dtype in (np.float16, np.float32):
-            stored = _tensor(array)
+            stored = tensor_over(array)
         else:
-            stored = _tensor(array.astype(np.float32))
+            stored = tensor_over(array.astype(np.float32))
     if stored.ndim != 2:
         raise InputError("the matrix must have two axes", got=f"{stored.ndim}", expected="(n_rows, dim)")
     return stored if stored.dtype in STORED else stored.to(torch.float32)
 
 
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
+def tensor_over(array: NDArray[Any]) -> torch.Tensor:
     """A tensor over the same memory. Nothing here writes to it, so torch's warning of read-only memory says nothing."""
     plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     with warnings.catch_warnings():
