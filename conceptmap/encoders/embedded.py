@@ -10,14 +10,13 @@ import importlib.util
 import json
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from conceptmap.encoders.encoder import TokenEncoder
+from conceptmap.encoders.encoder import TokenEncoder, TokenModel
 from conceptmap.encoders.packed_bert import packed_bert
-from conceptmap.encoders.precision import torch_dtype
-from conceptmap.encoders.pooling import mean_normalised
+from conceptmap.encoders.precision import feeding, torch_dtype
+from conceptmap.encoders.terms import Sentence, pooled_terms
 from conceptmap.encoders.tokenise import tokeniser
 from conceptmap.errors import ModelError
 
@@ -43,16 +42,21 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         _check(folder / name, digest)
     config = json.loads((folder / "config.json").read_text("utf-8"))
     state = load_file(folder / "model.safetensors")
+    model = TokenModel(
+        tokeniser=tokeniser(Tokenizer.from_file(str(folder / "tokenizer.json"))),
+        forward=packed_bert(state, config, device=device, dtype=torch_dtype(dtype, device)),
+        dim=int(config["hidden_size"]),
+        window=WINDOW,
+        **feeding(device),
+    )
     return TokenEncoder(
         name="sentence-transformers/all-MiniLM-L6-v2",
         revision=DIGESTS["model.safetensors"][:12],
         licence="apache-2.0",
-        dim=int(config["hidden_size"]),
-        window=WINDOW,
         non_commercial=False,
-        tokeniser=tokeniser(Tokenizer.from_file(str(folder / "tokenizer.json"))),
-        forward=packed_bert(state, config, device=device, dtype=torch_dtype(dtype, torch.device(device))),
-        pool=mean_normalised,
+        term_dim=model.dim,
+        model=model,
+        encode_terms=pooled_terms(model, Sentence(normalised=True, length=256)),
     )
 
 

@@ -1,13 +1,15 @@
-"""TokenEncoder: any model behind two verbs, `tokens` for notes and `terms` for short strings. Free of torch.
+"""TokenEncoder: any model behind two verbs, `tokens` for notes and `terms` for short strings. Loads no torch by itself.
 
-READ FIRST in this folder. A note becomes pieces with offsets (`tokenise`), pieces become overlapping windows (`windows`),
-windows become length-sorted batches, the model's forward turns a batch into vectors, and the vectors are stitched.
+READ FIRST in this folder. A note becomes pieces with offsets (`tokenise`), pieces become overlapping windows
+(`windows`), windows become length-sorted batches, the model's forward turns a batch into vectors (`packed_bert`,
+`transformer`), and the vectors are stitched here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +18,42 @@ from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.encoders.tokenise import Pieces, Tokeniser
 from conceptmap.encoders.windows import Window, batches, cut
 
-__all__ = ["Forward", "Progress", "TokenEncoder"]
+__all__ = ["EncodeTerms", "Forward", "Progress", "TokenEncoder", "TokenModel", "encode_notes", "run_model"]
 
 Forward = Callable[[list[NDArray[np.int64]]], NDArray[np.float32]]
 """Model inputs, special tokens included, to their last hidden states, one sequence after the other: (total, dim)."""
 
 Progress = Callable[[int, int], None]
-"""Called as ``progress(done, total)``."""
+"""Called as ``progress(tokens_done, tokens_in_all)``."""
 
-Pool = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
-"""Packed vectors (total, dim) and sequence lengths (n,) to one vector for each sequence (n, dim)."""
+EncodeTerms = Callable[[Sequence[str], Progress | None], NDArray[np.float32]]
+"""Short strings to one vector each: (n_terms, term_dim)."""
+
+
+@dataclass(frozen=True)
+class TokenModel:
+    """A tokenizer and a forward, and how to feed them.
+
+    Attributes:
+        tokeniser: text to pieces and special tokens.
+        forward: batch of inputs to packed last hidden states.
+        dim: width of a hidden state.
+        window: most tokens that the model reads at once, special tokens included.
+        batch_tokens: most tokens in a batch, padding included.
+        threads: batches that run side by side; 0 for as many as torch has threads (CPU), 1 on an accelerator.
+    """
+
+    tokeniser: Tokeniser
+    forward: Forward
+    dim: int
+    window: int
+    batch_tokens: int = 1024
+    threads: int = 0
+
+    @property
+    def room(self) -> int:
+        """Most pieces in a window, special tokens not counted."""
+        return self.window - len(self.tokeniser.prefix) - len(self.tokeniser.suffix)
 
 
 @dataclass(frozen=True)
@@ -34,23 +62,30 @@ class TokenEncoder:
 
     Attributes:
         name: model name, as recorded in indexes and runs.
-        revision: commit, or digest of the weights.
-        licence: SPDX-like licence name of the weights, ``unknown`` where the model folder does not say.
-        dim: width of a token vector and of a term vector.
-        window: most tokens that the model reads at once, special tokens included.
-        non_commercial: the licence forbids commercial use.
+        revision: commit of the hub, or digest of the weights.
+        licence: licence of the weights as their model card names it, ``unknown`` where it does not.
+        non_commercial: the licence forbids commercial use, or is one that only its owner can read out.
+        term_dim: width of a term vector; `dim` unless the model projects its sentence vectors.
+        model: the model behind it.
     """
 
     name: str
     revision: str
     licence: str
-    dim: int
-    window: int
     non_commercial: bool
-    tokeniser: Tokeniser = field(repr=False)
-    forward: Forward = field(repr=False)
-    pool: Pool = field(repr=False)
-    batch_tokens: int = 4096
+    term_dim: int
+    model: TokenModel = field(repr=False)
+    encode_terms: EncodeTerms = field(repr=False)
+
+    @property
+    def dim(self) -> int:
+        """Width of a token vector."""
+        return self.model.dim
+
+    @property
+    def window(self) -> int:
+        """Most tokens that the model reads at once, special tokens included."""
+        return self.model.window
 
     def tokens(self, texts: Sequence[str], progress: Progress | None = None) -> list[TokenEmbeddings]:
         """Encode notes of any length; nothing is truncated.
@@ -62,58 +97,73 @@ class TokenEncoder:
         Returns:
             For each note its tokens in reading order, special tokens left out.
         """
-        pieces = self.tokeniser.pieces(texts)
-        width = self.window - len(self.tokeniser.prefix) - len(self.tokeniser.suffix)
-        jobs = [(note, window) for note, piece in enumerate(pieces) for window in cut(piece.breaks, width)]
-        vectors = [np.empty((len(piece.ids), self.dim), dtype=np.float32) for piece in pieces]
-        inputs = [self.tokeniser.wrap(pieces[note].ids[window.start : window.stop]) for note, window in jobs]
-        self._run(inputs, lambda i, rows: _keep(vectors, jobs[i], rows, len(self.tokeniser.prefix)), progress)
-        return [_embeddings(piece, rows) for piece, rows in zip(pieces, vectors, strict=True)]
+        return encode_notes(self.model, texts, progress)
 
     def terms(self, terms: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Encode short strings with the model's own sentence pooling; equal strings are encoded once.
 
         Args:
-            terms: names of concepts, mentions, queries. What exceeds the window is left out of the vector.
+            terms: names of concepts, mentions, queries. What exceeds the model's own sentence length is left out, as
+                its reference library does.
             progress: called with the tokens done and their total.
 
         Returns:
-            *Shape:* (n_terms, dim) float32, normalised only where the model does so itself.
+            *Shape:* (n_terms, term_dim) float32, of length 1 only where the model normalises.
         """
-        distinct = {term: row for row, term in enumerate(dict.fromkeys(terms))}
-        inputs = self.tokeniser.ids(list(distinct), self.window)
-        out = np.empty((len(inputs), self.dim), dtype=np.float32)
-
-        def store(i: int, rows: NDArray[np.float32]) -> None:
-            out[i] = self.pool(rows, np.array([len(rows)]))[0]
-
-        self._run(inputs, store, progress)
-        return out[[distinct[term] for term in terms]]
-
-    def _run(
-        self,
-        inputs: list[NDArray[np.int64]],
-        store: Callable[[int, NDArray[np.float32]], None],
-        progress: Progress | None,
-    ) -> None:
-        """Send inputs through the model in length-sorted batches; `store` gets each input's own rows."""
-        lengths = np.array([len(ids) for ids in inputs], dtype=np.int64)
-        done, total = 0, int(lengths.sum())
-        for batch in batches(lengths, self.batch_tokens):
-            rows = self.forward([inputs[i] for i in batch])
-            stops = np.cumsum(lengths[batch])
-            for i, stop in zip(batch, stops, strict=True):
-                store(int(i), rows[stop - lengths[i] : stop])
-            done += int(stops[-1])
-            if progress is not None:
-                progress(done, total)
+        return self.encode_terms(terms, progress)
 
 
-def _keep(vectors: list[NDArray[np.float32]], job: tuple[int, Window], rows: NDArray[np.float32], prefix: int) -> None:
+def encode_notes(model: TokenModel, texts: Sequence[str], progress: Progress | None = None) -> list[TokenEmbeddings]:
+    """Cut notes into windows, run them in batches and stitch their token vectors."""
+    pieces = model.tokeniser.pieces(texts)
+    jobs = [(note, window) for note, piece in enumerate(pieces) for window in cut(piece.breaks, model.room)]
+    inputs = [model.tokeniser.wrap(pieces[note].ids[window.start : window.stop]) for note, window in jobs]
+    vectors = [np.empty((len(piece.ids), model.dim), dtype=np.float32) for piece in pieces]
+
+    def store(batch: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
+        stops = accumulate(len(inputs[i]) for i in batch)
+        for i, stop in zip(batch, stops, strict=True):
+            note, window = jobs[i]
+            first = stop - len(inputs[i]) + len(model.tokeniser.prefix)
+            _keep(vectors[note], window, rows[first:])
+
+    run_model(model, inputs, store, progress)
+    return [_embeddings(piece, rows) for piece, rows in zip(pieces, vectors, strict=True)]
+
+
+def run_model(
+    model: TokenModel,
+    inputs: Sequence[NDArray[np.int64]],
+    store: Callable[[NDArray[np.int64], NDArray[np.float32]], None],
+    progress: Progress | None = None,
+) -> None:
+    """Send inputs through the model in length-sorted batches.
+
+    Args:
+        model: the model.
+        inputs: ids of each sequence, special tokens included.
+        store: gets the positions of a batch's inputs and their packed vectors, from several threads.
+        progress: called from the calling thread with the tokens done and their total.
+    """
+    from conceptmap.encoders.parallel import each
+
+    lengths = np.array([len(ids) for ids in inputs], dtype=np.int64)
+
+    def work(batch: NDArray[np.int64]) -> int:
+        store(batch, model.forward([inputs[i] for i in batch]))
+        return int(lengths[batch].sum())
+
+    done, total = 0, int(lengths.sum())
+    for tokens in each(work, list(batches(lengths, model.batch_tokens)), threads=model.threads):
+        done += tokens
+        if progress is not None:
+            progress(done, total)
+
+
+def _keep(vectors: NDArray[np.float32], window: Window, rows: NDArray[np.float32]) -> None:
     """Copy the rows that a window owns into its note's array."""
-    note, window = job
-    first = window.own_start - window.start + prefix
-    vectors[note][window.own_start : window.own_stop] = rows[first : first + window.own_stop - window.own_start]
+    first = window.own_start - window.start
+    vectors[window.own_start : window.own_stop] = rows[first : first + window.own_stop - window.own_start]
 
 
 def _embeddings(piece: Pieces, vectors: NDArray[np.float32]) -> TokenEmbeddings:

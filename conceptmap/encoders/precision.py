@@ -1,20 +1,36 @@
-"""Which number type a model is computed in."""
+"""Which number type a model is computed in, and how much it is fed at a time."""
 
 from __future__ import annotations
+
+from typing import TypedDict
 
 import torch
 
 from conceptmap.errors import InputError
 
-__all__ = ["torch_dtype"]
+__all__ = ["Feeding", "feeding", "torch_dtype"]
 
 _NAMES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def torch_dtype(name: str, device: torch.device) -> torch.dtype:
+class Feeding(TypedDict):
+    """The settings of a `TokenModel` that follow from its device."""
+
+    batch_tokens: int
+    threads: int
+
+
+def feeding(device: str) -> Feeding:
+    """Batches that fit a CPU core's caches, one for each thread; large ones, one at a time, on an accelerator."""
+    if torch.device(device).type == "cpu":
+        return {"batch_tokens": 1024, "threads": 0}
+    return {"batch_tokens": 32768, "threads": 1}
+
+
+def torch_dtype(name: str, device: str) -> torch.dtype:
     """The torch type of a name; ``auto`` is bfloat16 only where the device multiplies it natively, else float32.
 
-    Emulated bfloat16 on a CPU with AVX2 alone is six times slower than float32.
+    Emulated bfloat16, on a CPU with AVX2 alone, is six times slower than float32.
 
     Raises:
         InputError: an unknown name.
@@ -26,7 +42,9 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
     return _NAMES[name]
 
 
-def _native_bfloat16(device: torch.device) -> bool:
-    if device.type == "cpu":
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+def _native_bfloat16(device: str) -> bool:
+    kind = torch.device(device).type
+    if kind == "cpu":
+        tests = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        return any(test is not None and test() for test in tests)
+    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

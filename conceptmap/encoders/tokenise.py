@@ -1,7 +1,7 @@
 """Text to model pieces with exact offsets, whatever the tokenizer family (WordPiece, byte-level BPE, Unigram).
 
-Offsets are code points of the original note and never have white space at an edge, as DESIGN decision 2 asks. The
-tokenizer's own truncation, padding and special tokens typed in a note ("[SEP]") are switched off: note text is only text.
+Offsets are code points of the original note and never have white space at an edge. The tokenizer's own truncation and
+padding are switched off, and so is its reading of special tokens in a note ("[SEP]"): note text is only text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
 
 __all__ = ["Pieces", "Tokeniser", "tokeniser"]
 
@@ -56,13 +55,12 @@ class Tokeniser:
         encodings = self.backend.encode_batch(clean, add_special_tokens=False)
         return [_pieces(text, encoding.ids, encoding.offsets) for text, encoding in zip(clean, encodings, strict=True)]
 
-    def ids(self, texts: Sequence[str], window: int) -> list[NDArray[np.int64]]:
-        """Model inputs of short texts, special tokens included, no longer than the window."""
-        width = window - len(self.prefix) - len(self.suffix)
-        encodings = self.backend.encode_batch_fast(
-            [_without_surrogates(text) for text in texts], add_special_tokens=False
-        )
-        return [self.wrap(np.array(encoding.ids[:width], dtype=np.int64)) for encoding in encodings]
+    def inputs(self, texts: Sequence[str], length: int) -> list[NDArray[np.int64]]:
+        """Model inputs of short texts, special tokens included, at most `length` ids each."""
+        room = length - len(self.prefix) - len(self.suffix)
+        clean = [_without_surrogates(text) for text in texts]
+        encodings = self.backend.encode_batch_fast(clean, add_special_tokens=False)
+        return [self.wrap(np.array(encoding.ids[:room], dtype=np.int64)) for encoding in encodings]
 
     def wrap(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Put the special tokens around a window."""
@@ -70,7 +68,7 @@ class Tokeniser:
 
 
 def tokeniser(backend: Tokenizer) -> Tokeniser:
-    """Make a Tokeniser of a fast tokenizer, which is changed: no truncation, no padding, no special tokens out of text."""
+    """Make a Tokeniser of a fast tokenizer, which is changed: no truncation, no padding, text is only text."""
     backend.no_truncation()
     backend.no_padding()
     mask = backend.encode("a", add_special_tokens=True)
@@ -107,7 +105,7 @@ def _trimmed(
 
 
 def _over_marks(text: str, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Stretch pieces over combining marks that the tokenizer stripped, up to the next piece: "e" + U+0301 is one letter."""
+    """Stretch pieces over combining marks that the tokenizer dropped: "e" + U+0301 is one letter."""
     limit = np.append(start[1:], len(text))
     for i in np.flatnonzero((end > start) & (end < limit)):
         stop = int(end[i])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def cut(breaks: NDArray[np.uint8], width: int) -> list[Window]:
         start = _best(breaks, stop - 2 * overlap, stop - overlap + 1)
     if total:
         spans.append((start, total))
-    edges = [0, *((right[0] + left[1]) // 2 for left, right in zip(spans, spans[1:], strict=False)), total]
+    edges = [0, *((right[0] + left[1]) // 2 for left, right in pairwise(spans)), total]
     return [Window(*span, *edges[i : i + 2]) for i, span in enumerate(spans)]
 
 
@@ -52,11 +53,21 @@ def _best(breaks: NDArray[np.uint8], low: int, high: int) -> int:
 
 
 def batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:
-    """Group inputs by length, longest first, into batches of at most `budget` tokens (always at least one input)."""
+    """Group inputs of like length, longest first.
+
+    A batch holds at most `budget` tokens, padding to its longest input included (but always one input), and no input
+    shorter than three quarters of the longest unless the batch would be tiny.
+
+    >>> [batch.tolist() for batch in batches(np.array([3, 9, 8, 2, 9]), 20)]
+    [[1, 4], [2, 0], [3]]
+    """
     order = np.argsort(-lengths, kind="stable")
+    ordered = lengths[order]
     start = 0
     while start < len(order):
-        room = np.cumsum(lengths[order[start : start + budget]])
-        stop = start + max(1, int(np.searchsorted(room, budget, side="right")))
+        longest = int(ordered[start])
+        stop = start + max(1, budget // max(longest, 1))
+        alike = start + int(np.searchsorted(-ordered[start:stop], -0.75 * longest, side="right"))
+        stop = min(stop, max(alike, start + max(1, budget // (4 * max(longest, 1)))))
         yield order[start:stop]
         start = stop
