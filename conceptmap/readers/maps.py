@@ -14,7 +14,7 @@ import polars as pl
 if TYPE_CHECKING:
     from conceptmap.readers.rf2_files import Rf2Release
 
-__all__ = ["MAPS", "rf2_maps"]
+__all__ = ["MAPS", "SOURCES", "mrmap_frame", "rf2_maps"]
 
 MAPS = pl.Schema(
     {
@@ -47,6 +47,54 @@ _TARGETS = {
     446608001: "icdo",
     900000000000497000: "ctv3",
 }
+
+SOURCES = {
+    "HPO": "hp",
+    "ICD10": "icd10",
+    "ICD10CM": "icd10cm",
+    "MONDO": "mondo",
+    "MSH": "mesh",
+    "MTH": "umls",
+    "SNOMEDCT_US": "snomedct",
+}
+"""Our prefixes for sources of the UMLS by their abbreviation (SAB); the others go by that in lower case."""
+
+_MRMAP_NAMES = {
+    "FROMEXPR": "code",
+    "TOEXPR": "target_code",
+    "MAPSETCUI": "map_set",
+    "MAPRANK": "map_priority",
+    "MAPRULE": "map_rule",
+    "MAPRES": "map_advice",
+}
+_MAP_SET_TARGET = r" to ([A-Za-z0-9]+)"  # as in the name of a map set, "SNOMEDCT_US_… to ICD10CM_… Mappings"
+
+
+def mrmap_frame(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Returns the rows of MRMAP.RRF with all their columns.
+
+    ``code`` is of the system that ``source_system`` names, which the map set belongs to. MRMAP does not say which
+    system the target is of: it is read from the map set's name, and null where that name is not among the concepts.
+
+    Args:
+        rows: MRMAP as it is; a pipe inside a rule is written ``&#x7C;`` there.
+        names: ``code, name`` of concepts.
+    """
+    targets = names.select(map_set="code", target=pl.col("name").str.extract(_MAP_SET_TARGET))
+    frame = rows.rename(_MRMAP_NAMES).join(targets, on="map_set", how="left", maintain_order="left")
+    frame = frame.with_columns(
+        pl.col("map_rule", "map_advice").str.replace_all("&#x7C;", "|", literal=True),
+        map_group=pl.col("MAPSUBSETID").cast(pl.Int64, strict=False),
+        target_system=_our_prefix("target"),
+        relation=pl.lit("map"),
+        source_system=_our_prefix("MAPSETSAB"),
+    )
+    first = [*MAPS, "source_system"]
+    return frame.select(*first, *(name for name in frame.columns if name not in (*first, "target")))
+
+
+def _our_prefix(sab: str) -> pl.Expr:
+    return pl.col(sab).replace_strict(SOURCES, default=pl.col(sab).str.to_lowercase(), return_dtype=pl.String)
 
 
 def rf2_maps(tables: Rf2Release) -> pl.DataFrame:

@@ -126,25 +126,22 @@ class Rf2Release:
         """
         files = self.of(content)
         versioned = len(files) > 1 or any(file.view == "full" for file in files)
-        keep = (pl.col("active") == 1) if active else pl.lit(True)
+        live = (pl.col("active") == 1) if active else pl.lit(True)
         columns = None if select is None else list(dict.fromkeys([*select, *(_VERSION if versioned else ())]))
-        wanted = [condition for condition in (where, None if versioned else keep) if condition is not None]
+        conditions = [condition for condition in (where, None if versioned else live) if condition is not None]
+
+        def keep(rows: pl.DataFrame) -> pl.DataFrame:
+            rows = rows.filter(*conditions)
+            return rows.select(columns) if columns else rows
+
         frames = [
-            read_table(
-                file.archive,
-                file.member,
-                _layout(file),
-                select=columns,
-                where=pl.all_horizontal(*wanted) if wanted else None,
-                strict=self.strict,
-                report=self.report,
-            )
+            read_table(file.archive, file.member, _layout(file), keep=keep, strict=self.strict, report=self.report)
             for file in files
         ]
         if not frames:
             return pl.DataFrame(schema={column: _TYPES.get(column, pl.String) for column in select or _MEMBER})
         rows = pl.concat(frames, how="diagonal")
-        rows = self._newest(rows).filter(keep) if versioned else rows
+        rows = self._newest(rows).filter(live) if versioned else rows
         return rows.select(select) if select else rows
 
     def _newest(self, rows: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from conceptmap.concepts import _PERMUTED, _PRODUCT
 
-__all__ = ["valid_sctids"]
+__all__ = ["valid_sctids", "with_check_digits"]
 
 Bytes = NDArray[np.int8]
 Kind = Literal["concept", "description", "relationship"]
@@ -41,25 +41,54 @@ def valid_sctids(ids: NDArray[np.int64], kind: Kind) -> NDArray[np.bool_]:
     return np.asarray(right_size & (partition % 10 == _PARTITION[kind]) & (partition < 20) & _checks_out(ids))
 
 
+def with_check_digits(stems: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns ids out of all their digits but the last.
+
+    Args:
+        stems: item, namespace and partition as one number. *Shape:* (n,), below 10**17.
+
+    Returns:
+        *Shape:* (n,).
+
+    >>> with_check_digits(np.array([13887500]))
+    array([138875005])
+    """
+    product, _, zeros = _tables()
+    stems = stems * 10
+    closing = np.empty((10, 10), dtype=np.int64)  # (sum of the rest, sum that it has to reach) -> check digit
+    for digit in range(10):
+        closing[np.arange(10), product[digit]] = digit
+    return stems + closing[_sums(stems), zeros[_lengths(stems)]]
+
+
 def _checks_out(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether the Verhoeff checksum is zero.
+    """Whether the Verhoeff sum is zero.
 
     Groups of four digits are looked up at once. A number shorter than the groups is seen with zeros in front, whose
-    checksum depends on its length alone, so the sum is compared with that instead of with zero.
+    sum depends on its length alone, so the sum is compared with that instead of with zero.
     """
-    product, groups, zeros = _tables()
-    rest = ids
+    return np.asarray(_sums(ids) == _tables()[2][_lengths(ids)])
+
+
+def _sums(ids: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Verhoeff sums over 20 digits."""
+    product, groups, _ = _tables()
+    flat, rest = product.ravel(), ids
     total = np.zeros(ids.shape, dtype=np.int8)
     for position in range(5):
-        rest, digits = np.divmod(rest, _GROUP)
-        total = product[total, groups[position % 2][digits]]
-    lengths = np.searchsorted(10 ** np.arange(19, dtype=np.int64), ids, side="right")
-    return np.asarray(total == zeros[lengths])
+        above = rest // _GROUP
+        total = flat[total * np.int8(10) + groups[position % 2][rest - above * _GROUP]]
+        rest = above
+    return total
+
+
+def _lengths(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(10 ** np.arange(19, dtype=np.int64), ids, side="right")
 
 
 @cache
 def _tables() -> tuple[Bytes, list[Bytes], Bytes]:
-    """The group's product (10, 10), sums of four digits at positions 0-3 and at 4-7 (10,000), of zeros in front (21)."""
+    """The group's product (10, 10), sums of four digits at positions 0-3 and 4-7 (10,000 each), of zeros in front (21)."""
     product, permuted = np.array(_PRODUCT, dtype=np.int8), np.array(_PERMUTED, dtype=np.int8)
     number = np.arange(_GROUP)
     groups = []

@@ -92,8 +92,7 @@ def read_table(
     member: Member,
     layout: Layout,
     *,
-    select: list[str] | None = None,
-    where: pl.Expr | None = None,
+    keep: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
     strict: bool = True,
     report: ReadReport | None = None,
 ) -> pl.DataFrame:
@@ -103,8 +102,7 @@ def read_table(
         archive: the release that ``member`` belongs to.
         member: the file.
         layout: its columns and checks.
-        select: columns to keep, all by default.
-        where: keeps only these well-formed rows.
+        keep: makes of a block's well-formed rows what is kept of them: fewer rows, fewer or other columns.
         strict: raise at the first malformed row; otherwise leave it out and note it in ``report``.
         report: takes the row count and the malformed rows.
 
@@ -112,7 +110,8 @@ def read_table(
         ReaderError: a malformed row in strict mode, named by file and line.
     """
     report = ReadReport() if report is None else report
-    frames = [pl.DataFrame(schema=layout.schema).select(select or list(layout.columns))]
+    keep = _everything if keep is None else keep
+    frames = [keep(pl.DataFrame(schema=layout.schema))]
     rows = 0
     for block, first_line in _prefetched(_blocks(archive, member, has_header=layout.has_header)):
         frame, bad = _parse(block, first_line, layout, member)
@@ -120,10 +119,13 @@ def read_table(
             raise _malformed_error(bad[0])
         report.add_malformed(bad)
         rows += frame.height + len(bad)
-        frame = frame if where is None else frame.filter(where)
-        frames.append(frame.select(select) if select else frame)
+        frames.append(keep(frame))
     report.rows[member.path] = rows
     return pl.concat(frames)
+
+
+def _everything(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
 
 
 def _malformed_error(row: MalformedRow) -> ReaderError:
