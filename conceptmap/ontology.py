@@ -195,6 +195,10 @@ class Ontology:
         nodes = self.nodes
         return frozenset(nodes[position] for position in positions)
 
+    def is_expanded(self, code: str) -> bool:
+        """Says whether a concept is a 7th-character expansion, which has no terms of its own."""
+        return "expanded" in self.concepts.columns and bool(self._column("expanded")[self._at(code)])
+
     def current(self, code: str) -> frozenset[str]:
         """Returns what a code means today: itself if active, else the active concepts that replaced it, if any.
 
@@ -265,7 +269,8 @@ class Ontology:
         """Returns the same release with more terms; those it has already are left out.
 
         Args:
-            extra: ``code, term`` and, if not all are synonyms, ``kind``. A code means the node of that code.
+            extra: ``code, term`` and, if not all are synonyms, ``kind``; further columns are kept. A code means the
+                node of that code.
 
         Raises:
             InputError: columns are missing or a term is empty.
@@ -276,18 +281,16 @@ class Ontology:
                 "extra terms lack columns", got=", ".join(extra.columns), expected=", ".join(sorted(missing))
             )
         kinds = extra["kind"] if "kind" in extra.columns else pl.Series(["synonym"] * extra.height, dtype=pl.String)
+        others = extra.drop("code", "term", "kind", strict=False)
         added = extra.select(pl.col("code").cast(pl.String), pl.col("term").str.strip_chars(), kind=kinds)
         if added.select(pl.any_horizontal(pl.all().is_null().any()) | (pl.col("term") == "").any()).item():
             raise InputError("extra terms hold an empty code, term or kind", expected="all three on every row")
         added = added.with_columns(node=pl.Series(self.nodes_of(added["code"].to_list()), dtype=pl.String))
-        added = added.with_columns(code=self._codes_at(added["node"]))
+        added = added.with_columns(*others, code=self.concepts["code"].gather(self.rows_of(added["node"])))
         terms = pl.concat([self.terms, added], how="diagonal").unique(
             ["node", "term"], keep="first", maintain_order=True
         )
         return replace(self, terms=terms)
-
-    def _codes_at(self, nodes: pl.Series) -> pl.Series:
-        return self.concepts["code"].gather(self.rows_of(nodes))
 
 
 def _check_columns(ontology: Ontology) -> None:

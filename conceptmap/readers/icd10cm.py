@@ -1,4 +1,4 @@
-"""ICD-10-CM as CMS and NCHS publish it: tabular list XML, code lists, order file.
+"""ICD-10-CM as CMS and NCHS publish it: the tabular list, with code lists and the alphabetic index where they are.
 
 The tabular list holds chapters, blocks, categories and codes, but codes that only get a 7th character are not in
 it: they are built from the ``sevenChrDef`` of the nearest ancestor, with ``X`` in the empty positions (ICD-10-CM
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -21,9 +20,13 @@ from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
 from conceptmap.garbage import no_collection
 from conceptmap.ontology import Ontology
+from conceptmap.readers.archive import Archive, Member, open_archive, stream
+from conceptmap.readers.icd10cm_index import read_index
+from conceptmap.readers.icd10cm_lists import date_in, read_code_list, read_order
+from conceptmap.readers.tables import ReadReport
 from conceptmap.readers.xml import line_of, read_xml
 
-__all__ = ["read_code_list", "read_embedded", "read_tabular"]
+__all__ = ["FILES", "read_embedded", "read_icd10cm"]
 
 # Elements of the tabular XML whose <note> children are kept: those that name the concept are terms.
 _TERM_KINDS = {"inclusionTerm": "inclusion", "includes": "includes"}
@@ -44,9 +47,13 @@ _TERMS, _NOTES, _EDGES = (
     pl.Schema([(name, pl.String()) for name in names])
     for names in (("node", "code", "term", "kind"), ("node", "code", "kind", "text"), ("parent", "child"))
 )
-_ORDER_LINE = re.compile(r"\d{5} ([0-9A-Z]{3,7}) +([01]) ")
-_CODE = re.compile(r"[0-9A-Z][0-9A-Z-]{0,6}").fullmatch
-_DATE_IN_NAME = re.compile(r"(January|April|July|October)-(\d{1,2})-(\d{4})")
+FILES = {
+    "tabular": re.compile(r"icd-?10-?cm?[-_]tabular.*\.xml$"),
+    "order": re.compile(r"icd-?10-?cm[-_]order.*\.txt$"),
+    "codes": re.compile(r"icd-?10-?cm[-_]codes.*\.txt$|^code-list.*\.txt$"),
+    "index": re.compile(r"icd-?10-?cm[-_](e?index|neoplasm|drug).*\.xml$"),
+}
+"""How the files of a release are named, in lower case."""
 
 
 def read_embedded() -> Ontology:
@@ -57,98 +64,69 @@ def read_embedded() -> Ontology:
     """
     spec = find_spec("simple_icd_10_cm")
     folders = [Path(place, "data") for place in (spec.submodule_search_locations or ())] if spec else []
-    tabular = [path for folder in folders for path in sorted(folder.glob("*tabular*.xml"))]
-    codes = [path for folder in folders for path in sorted(folder.glob("code-list*.txt"))]
-    if not tabular or not codes:
-        then = "type: pip install 'simple-icd-10-cm>=1.5', or give the path of the tabular XML that CMS publishes"
+    if not any(folder.is_dir() for folder in folders):
+        then = "type: pip install 'simple-icd-10-cm>=1.5', or give the release that CMS publishes"
         raise ReaderError("no embedded ICD-10-CM release", expected="the data files of simple_icd_10_cm", then=then)
-    return read_tabular(tabular[-1], codes=codes[-1])
+    return read_icd10cm(folders[0])
 
 
-def read_tabular(path: str | Path, *, codes: str | Path | None = None, release: str | None = None) -> Ontology:
-    """Returns the release in a tabular list XML.
+def read_icd10cm(
+    source: str | Path | Archive, *, release: str | None = None, report: ReadReport | None = None
+) -> Ontology:
+    """Returns the release in the files that CMS and NCHS publish, zipped or not.
+
+    - the tabular list (``icd10cm_tabular_YYYY.xml``): chapters, blocks, codes, their terms and notes;
+    - the order file (``icd10cm_order_YYYY.txt``) or a code list: says which 7-character codes exist. Without one every
+      7th character that a ``sevenChrDef`` offers makes a code, also the few that the release leaves out. Without a
+      tabular list the order file alone gives categories and codes, with no chapters, blocks, further terms or notes;
+    - the alphabetic index, its external causes, the neoplasm and the drug table (``icd10cm_index_YYYY.xml``,
+      ``…_eindex_…``, ``…_neoplasm_…``, ``…_drug_…``): further terms, see :mod:`conceptmap.readers.icd10cm_index`.
 
     Args:
-        path: the XML that CMS publishes as ``icd10cm_tabular_YYYY.xml``.
-        codes: code list or order file of the same release; without it every 7th character that a ``sevenChrDef``
-            offers makes a code, also the few combinations that the release leaves out.
-        release: overrides the one read from the file name or the file's ``version``.
+        source: a folder or zip that holds some of them, or one of them.
+        release: overrides the date in the file name and the version in the file.
+        report: takes the index entries that are left out.
 
     Raises:
-        ReaderError: unreadable, not well-formed, or not a tabular list; names file and line.
+        ReaderError: none of these files is there, or one is malformed; names file and line.
     """
-    path = Path(path)
-    known = None if codes is None else read_code_list(codes)
+    archive = source if isinstance(source, Archive) else open_archive(source)
+    files = {what: _members(archive, pattern) for what, pattern in FILES.items()}
+    lists = files["order"] or files["codes"]
+    if files["tabular"]:
+        codes = read_code_list(archive, lists[-1]) if lists else None
+        ontology = _tabular(archive, files["tabular"][-1], codes, release)
+    elif files["order"]:
+        ontology = read_order(archive, lists[-1], release=release)
+    else:
+        got = ", ".join(member.name for member in archive.members[:5])
+        expected = "icd10cm_tabular_YYYY.xml or icd10cm_order_YYYY.txt"
+        raise ReaderError(f"{archive.source.name} holds no ICD-10-CM release", got=got, expected=expected)
+    if not files["index"]:
+        return ontology
+    return ontology.with_terms(read_index(archive, files["index"], ontology, report=report))
+
+
+def _members(archive: Archive, pattern: re.Pattern[str]) -> list[Member]:
+    found = [member for member in archive.members if pattern.search(member.name.lower()) and member.size]
+    return [member for member in found if "addenda" not in member.name.lower()]
+
+
+def _tabular(archive: Archive, member: Member, codes: frozenset[str] | None, release: str | None) -> Ontology:
     try:
         with no_collection():
-            return _read(path, known, release)
+            content = b"".join(stream(archive, member))
+            root = read_xml(content, member.name)
+            if root.tag != "ICD10CM.tabular":
+                expected = "<ICD10CM.tabular>"
+                raise ReaderError(f"{member.name} is no ICD-10-CM tabular list", got=f"<{root.tag}>", expected=expected)
+            rows = _Rows(codes, lambda element: f"{member.name}, line {line_of(element, root, content)}")
+            for chapter in root.iterfind("chapter"):
+                rows.add_chapter(chapter)
+            version = _clean(root.findtext("version"))
+            return rows.ontology(release or date_in(member.name) or version or "undated")
     except InputError as error:
-        raise ReaderError(f"{path.name}: {error}") from None
-
-
-def _read(path: Path, known: frozenset[str] | None, release: str | None) -> Ontology:
-    content = _bytes(path)
-    root = read_xml(content, path.name)
-    if root.tag != "ICD10CM.tabular":
-        raise ReaderError(
-            f"{path.name} is no ICD-10-CM tabular list", got=f"<{root.tag}>", expected="<ICD10CM.tabular>"
-        )
-    found = release or _date(path.name) or (root.findtext("version") or "").strip()
-    if not found:
-        raise ReaderError(f"{path.name} names no version", expected="a <version> element", then="pass release=")
-
-    def wrong(element: Element, what: str) -> ReaderError:
-        return ReaderError(f"{path.name}, line {line_of(element, root, content)}: {what}")
-
-    rows = _Rows(known, wrong)
-    for chapter in root.iterfind("chapter"):
-        rows.add_chapter(chapter)
-    return rows.ontology(found)
-
-
-def read_code_list(path: str | Path) -> frozenset[str]:
-    """Returns the codes, without dots, of a list with a code first on each line or of a CMS order file.
-
-    Raises:
-        ReaderError: a line without a code; names file and line.
-    """
-    path = Path(path)
-    lines = [(number, line) for number, line in enumerate(_text(path).splitlines(), start=1) if line.strip()]
-    if lines and _ORDER_LINE.match(lines[0][1]):
-        codes = [(number, line[6:13].rstrip()) for number, line in lines]
-    else:
-        codes = [(number, line.split(maxsplit=1)[0].replace(".", "")) for number, line in lines]
-    for number, code in codes:
-        if not _CODE(code):
-            raise ReaderError(
-                f"{path.name}, line {number}: no ICD-10-CM code", got=repr(code[:20]), expected="such as A000"
-            )
-    return frozenset(code for _, code in codes)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ReaderError(f"{path} cannot be read", got=error.strerror) from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return _bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReaderError(f"{path.name} is not UTF-8", got=f"byte {error.start}") from None
-
-
-def _date(file: str) -> str | None:
-    """The date in a file name: a fiscal year has an October and an April release with the same ``version``.
-
-    >>> _date("icd10c-tabular-April-1-2026.xml")
-    '2026-04-01'
-    """
-    if not (parts := _DATE_IN_NAME.search(file)):
-        return None
-    return datetime.strptime(" ".join(parts.groups()), "%B %d %Y").strftime("%Y-%m-%d")
+        raise ReaderError(f"{member.name}: {error}") from None
 
 
 @dataclass
@@ -156,7 +134,7 @@ class _Rows:
     """Rows of the frames, filled while walking down the tree."""
 
     known: frozenset[str] | None
-    wrong: Callable[[Element, str], ReaderError]
+    place: Callable[[Element], str]
     concepts: list[tuple[object, ...]] = field(default_factory=list)
     terms: list[tuple[object, ...]] = field(default_factory=list)
     edges: list[tuple[object, ...]] = field(default_factory=list)
@@ -181,7 +159,7 @@ class _Rows:
     def add(self, element: Element, code: str, parent: str | None, seventh: Element | None) -> str:
         """Adds a chapter, section or diag and the diags below it; ``seventh`` is the ``sevenChrDef`` in force."""
         if not code:
-            raise self.wrong(element, f"a <{element.tag}> without a code")
+            raise ReaderError(f"{self.place(element)}: a <{element.tag}> without a code")
         node = f"block:{code}" if element.tag == "section" and "-" not in code else code
         name, below = "", []
         for part in element:
@@ -198,7 +176,7 @@ class _Rows:
             elif tag in _NOTE_KINDS:
                 self.notes.extend((node, code, _NOTE_KINDS[tag], text) for text in _texts_in(part))
         if not name:
-            raise self.wrong(element, f"{code} has no <desc>")
+            raise ReaderError(f"{self.place(element)}: {code} has no <desc>")
         if parent is not None:
             self.edges.append((parent, node))
         if below or element.tag != "diag" or seventh is None:
@@ -234,7 +212,7 @@ class _Rows:
         for extension in seventh.iterfind("extension"):
             char, meaning = extension.get("char"), _clean(extension.text)
             if not char or not meaning:
-                raise self.wrong(extension, "a 7th character without its char or meaning")
+                raise ReaderError(f"{self.place(extension)}: a 7th character without its char or meaning")
             yield char, meaning
 
     def ontology(self, release: str) -> Ontology:

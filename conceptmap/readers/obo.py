@@ -21,6 +21,7 @@ from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
 from conceptmap.garbage import no_collection
 from conceptmap.ontology import Ontology
+from conceptmap.readers.archive import Archive, Member, open_archive, stream
 from conceptmap.readers.tables import MalformedRow, ReadReport
 
 __all__ = ["read_obo", "split_xref"]
@@ -57,7 +58,7 @@ _NOTES = _strings("node", "code", "kind", "text")
 
 
 def read_obo(
-    path: str | Path,
+    source: str | Path | Archive,
     *,
     system: str | None = None,
     release: str | None = None,
@@ -71,7 +72,7 @@ def read_obo(
     are left out with a warning that counts them.
 
     Args:
-        path: the file, UTF-8.
+        source: the file, UTF-8, or a zip or folder that holds one OBO file.
         system: prefix; the ids' own in lower case unless given.
         release: the header's ``data-version`` (its date, if it has one) unless given, else its ``date``.
         strict: False leaves out the lines that cannot be read, with a warning that counts them and lists the first.
@@ -80,17 +81,18 @@ def read_obo(
     Raises:
         ReaderError: not an OBO file, or a line that cannot be read; names file and line.
     """
-    path = Path(path)
+    archive = source if isinstance(source, Archive) else open_archive(source)
+    member = _the_file(archive)
     report = ReadReport() if report is None else report
     try:
         with no_collection():
-            reading = _Reading(path.name, strict, report)
-            for number, line in enumerate(_text(path).split("\n"), start=1):
+            reading = _Reading(member.name, strict, report)
+            for number, line in enumerate(_text(archive, member).split("\n"), start=1):
                 reading.take(number, line.strip())
             ontology = _ontology(reading.finished(), system, release or _release(reading.header), report)
     except InputError as error:
-        raise ReaderError(f"{path.name}: {error}") from None
-    _warn(report, path.name)
+        raise ReaderError(f"{member.name}: {error}") from None
+    _warn(report, member.name)
     return ontology
 
 
@@ -212,15 +214,21 @@ class _Reading:
         return kept
 
 
-def _text(path: Path) -> str:
+def _the_file(archive: Archive) -> Member:
+    found = [member for member in archive.members if member.name.lower().endswith(".obo")]
+    if len(found) != 1 and len(archive.members) > 1:
+        names = ", ".join(member.path for member in found[:5]) or "none"
+        raise ReaderError(f"{archive.source.name} should hold one OBO file", got=names, then="give the file itself")
+    return found[0] if found else archive.members[0]
+
+
+def _text(archive: Archive, member: Member) -> str:
+    content = b"".join(stream(archive, member))
     try:
-        content = path.read_bytes()
         return content.decode("utf-8-sig")
-    except OSError as error:
-        raise ReaderError(f"{path} cannot be read", got=error.strerror) from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ReaderError(f"{path.name}, line {line}: not UTF-8", expected="a file in UTF-8") from None
+        raise ReaderError(f"{member.name}, line {line}: not UTF-8", expected="a file in UTF-8") from None
 
 
 def _warn(report: ReadReport, file: str) -> None:
