@@ -134,6 +134,37 @@ def test_ascending_rows_make_every_block_better_than_the_last(product: str) -> N
     _agree(_float32([[1, 0], [1, 0.02]]), matrix, 10, product)
 
 
+@pytest.mark.parametrize("groups", [None, 1, 7, 2000])
+def test_equal_rows_by_the_thousand_stay_in_bounds(
+    groups: int | None, product: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that no bound can tell apart are settled by their final scores before more are read."""
+    sizes: list[int] = []
+    genuine = exact.cosines
+
+    def counted(*args: Any, pairs: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        sizes.append(len(pairs[0]))
+        return genuine(*args, pairs=pairs)
+
+    monkeypatch.setattr("conceptmap.topk.cpu.cosines", counted)
+    monkeypatch.setattr(cpu, "PAIRS_KEPT", 500)
+    monkeypatch.setattr(cpu, "ROWS_AT_ONCE", 128)
+    monkeypatch.setattr(cpu, "FIRST_ROWS", 128)
+    matrix = np.repeat(_random(4, 16, 26), 1000, axis=0)
+    options = {} if groups is None else {"groups": np.arange(4000) % groups}
+    _agree(matrix[[0, 1000, 3999]], matrix, 5, product, **options)
+    assert max(sizes) < 500 + 2 * 3 * 5 + 3 * 128 * 3
+
+
+def test_groups_may_have_any_numbers() -> None:
+    matrix, queries = _random(300, 8, 27), _random(5, 8, 28)
+    few = np.random.default_rng(29).integers(0, 20, 300)
+    np.testing.assert_array_equal(
+        topk(queries, matrix, 30, groups=few * 2**55).rows, topk(queries, matrix, 30, groups=few).rows
+    )
+    _agree(queries, matrix, 30, groups=few * 2**55)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 6), st.integers(1, 12), st.booleans())
 def test_small_whole_numbers_are_full_of_ties(seed: int, n_rows: int, dim: int, k: int, grouped: bool) -> None:
     generator = np.random.default_rng(seed)

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.topk.exact import cosines
+from conceptmap.topk.pool import Pool, best_of_groups, join, kth_of_each, ranked
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
 
 if TYPE_CHECKING:
@@ -45,23 +46,10 @@ BLOCK_ELEMENTS = 1 << 22
 FIRST_ROWS = 1024
 CELL = 32
 """Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
+PAIRS_KEPT = 1 << 20
+"""More pairs than this, beyond what the answer needs, are rescored before reading on, so that memory stays bounded."""
 STEP = 2.0**-22
 """Four times the distance between neighbouring float32 values below 1: room for the threshold's own rounding."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Pairs (query, row) that may still belong to the answer, with the product's approximation. *Shape:* (n_pairs,)."""
-
-    query: torch.Tensor
-    row: torch.Tensor
-    approx: torch.Tensor
-
-    def __len__(self) -> int:
-        return len(self.query)
-
-    def at(self, chosen: torch.Tensor) -> Pool:
-        return Pool(self.query[chosen], self.row[chosen], self.approx[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +61,9 @@ class Request:
         norms: *Shape:* (n,) float64.
         unit: the transposed unit queries. *Shape:* (dim, n), of the first pass's type.
         error: bound on the product's error for each query. *Shape:* (n,) float32.
-        k: answers wanted.
+        k: answers wanted, no more than there are groups or rows.
         groups: *Shape:* (n_rows,) int64, or None.
+        allowed: rows that may answer, ascending, or None for all. *Shape:* (n_allowed,) int64.
     """
 
     queries: torch.Tensor
@@ -83,6 +72,7 @@ class Request:
     error: torch.Tensor
     k: int
     groups: torch.Tensor | None
+    allowed: torch.Tensor | None
 
 
 def topk(
@@ -97,16 +87,38 @@ def topk(
     asked = tensor_over(np.asarray(queries, dtype=np.float32))
     _check(asked, prepared, k, mask=mask, groups=groups)
     norms = norms_of(asked, what="query")
-    allowed = None if mask is None else torch.from_numpy(np.flatnonzero(mask))
-    group_of = None if groups is None else tensor_over(groups.astype(np.int64, copy=False))
+    allowed = None if mask is None or bool(mask.all()) else torch.from_numpy(np.flatnonzero(mask))
+    group_of, n_answers = _grouped(groups, allowed, prepared.n_rows)
     scores = np.full((len(asked), k), -np.inf, dtype=np.float32)
     rows = np.full((len(asked), k), -1, dtype=np.int64)
+    if not n_answers:
+        return scores, rows
     with _full_precision():
         for start in range(0, len(asked), QUERIES_AT_ONCE):
             part = slice(start, start + QUERIES_AT_ONCE)
-            request = _request(asked[part], norms[part], k, group_of, dtype=prepared.product)
-            _fill(_search(request, prepared, allowed), request, prepared, out=(scores[part], rows[part]))
+            unit = (asked[part].to(torch.float64) / norms[part, None]).to(torch.float32)
+            unit = unit.T.to(prepared.product).contiguous()
+            error = torch.full((unit.shape[1],), product_error(prepared.dim, prepared.product))
+            request = Request(asked[part], norms[part], unit, error, min(k, n_answers), group_of, allowed)
+            answer, found = _search(request, prepared)
+            place, rank = ranked(answer, found, request.k, None)
+            query = answer.query.numpy()[place]
+            scores[part][query, rank] = found.numpy()[place]
+            rows[part][query, rank] = answer.row.numpy()[place]
     return scores, rows
+
+
+def _grouped(
+    groups: NDArray[np.integer[Any]] | None, allowed: torch.Tensor | None, n_rows: int
+) -> tuple[torch.Tensor | None, int]:
+    """Groups numbered without large gaps, and how many of them (or how many rows, without groups) may answer."""
+    if groups is None:
+        return None, n_rows if allowed is None else len(allowed)
+    names = groups.astype(np.int64, copy=False)
+    if len(names) and int(names.max()) > 4 * n_rows:
+        names = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    some = names if allowed is None else names[allowed.numpy()]
+    return tensor_over(names), int(np.count_nonzero(np.bincount(some))) if len(some) else 0
 
 
 @contextmanager
@@ -142,14 +154,6 @@ def _check(
         raise InputError("groups must not be negative", got=int(groups.min()))
 
 
-def _request(
-    queries: torch.Tensor, norms: torch.Tensor, k: int, groups: torch.Tensor | None, *, dtype: torch.dtype
-) -> Request:
-    unit = (queries.to(torch.float64) / norms[:, None]).to(torch.float32)
-    error = torch.full((len(queries),), product_error(queries.shape[1], dtype), dtype=torch.float32)
-    return Request(queries, norms, unit.T.to(dtype).contiguous(), error, k, groups)
-
-
 def product_error(dim: int, dtype: torch.dtype) -> float:
     """Bound on the error of a product of unit vectors, see above.
 
@@ -166,14 +170,12 @@ def product_error(dim: int, dtype: torch.dtype) -> float:
     return (inputs + summed + output) * (1 + 2.0**-20) + dim * 2.0**-125
 
 
-def _search(request: Request, prepared: Prepared, allowed: torch.Tensor | None) -> Pool:
-    """Every pair that may belong to the answer, after one reading of the rows."""
-    n = len(request.queries)
+def _search(request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
+    """The answer's pairs and their final scores, after one reading of the rows."""
+    n, margin = len(request.queries), 2 * request.error + STEP
     threshold = torch.full((n,), -torch.inf)
-    margin = 2 * request.error + STEP
-    nothing = torch.empty(0, dtype=torch.int64)
-    pool, fresh = Pool(nothing, nothing, torch.empty(0)), list[Pool]()
-    for at, n_block in _blocks(prepared.n_rows, n, prepared.dim, allowed):
+    pool, fresh = join([]), list[Pool]()
+    for at, n_block in _blocks(prepared, n, request.allowed):
         tile = torch.empty((-(-n_block // CELL) * CELL, n), dtype=prepared.product)
         tile[n_block:] = -torch.inf
         torch.mm(prepared.unit(at).to(prepared.product), request.unit, out=tile[:n_block])
@@ -182,15 +184,18 @@ def _search(request: Request, prepared: Prepared, allowed: torch.Tensor | None) 
             threshold = torch.maximum(threshold, _kth_best(tile[:n_block], rows, request) - margin)
         fresh.append(_reaching(tile, threshold, rows))
         if sum(map(len, fresh)) > 2 * n * request.k:
-            pool, threshold = _narrow([pool, *fresh], threshold, request)
+            pool, threshold = _narrow(join([pool, *fresh]), threshold, request)
             fresh = []
-    return _narrow([pool, *fresh], threshold, request)[0]
+        if len(pool) > PAIRS_KEPT + 2 * n * request.k:
+            pool, _, threshold = _settle(pool, threshold, request, prepared)
+    pool, threshold = _narrow(join([pool, *fresh]), threshold, request)
+    return _settle(pool, threshold, request, prepared)[:2]
 
 
-def _blocks(n_rows: int, n: int, dim: int, allowed: torch.Tensor | None) -> Iterator[tuple[slice | torch.Tensor, int]]:
+def _blocks(prepared: Prepared, n: int, allowed: torch.Tensor | None) -> Iterator[tuple[slice | torch.Tensor, int]]:
     """Rows to read together, a small block first: it sets the threshold for the others."""
-    step = max(CELL, min(ROWS_AT_ONCE, TILE // n, BLOCK_ELEMENTS // dim) // CELL * CELL)
-    total = n_rows if allowed is None else len(allowed)
+    step = max(CELL, min(ROWS_AT_ONCE, TILE // n, BLOCK_ELEMENTS // prepared.dim) // CELL * CELL)
+    total = prepared.n_rows if allowed is None else len(allowed)
     start, stop = 0, min(FIRST_ROWS, total)
     while start < total:
         yield (slice(start, stop) if allowed is None else allowed[start:stop]), stop - start
@@ -223,41 +228,24 @@ def _reaching(tile: torch.Tensor, threshold: torch.Tensor, rows: torch.Tensor) -
     return Pool(query[hit], rows[cell[hit] * CELL + offset], inside[hit, offset])
 
 
-def _narrow(pools: list[Pool], threshold: torch.Tensor, request: Request) -> tuple[Pool, torch.Tensor]:
+def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> tuple[Pool, torch.Tensor]:
     """Drop what the pairs found since then rule out, and raise the threshold (see the proof above)."""
-    pool = Pool(*(torch.cat(parts) for parts in zip(*((p.query, p.row, p.approx) for p in pools), strict=True)))
     margin = 2 * request.error + STEP
-    pool, heads = _best_of_groups(pool, margin, request.groups)
-    kth = _kth_of_each(heads, len(threshold), request.k)
-    threshold = torch.maximum(threshold, kth - margin)
+    heads = pool
+    if request.groups is not None and len(pool):
+        pool, heads = best_of_groups(pool, request.groups, margin)
+    threshold = torch.maximum(threshold, kth_of_each(heads, len(threshold), request.k) - margin)
     return pool.at(pool.approx >= threshold[pool.query]), threshold
 
 
-def _best_of_groups(pool: Pool, margin: torch.Tensor, groups: torch.Tensor | None) -> tuple[Pool, Pool]:
-    """The pairs that may be their group's best, and one pair a group with the group's best approximation."""
-    if groups is None or not len(pool):
-        return pool, pool
-    names, member = torch.unique(pool.query * (int(groups.max()) + 1) + groups[pool.row], return_inverse=True)
-    best = torch.full((len(names),), -torch.inf).scatter_reduce_(0, member, pool.approx, "amax")
-    query = torch.empty(len(names), dtype=torch.int64).scatter_(0, member, pool.query)
-    kept = pool.at(pool.approx >= best[member] - margin[pool.query])
-    return kept, Pool(query, query, best)
+def _settle(
+    pool: Pool, threshold: torch.Tensor, request: Request, prepared: Prepared
+) -> tuple[Pool, torch.Tensor, torch.Tensor]:
+    """Rescore all pairs and keep the k best of each query: their pool, final scores, and the threshold they set.
 
-
-def _kth_of_each(heads: Pool, n: int, k: int) -> torch.Tensor:
-    """The k-th largest approximation of every query, -inf where there are fewer. *Shape:* (n,)."""
-    order = torch.argsort(heads.approx, descending=True)
-    order = order[torch.argsort(heads.query[order], stable=True)]
-    counts = torch.bincount(heads.query, minlength=n)
-    first = torch.cumsum(counts, 0) - counts
-    enough = counts >= k
-    kth = torch.full((n,), -torch.inf)
-    kth[enough] = heads.approx[order][first[enough] + k - 1]
-    return kth
-
-
-def _fill(pool: Pool, request: Request, prepared: Prepared, *, out: tuple[NDArray[Any], NDArray[Any]]) -> None:
-    """Rescore the pool and write the answers of one block of queries."""
+    A row seen later must reach the k-th final score a, so that its approximation is at least a - e: a higher threshold
+    than the approximations alone can prove.
+    """
     scores = cosines(request.queries, request.norms, prepared.stored, prepared.norms, pairs=(pool.query, pool.row))
     excess = (scores - pool.approx).abs() - request.error[pool.query]
     if len(pool) and float(excess.max()) > STEP:
@@ -266,14 +254,7 @@ def _fill(pool: Pool, request: Request, prepared: Prepared, *, out: tuple[NDArra
             got=f"an excess of {float(excess.max()):.2e}",
             then="report the processor and the versions of torch and its libraries",
         )
-    order = np.lexsort((pool.row.numpy(), -scores.numpy(), pool.query.numpy()))
-    query, row, score = pool.query.numpy()[order], pool.row.numpy()[order], scores.numpy()[order]
-    if request.groups is not None:
-        key = query * (int(request.groups.max()) + 1) + request.groups.numpy()[row]
-        first = np.sort(np.unique(key, return_index=True)[1])
-        query, row, score = query[first], row[first], score[first]
-    counts = np.bincount(query, minlength=len(request.queries))
-    rank = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-    top = rank < request.k
-    out[0][query[top], rank[top]] = score[top]
-    out[1][query[top], rank[top]] = row[top]
+    place = torch.from_numpy(ranked(pool, scores, request.k, request.groups)[0])
+    best, final = pool.at(place), scores[place]
+    kth = kth_of_each(Pool(best.query, best.row, final), len(threshold), request.k)
+    return best, final, torch.maximum(threshold, kth - request.error - STEP)

@@ -11,6 +11,8 @@ __all__ = ["UNIT64", "cosines"]
 
 UNIT64 = 2.0**-53
 GATHER_ELEMENTS = 1 << 21
+DENSE = 16
+"""A matrix product of float64 does a pair this many times faster than one gathered by itself."""
 
 
 def cosines(
@@ -36,20 +38,34 @@ def cosines(
         *Shape:* (n_pairs,) float32.
     """
     query, row = pairs
-    dim = stored.shape[1]
-    scores = torch.empty(len(query), dtype=torch.float64)
-    step = max(1, GATHER_ELEMENTS // dim)
-    for start in range(0, len(query), step):
-        part = slice(start, start + step)
-        left = queries[query[part]].to(torch.float64)
-        right = stored[row[part]].to(torch.float64)
-        scores[part] = left.mul_(right).sum(1)
-    scores /= query_norms[query] * norms[row]
-    slack = (2 * dim + 16) * UNIT64
+    scores = _dots(queries, stored, query, row) / (query_norms[query] * norms[row])
+    slack = (2 * stored.shape[1] + 16) * UNIT64
     unsure = torch.nonzero((scores - slack).to(torch.float32) != (scores + slack).to(torch.float32)).ravel()
     for pair in unsure.tolist():
         scores[pair] = _summed_exactly(queries[query[pair]], stored[row[pair]])
     return scores.to(torch.float32)
+
+
+def _dots(queries: torch.Tensor, stored: torch.Tensor, query: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
+    """Products of the pairs in float64: one by one, or of all queries with some rows where most of these are asked."""
+    dots = torch.empty(len(query), dtype=torch.float64)
+    rows, place = torch.unique(row, return_inverse=True)
+    dense = len(query) * DENSE > len(rows) * len(queries)
+    step = max(1, GATHER_ELEMENTS // max(stored.shape[1], len(queries) if dense else 1))
+    if dense:
+        order = torch.argsort(place)
+        edges = torch.searchsorted(place[order], torch.arange(0, len(rows) + step, step)).tolist()
+        left = queries.to(torch.float64).T.contiguous()
+        for i, start in enumerate(range(0, len(rows), step)):
+            part = order[edges[i] : edges[i + 1]]
+            products = stored[rows[start : start + step]].to(torch.float64) @ left
+            dots[part] = products[place[part] - start, query[part]]
+        return dots
+    for start in range(0, len(query), step):
+        some = slice(start, start + step)
+        right = stored[row[some]].to(torch.float64)
+        dots[some] = queries[query[some]].to(torch.float64).mul_(right).sum(1)
+    return dots
 
 
 def _summed_exactly(query: torch.Tensor, row: torch.Tensor) -> float:

@@ -1,0 +1,93 @@
+"""Pairs of a query and a row that may still belong to the answer, and the rules that drop them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+__all__ = ["Pool", "best_of_groups", "join", "kth_of_each", "ranked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Pairs with the product's approximation of their cosine.
+
+    Attributes:
+        query: *Shape:* (n_pairs,) int64.
+        row: *Shape:* (n_pairs,) int64.
+        approx: *Shape:* (n_pairs,) float32.
+    """
+
+    query: torch.Tensor
+    row: torch.Tensor
+    approx: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    def at(self, chosen: torch.Tensor) -> Pool:
+        """Some of the pairs: a mask, or their places."""
+        return Pool(self.query[chosen], self.row[chosen], self.approx[chosen])
+
+
+def join(pools: Sequence[Pool]) -> Pool:
+    """All pairs of several pools."""
+    if not pools:
+        nothing = torch.empty(0, dtype=torch.int64)
+        return Pool(nothing, nothing, torch.empty(0))
+    return Pool(*(torch.cat(parts) for parts in zip(*((p.query, p.row, p.approx) for p in pools), strict=True)))
+
+
+def best_of_groups(pool: Pool, groups: torch.Tensor, margin: torch.Tensor) -> tuple[Pool, Pool]:
+    """The pairs that may be the best of their group, and for each query and group its best approximation.
+
+    Args:
+        pool: any pairs.
+        groups: *Shape:* (n_rows,) int64.
+        margin: how far below its group's best a pair may lie, by query. *Shape:* (n_queries,).
+    """
+    names, member = torch.unique(pool.query * (int(groups.max()) + 1) + groups[pool.row], return_inverse=True)
+    best = torch.full((len(names),), -torch.inf).scatter_reduce_(0, member, pool.approx, "amax")
+    query = torch.empty(len(names), dtype=torch.int64).scatter_(0, member, pool.query)
+    kept = pool.at(pool.approx >= best[member] - margin[pool.query])
+    return kept, Pool(query, query, best)
+
+
+def kth_of_each(pool: Pool, n: int, k: int) -> torch.Tensor:
+    """The k-th largest approximation of every query, -inf where there are fewer. *Shape:* (n,)."""
+    order = torch.argsort(pool.approx, descending=True)
+    order = order[torch.argsort(pool.query[order], stable=True)]
+    counts = torch.bincount(pool.query, minlength=n)
+    first = torch.cumsum(counts, 0) - counts
+    enough = counts >= k
+    kth = torch.full((n,), -torch.inf)
+    kth[enough] = pool.approx[order][first[enough] + k - 1]
+    return kth
+
+
+def ranked(
+    pool: Pool, scores: torch.Tensor, k: int, groups: torch.Tensor | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The k best pairs of every query by (-score, row), one a group.
+
+    Args:
+        pool: any pairs.
+        scores: final scores. *Shape:* (n_pairs,).
+        k: how many of each query.
+        groups: *Shape:* (n_rows,) int64, or None.
+
+    Returns:
+        Places in the pool, and the rank of each within its query.
+    """
+    query, row = pool.query.numpy(), pool.row.numpy()
+    order = np.lexsort((row, -scores.numpy(), query))
+    if groups is not None:
+        key = query[order] * (int(groups.max()) + 1) + groups.numpy()[row[order]]
+        order = order[np.sort(np.unique(key, return_index=True)[1])]
+    counts = np.bincount(query[order])
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[rank < k], rank[rank < k]
