@@ -11,7 +11,7 @@ guidelines (II.H) count them among the uncertain terms.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -61,6 +61,8 @@ _ASIDES: Final = frozenset("with without which who including such as".split())
 _PERSONS: Final = frozenset({"family", "other"})
 _THIRD_PERSON: Final = frozenset("he she his her patient patient's".split())  # instructions say "you"
 _LONGEST_STEM: Final = 24
+_LONGEST_STEM_TEXT: Final = 400
+_FARTHEST: Final = 100  # words; no trigger reaches farther
 
 
 def assess(text: str, spans: Sequence[tuple[int, int]], sections: Sequence[Section]) -> list[Context]:
@@ -148,7 +150,7 @@ class _Note:
             if start < floor:
                 return None
             if self.text[end - 1] == ":":
-                return start, end
+                return max(start, end - _LONGEST_STEM_TEXT), end
         return None
 
 
@@ -160,8 +162,13 @@ class _Sentence:
         self.words = [token.word for token in words]
         self.starts = [token.start for token in words]
         self.section = section
+        self.third_person = not _THIRD_PERSON.isdisjoint(self.words)
         self.hits = find_triggers(self.words)
-        self.mentions = sorted({self._place(*span) for span in spans}) if self.hits else []
+        self.firsts = [hit.first for hit in self.hits]
+        self.holders: dict[int, list[tuple[int, int]]] = {}
+        for place in {self._place(*span) for span in spans} if self.hits else ():
+            for number in range(bisect_left(self.firsts, place[0]), bisect_left(self.firsts, place[1])):
+                self.holders.setdefault(number, []).append(place)
 
     def _place(self, start: int, end: int) -> tuple[int, int]:
         """First and last (half-open) token of a mention."""
@@ -173,14 +180,13 @@ class _Sentence:
     def context(self, start: int, end: int) -> Context:
         """The context of one mention."""
         place = self._place(start, end)
-        hits = [hit for hit in self.hits if self._active(hit, place)]
+        hits = self._active(place)
         stops = [hit for hit in hits if hit.trigger.direction == "stop"]
-        reached: dict[str, int] = {}
-        for hit in hits:
-            if hit.trigger.direction != "stop" and self._reaches(hit, place, stops):
-                gap = place[0] - hit.last if hit.last <= place[0] else hit.first - place[1]
-                category = hit.trigger.category
-                reached[category] = min(gap, reached.get(category, gap))
+        reached: list[str] = []  # nearest first
+        for hit in sorted(hits, key=lambda hit: max(place[0] - hit.last, hit.first - place[1])):
+            category = hit.trigger.category
+            if category not in reached and hit.trigger.direction != "stop" and self._reaches(hit, place, stops):
+                reached.append(category)
         stopped = {hit.trigger.category for hit in stops}
         return Context(
             negated="negated" in reached,
@@ -189,29 +195,33 @@ class _Sentence:
             certainty="possible" if "possible" in reached else "certain",
         )
 
-    def _subject(self, reached: dict[str, int], stopped: set[str]) -> str:
-        people = [name for name in ("family", "other") if name in reached]
-        if people:
-            return min(people, key=reached.__getitem__)
+    def _subject(self, reached: list[str], stopped: set[str]) -> str:
+        for name in reached:
+            if name in _PERSONS:
+                return name
         return "patient" if "family" in stopped else _SECTION_SUBJECT.get(self.section or "", "patient")
 
-    def _temporality(self, reached: dict[str, int], stopped: set[str]) -> str:
+    def _temporality(self, reached: list[str], stopped: set[str]) -> str:
         for name in ("hypothetical", "historical"):
             if name in reached:
                 return name
         default = _SECTION_TEMPORALITY.get(self.section or "", "recent")
-        if default == "hypothetical" and not _THIRD_PERSON.isdisjoint(self.words):
+        if default == "hypothetical" and self.third_person:
             return "recent"
         return "recent" if default in stopped else default
 
-    def _active(self, hit: Hit, place: tuple[int, int]) -> bool:
-        """Whether a trigger stands outside the mention and is not a part of another mention."""
-        if hit.first < place[1] and place[0] < hit.last:
-            return False
-        return not any(
-            first <= hit.first and hit.last <= last and not (first < place[1] and place[0] < last)
-            for first, last in self.mentions
-        )
+    def _active(self, place: tuple[int, int]) -> list[Hit]:
+        """The triggers near a mention that stand outside it and are not a part of a mention beside it."""
+        active = []
+        nearest = bisect_left(self.firsts, place[0] - _FARTHEST), bisect_left(self.firsts, place[1] + _FARTHEST)
+        for number in range(*nearest):
+            hit = self.hits[number]
+            if hit.first < place[1] and place[0] < hit.last:
+                continue
+            holders = self.holders.get(number, ())
+            if not any(hit.last <= last and (last <= place[0] or place[1] <= first) for first, last in holders):
+                active.append(hit)
+        return active
 
     def _reaches(self, hit: Hit, place: tuple[int, int], stops: Sequence[Hit]) -> bool:
         """Whether nothing between a trigger and a mention ends the trigger's scope."""
@@ -266,7 +276,7 @@ class _Sentence:
         while first > 0 and self.words[first - 1] in _AUXILIARIES:
             first -= 1
         if first > 2 and self.words[first - 1] == ",":
-            for comma in range(first - 2, 0, -1):
+            for comma in range(first - 2, max(first - _FARTHEST, 0), -1):
                 if self.words[comma] == ",":
                     return comma if self.words[comma + 1] in _ASIDES else first
         return first
@@ -297,7 +307,7 @@ class _Sentence:
         "No rash, fever or cough was noted" is one clause; "No rash was noted, cough was" is two.
         """
         end = start
-        while end < len(self.words) and self.words[end] not in {",", ";"}:
+        while end < min(len(self.words), start + _FARTHEST) and self.words[end] not in {",", ";"}:
             end += 1
         segment = self.words[start:end]
         verb = next((place for place, word in enumerate(segment) if word in _VERBS), None)
@@ -310,4 +320,5 @@ class _Sentence:
         between = self.words[place[1] : end]
         if not _VERBS.isdisjoint(between):
             return True
-        return ("," in between or "and" in between) and not _VERBS.isdisjoint(self.words[: place[0]])
+        before = self.words[max(place[0] - _FARTHEST, 0) : place[0]]
+        return ("," in between or "and" in between) and not _VERBS.isdisjoint(before)

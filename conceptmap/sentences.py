@@ -13,7 +13,7 @@ __all__ = ["ITEM", "sentences"]
 
 LINE_BREAKS: Final = "\n\r\x0b\x0c\x85\u2028\u2029"
 _STOP: Final = re.compile(
-    rf"[.!?\u2026]+[\"'\u2019\u201d)\]}}*_]*(?:\s+|$)"  # the end of a sentence, perhaps
+    rf"(?<![.!?\u2026])[.!?\u2026]+[\"'\u2019\u201d)\]}}*_]*(?:\s+|$)"  # the end of a sentence, perhaps
     rf"|[{LINE_BREAKS}]\s*"  # the end of a line
     r"|(?<=[a-z]{3}[a-z)])\.(?=[A-Z][a-z])"  # a full stop whose space was lost
 )
@@ -38,6 +38,9 @@ _OPEN_END: Final = frozenset(
     "and or nor of with without the a an to for no not in on at by from as is was were are be been has have had his her"
     " its their this that these those due any than then into over under per via including include includes denies"
     " denied reports reported including but which who after before during since until between about than".split()
+)
+_OPEN_START: Final = frozenset(
+    "and or nor of with but which who that in on at by from to for due secondary than".split()
 )
 _LETTERS: Final = re.compile(r"[a-z]+")
 _SHORT_LINE: Final = 22
@@ -123,6 +126,6 @@ def _line_ends(text: str, start: int, stop: int, following: int) -> bool:
         return False
     head = _LETTERS.match(text, following)
     after = text[following]
-    if head and head[0] in _OPEN_END:
+    if head and head[0] in _OPEN_START:
         return False
     return not ((after.islower() or after.isdigit() or after in "(/") and len(line) > _SHORT_LINE)

@@ -65,6 +65,7 @@ def cut(text: str) -> list[str]:
             "He came with severe left sided chest pain\nradiating down.",
             ["He came with severe left sided chest pain\nradiating down."],
         ),
+        ("Abdomen soft\nno masses\nand no rash", ["Abdomen soft", "no masses\nand no rash"]),
         ("Denies fever,\nChills", ["Denies fever,\nChills"]),
         ("Stable\n\nplan unchanged", ["Stable", "plan unchanged"]),
         ("PLAN:\naspirin", ["PLAN:", "aspirin"]),
