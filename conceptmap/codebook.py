@@ -24,11 +24,13 @@ class CodeBook:
     """Concepts by position, with their children and defaults.
 
     Attributes:
+        system: prefix of the ontology.
         concepts: the index's concepts frame.
         edges: its edges frame.
         lexicon: its lexicon, from which equal wordings are read; may be empty.
     """
 
+    system: str
     concepts: pl.DataFrame
     edges: pl.DataFrame
     lexicon: pl.DataFrame

@@ -6,9 +6,12 @@ code that another code of the note says more exactly is dropped, and every code 
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
 from conceptmap.codebook import CodeBook
 from conceptmap.context import Context
@@ -95,7 +98,7 @@ def note_codes(
         support[code].append(number)
         named[code].add(best.concept)
         strength[code] = max(strength[code], best.strength)
-    dropped = _said_more_exactly(named, book)
+    dropped = _said_more_exactly(support, book)
     codes = [
         NoteCode(code, _score(strength[code], len(numbers)), tuple(numbers), _notes(code, named[code], book))
         for code, numbers in support.items()
@@ -128,26 +131,37 @@ def _score(strength: float, n_mentions: int) -> float:
     return min(1.0, strength * 0.9 + MORE_MENTIONS * n_mentions.bit_length())
 
 
-def _said_more_exactly(named: dict[int, set[int]], book: CodeBook) -> set[int]:
-    """Codes that were only reached as the default of a header below which another code of the note lies."""
-    above = {code: book.ancestors(code) for code in named}
+def _said_more_exactly(codes: Collection[int], book: CodeBook) -> set[int]:
+    """Codes that add nothing beside another code of the note (``data/residual_icd10cm.csv``)."""
+    residual = residual_codes(book.system)
     out = set()
-    for code, concepts in named.items():
-        headers = {c if c != code else _header(code, book) for c in concepts}
-        if any(header in above[other] for other in named if other != code for header in headers if header is not None):
+    for code in codes:
+        ranges = residual.get(_base(book.codes[code]), ())
+        if any(_within(book.codes[other], ranges) for other in codes if other != code):
             out.add(code)
     return out
 
 
-def _header(code: int, book: CodeBook) -> int | None:
-    """The header whose default ``code`` is, if it is one."""
-    header = None
-    for parent in reversed(book.path(code)):
-        if book.billable[parent] is False and book.default(parent) == code:
-            header = parent
-        else:
-            break
-    return header
+def _base(code: str) -> str:
+    """The code without its 7th character and placeholders."""
+    return code[:-1].rstrip("X") if len(code) == 8 else code
+
+
+def _within(code: str, ranges: Sequence[tuple[str, str]]) -> bool:
+    return any(first <= code[: len(first)] and code[: len(last)] <= last for first, last in ranges)
+
+
+@cache
+def residual_codes(system: str) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    """Residual codes of a system and the ranges of codes that they yield to."""
+    file = resources.files("conceptmap").joinpath(f"data/residual_{system}.csv")
+    if not file.is_file():
+        return {}
+    out = {}
+    for row in csv.DictReader(file.read_text("utf-8").splitlines()):
+        parts = [part.partition("-") for part in row["yields_to"].split()]
+        out[row["code"]] = tuple((first, last or first) for first, _, last in parts)
+    return out
 
 
 def _notes(code: int, concepts: set[int], book: CodeBook) -> str:

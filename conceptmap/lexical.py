@@ -137,11 +137,17 @@ def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Conten
     return out
 
 
+@lru_cache(maxsize=1)
+def _phrase_starts() -> frozenset[str]:
+    """First words of the classes' phrases."""
+    return frozenset(source[0] for source in _word_classes()[0] if len(source) > 1)
+
+
 def _fold(found: Words, i: int, always: Mapping[tuple[str, ...], tuple[str, ...]]) -> tuple[int, tuple[str, ...]]:
     form = found.form
     if i and form[i] in _NUMERALS and form[i - 1] in _NUMERAL_AFTER:
         return 1, (_NUMERALS[form[i]],)
-    for length in (3, 2):
+    for length in (3, 2) if form[i] in _phrase_starts() else ():
         if i + length <= len(form) and not any(found.gap[i + 1 : i + length]):
             folded = always.get(tuple(form[i : i + length]))
             if folded:

@@ -50,7 +50,9 @@ class Linker:
     @cached_property
     def book(self) -> CodeBook:
         """The index's hierarchy."""
-        return CodeBook(self.index.concepts, self.index.edges, self.matcher.lexicon.select(LEXICON.names()))
+        return CodeBook(
+            self.index.system, self.index.concepts, self.index.edges, self.matcher.lexicon.select(LEXICON.names())
+        )
 
     @cached_property
     def _rows_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -50,19 +50,12 @@ def rank_spans(
         for start, end in wanted:
             if not 0 <= start < end <= len(text):
                 raise InputError("a span is outside its note", got=(start, end), expected=f"within 0 and {len(text)}")
-    named = [
-        [_named(linker, text, span, expand) for span in wanted]
-        for text, wanted, expand in zip(texts, spans, expands, strict=True)
-    ]
+    spelled = [_spelled_out(text, wanted, expand) for text, wanted, expand in zip(texts, spans, expands, strict=True)]
+    named = [[_named(linker, string) for string in strings] for strings in spelled]
     if encoder is None or embeddings is None or not linker.index.dim:
         return [[_by_name(names, k) for names in note] for note in named]
-    strings = [
-        _spelled_out(text, span, expand)
-        for text, wanted, expand in zip(texts, spans, expands, strict=True)
-        for span in wanted
-    ]
     contextual = np.concatenate([pool(tokens, wanted) for tokens, wanted in zip(embeddings, spans, strict=True)])
-    as_string = encoder.terms(strings)
+    as_string = encoder.terms([string for strings in spelled for string in strings])
     proposals = [linker.near(vectors, POOL * k)[1].tolist() for vectors in (contextual, as_string)]
     flat = [names for note in named for names in note]
     pools = [sorted({c for c in (*a, *b, *names) if c >= 0}) for a, b, names in zip(*proposals, flat, strict=True)]
@@ -85,22 +78,23 @@ def _by_name(names: dict[int, float], k: int) -> list[Ranked]:
     return [Ranked(c, strength) for c, strength in sorted(names.items(), key=lambda cs: (-cs[1], cs[0]))[:k]]
 
 
-def _named(linker: Linker, text: str, span: tuple[int, int], expand: Expand) -> dict[int, float]:
+def _named(linker: Linker, spelled: str) -> dict[int, float]:
     """Concepts of which the whole span is a wording, with their strength."""
-    spelled = _spelled_out(text, span, expand)
     n_words = len(content_words(spelled).form)
     hits = [hit for hit in linker.matcher.find(spelled) if hit.n_words == n_words]
     return {c.concept: c.strength for m in lexical_mentions(hits, linker.matcher, linker.book) for c in m.candidates}
 
 
-def _spelled_out(text: str, span: tuple[int, int], expand: Expand) -> str:
-    """The span's text, its abbreviations in full."""
+def _spelled_out(text: str, spans: Sequence[tuple[int, int]], expand: Expand) -> list[str]:
+    """Each span's text, its abbreviations in full."""
     found = words(text)
-    full = expand(found)
-    out, at = [], span[0]
-    for i, forms in full.items():
-        start, end = found.start_char[i], found.end_char[i]
-        if span[0] <= start and end <= span[1]:
-            out += [text[at:start], " ".join(forms)]
-            at = end
-    return " ".join("".join([*out, text[at : span[1]]]).split())
+    full = [(found.start_char[i], found.end_char[i], " ".join(forms)) for i, forms in expand(found).items()]
+    out = []
+    for first, last in spans:
+        parts, at = [], first
+        for start, end, long in full:
+            if first <= start and end <= last:
+                parts += [text[at:start], long]
+                at = end
+        out.append(" ".join("".join([*parts, text[at:last]]).split()))
+    return out
