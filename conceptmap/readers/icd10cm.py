@@ -38,6 +38,7 @@ _NOTE_KINDS = {
     "codeAlso": "code_also",
     "notes": "note",
     "sevenChrNote": "seventh_character",
+    "visualImpairment": "table",
 }
 _CONCEPTS = pl.Schema(
     [(name, pl.String()) for name in ("node", "code", "kind", "name")]
@@ -199,21 +200,27 @@ class _Rows:
     def _add_expanded(self, element: Element, code: str, name: str, seventh: Element) -> None:
         """Adds a code of the tabular list with the 7-character codes that it stands for."""
         stem = (code if "." in code else f"{code}.").ljust(7, "X")
-        longer = [] if len(code) > 7 else [(stem + char, meaning) for char, meaning in self._characters(seventh)]
+        longer = {} if len(code) > 7 else {stem + char: texts for char, texts in self._characters(seventh)}
         if self.known is not None:
-            longer = [(found, meaning) for found, meaning in longer if found.replace(".", "") in self.known]
+            longer = {found: texts for found, texts in longer.items() if found.replace(".", "") in self.known}
         self._add_concept(element, code, code, name, leaf=not longer)
-        self.edges.extend((code, found) for found, _ in longer)
-        self.concepts.extend(
-            (found, found, "code", f"{name}, {meaning}", True, True, True, False) for found, meaning in longer
-        )
+        for found, (meaning, *includes) in longer.items():
+            self.edges.append((code, found))
+            self.concepts.append((found, found, "code", f"{name}, {meaning}", True, True, True, False))
+            self.notes.extend((found, found, "includes", text) for text in includes)
 
-    def _characters(self, seventh: Element) -> Iterator[tuple[str, str]]:
-        for extension in seventh.iterfind("extension"):
-            char, meaning = extension.get("char"), _clean(extension.text)
-            if not char or not meaning:
-                raise ReaderError(f"{self.place(extension)}: a 7th character without its char or meaning")
-            yield char, meaning
+    def _characters(self, seventh: Element) -> list[tuple[str, list[str]]]:
+        """Each character with its meaning, and what the notes after it say that it includes."""
+        found: list[tuple[str, list[str]]] = []
+        for part in seventh:
+            text = _clean(part.text)
+            if part.tag == "extension":
+                if not text or not part.get("char"):
+                    raise ReaderError(f"{self.place(part)}: a 7th character without its char or meaning")
+                found.append((part.get("char", ""), [text]))
+            elif part.tag == "note" and found and text:
+                found[-1][1].append(text)
+        return found
 
     def ontology(self, release: str) -> Ontology:
         """Returns the rows as a checked ontology."""
@@ -229,7 +236,7 @@ class _Rows:
 
 def _texts_in(part: Element) -> Iterator[str]:
     for note in part:
-        if text := _clean(note.text):
+        if text := _clean(" ".join(note.itertext()) if len(note) else note.text):
             yield text
 
 

@@ -50,7 +50,9 @@ def _strings(*names: str) -> pl.Schema:
 
 
 _LISTED = ("alt_ids", "replaced_by", "consider")
-_CONCEPTS = pl.Schema({**_strings("node", "code", "kind", "name"), "active": pl.Boolean(), **_strings(*_LISTED)})
+_CONCEPTS = pl.Schema(
+    {**_strings("node", "code", "kind", "name"), "active": pl.Boolean(), "billable": pl.Boolean(), **_strings(*_LISTED)}
+)
 _TERMS = _strings("node", "code", "term", "kind", "scope", "type")
 _EDGES = _strings("parent", "child")
 _MAPS = _strings("code", "target_system", "target_code", "relation")
@@ -144,7 +146,8 @@ class _Term:
         elif tag == "name":
             self.name = _plain(_bare(value))
         elif tag == "id":
-            fresh, self.id = not self.id, value.partition(" ")[0]
+            fresh = not self.id
+            self.id = self.id or value.partition(" ")[0]
             return fresh
         elif tag == "comment":
             self.notes.append(("comment", _plain(_bare(value))))
@@ -281,6 +284,7 @@ def _ontology(terms: list[_Term], system: str | None, release: str, report: Read
             "concept" if term.prefix == prefix else "imported",
             term.name or term.id,
             term.active,
+            None,
             *(" ".join(ids) for ids in (term.alt_ids, term.replaced_by, term.consider)),
         )
         for term in terms
@@ -291,9 +295,7 @@ def _ontology(terms: list[_Term], system: str | None, release: str, report: Read
     return Ontology(
         system=system or prefix.lower(),
         release=release,
-        concepts=frame_of(concepts, _CONCEPTS).with_columns(
-            pl.col(_LISTED).str.extract_all(r"\S+"), billable=pl.lit(None, dtype=pl.Boolean)
-        ),
+        concepts=frame_of(concepts, _CONCEPTS).with_columns(pl.col(_LISTED).str.extract_all(r"\S+")),
         terms=frame_of(texts, _TERMS).unique(["node", "term"], keep="first", maintain_order=True),
         edges=frame_of(kept, _EDGES),
         maps=frame_of(maps, _MAPS).unique(maintain_order=True),
