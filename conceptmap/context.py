@@ -48,7 +48,8 @@ _SECTION_TEMPORALITY: Final = {
 _VERBS: Final = frozenset(
     "is are was were has had have shows showed showing reveals revealed demonstrates demonstrated presents presented"
     " developed develops underwent received started began complained appeared appears remained remains became"
-    " required underwent undergoes suffered experienced continued continues does did will would".split()
+    " required underwent undergoes included includes lowers lowered suppresses"
+    " suggests indicates suffered experienced continued continues does did will would".split()
 )
 _SEEN: Final = frozenset(
     "noted seen observed found present detected identified appreciated reported evident visualized demonstrated"
