@@ -135,4 +135,5 @@ def _member_of_folder(file: Path, folder: Path) -> Member:
 
 
 def _is_left_behind(path: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
+    parts = PurePosixPath(path).parts
+    return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)

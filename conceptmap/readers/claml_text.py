@@ -19,7 +19,8 @@ def plain_text(label: Element) -> str:
     """Returns a label as a term, without the codes that it refers to.
 
     >>> from xml.etree.ElementTree import fromstring
-    >>> plain_text(fromstring('<Label>Vitamin B <Term class="subscript">12</Term> lack <Reference>D51</Reference></Label>'))
+    >>> label = '<Label>Vitamin B <Term class="subscript">12</Term> lack <Reference>D51</Reference></Label>'
+    >>> plain_text(fromstring(label))
     'Vitamin B12 lack'
     """
     return _tidy(_text(label, None))

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 import polars as pl
 
-from conceptmap.errors import ReaderError
+from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
 from conceptmap.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, open_archive, stream
@@ -28,6 +28,7 @@ from conceptmap.readers.xml import line_of, read_xml
 __all__ = ["is_claml", "read_claml"]
 
 _MAX_BYTES = 512 * 2**20  # the whole file is held as a tree; the largest known editions have 30 MB
+_LANGUAGE = "xml:lang"  # expat without name spaces leaves the prefix as it is written
 _NOTES = {"exclusion": "excludes", "modifierlink": None, "preferred": None, "preferredLong": None, "inclusion": None}
 _CONCEPTS = pl.Schema(
     dict.fromkeys(("node", "code", "kind", "name"), pl.String)
@@ -56,7 +57,7 @@ def read_claml(
     Args:
         source: the XML file, or a zip or folder that holds it.
         system: prefix of the system that the codes are of.
-        language: language of the labels, such as ``en``; a file's first unless given.
+        language: labels in this language, such as ``en``, are taken where a rubric has several; its first otherwise.
         release: version to carry instead of the one in the file's Title.
         strict: a class without code or name, a second class of the same code, or a reference to a class or modifier
             that the file lacks is an error. Otherwise these are left out, counted and listed in ``report``.
@@ -88,7 +89,10 @@ def read_claml(
 
     reader = _Reader(root, language, wrong)
     report.rows[member.path] = len(root.findall("Class"))
-    return reader.ontology(system, found)
+    try:
+        return reader.ontology(system, found)
+    except InputError as error:
+        raise ReaderError(f"{member.path}: {error}") from None
 
 
 def is_claml(archive: Archive, member: Member) -> bool:
@@ -287,11 +291,8 @@ class _Reader:
 
     def _in_language(self, rubric: Element) -> Element | None:
         labels = rubric.findall("Label")
-        if self.language is None:
-            return labels[0] if labels else None
-        language = "{http://www.w3.org/XML/1998/namespace}lang"
-        tagged = (label.get(language, label.get("xml:lang", self.language)) for label in labels)
-        return next((label for label, tag in zip(labels, tagged, strict=True) if tag.startswith(self.language)), None)
+        wanted = [label for label in labels if self.language and label.get(_LANGUAGE, "").startswith(self.language)]
+        return next(iter(wanted or labels), None)
 
 
 def _kind(member: _Class, *, leaf: bool) -> str:

@@ -163,8 +163,8 @@ def find_release(
     files: list[Rf2File] = []
     for archive in archives:
         found = [file for member in archive.members if (file := _recognised(archive, member))]
-        views = {file.view for file in found if file.content == "concept"}
-        files += [file for file in found if file.view == _view(views, archive, at)]
+        view = _view({file.view for file in found if file.content == "concept"}, archive, at)
+        files += [file for file in found if file.view == view]
     return Rf2Release(tuple(files), at, strict, ReadReport() if report is None else report)
 
 

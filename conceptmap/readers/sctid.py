@@ -88,7 +88,7 @@ def _lengths(ids: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @cache
 def _tables() -> tuple[Bytes, list[Bytes], Bytes]:
-    """The group's product (10, 10), sums of four digits at positions 0-3 and 4-7 (10,000 each), of zeros in front (21)."""
+    """Product (10, 10), sums of four digits at positions 0-3 and 4-7 (10,000 each), sums of zeros in front (21)."""
     product, permuted = np.array(_PRODUCT, dtype=np.int8), np.array(_PERMUTED, dtype=np.int8)
     number = np.arange(_GROUP)
     groups = []

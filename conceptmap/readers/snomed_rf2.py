@@ -75,15 +75,18 @@ def read_rf2(
     named, terms = _descriptions(tables, concepts, _reference_sets(language))
     edges = _edges(tables, concepts)
     replacements, history_maps = history(tables, concepts)
-    return Ontology(
-        system="snomedct",
-        release=release or tables.version,
-        concepts=_concept_frame(named, replacements),
-        terms=terms,
-        edges=edges,
-        maps=pl.concat([rf2_maps(tables), history_maps], how="diagonal"),
-        notes=_definitions(tables, concepts),
-    )
+    try:
+        return Ontology(
+            system="snomedct",
+            release=release or tables.version,
+            concepts=_concept_frame(named, replacements),
+            terms=terms,
+            edges=edges,
+            maps=pl.concat([rf2_maps(tables), history_maps], how="diagonal"),
+            notes=_definitions(tables, concepts),
+        )
+    except InputError as error:
+        raise ReaderError(f"SNOMED CT {tables.version}: {error}") from None
 
 
 def _date(at: str | int | None) -> int | None:
