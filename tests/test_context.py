@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +195,16 @@ def test_the_longest_trigger_wins_and_pseudo_triggers_hold_their_words() -> None
     assert categories("in 1998") == categories("in 2014") == [("historical", "both")]
     assert categories("rash: no") == [("negated", "backward")]
     assert categories("rash: no pain") == [("negated", "forward")]
+
+
+def test_every_trigger_row_is_complete_and_reachable() -> None:
+    """Each row of the data file says what it does and why, and its first phrase is found in a sentence."""
+    source = resources.files("conceptmap").joinpath("data/context_triggers.csv")
+    table = list(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
+    assert len(table) > 80
+    assert all(row["reason"] and None not in row and None not in row.values() for row in table)
+    plain = [row for row in table if not set("(){}$^<>?[],:-|").intersection(row["phrase"])]
+    assert plain
+    for row in plain:
+        found = {hit.trigger.category for hit in find_triggers(["fever", *row["phrase"].split(), "cough"])}
+        assert set(row["category"].split("+")) <= found or row["direction"] == "pseudo", row["phrase"]
