@@ -47,7 +47,7 @@ def load_ontology(
     Args:
         source: the release, or ``"icd10cm"`` for the embedded one.
         more: SNOMED CT extensions to read together with their edition.
-        system: what the release is; needed only for an OBO file whose codes carry another prefix.
+        system: prefix of the system, where it is not what the files say: for an OBO or ClaML file of your own.
         release: version to carry instead of the one that the files name.
         strict: a malformed row is an error; otherwise it is left out, counted and listed.
         report: receives what was read and what was left out.
@@ -64,7 +64,7 @@ def load_ontology(
 
     archives = [open_archive(part) for part in (source, *more)]
     found = _format_of(archives[0], system)
-    if system is not None and found != "obo" and _FORMATS.get(system) != found:
+    if system is not None and found not in ("obo", "claml") and _FORMATS.get(system) != found:
         fitting = " or ".join(name for name, format_ in _FORMATS.items() if format_ == found)
         raise InputError(f"{archives[0].source.name} is of another system", got=repr(system), expected=fitting)
     if more and found != "rf2":
@@ -128,7 +128,9 @@ def _read(
 
         return read_icd10cm(archive, release=release, report=report)
     if found == "claml":
-        raise ReaderError("ICD-10 in ClaML is not read yet", got=archive.source.name)
+        from conceptmap.readers.icd10_claml import read_claml
+
+        return read_claml(archive, system=system or "icd10", release=release, strict=strict, report=report)
     from conceptmap.readers.obo import read_obo
 
     return read_obo(archive, system=system, release=release, strict=strict, report=report)
