@@ -1,0 +1,124 @@
+"""The reviewed vocabulary of the package: clinical synonyms, abbreviations and stop terms, each entry with its reason.
+
+Classification titles are not what clinicians write ("Essential (primary) hypertension"), so these tables carry much of the
+recall of the lexical evidence. They are data files in ``conceptmap/data``, written chapter by chapter from coding
+knowledge and read on first use.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import polars as pl
+
+from conceptmap.errors import InputError
+from conceptmap.words import normal_form
+
+__all__ = ["abbreviations", "clinical_synonyms", "stop_terms", "vocabulary_digest"]
+
+ANY_CONTEXT = "any"
+"""In the context column: the reading holds in every clinical text."""
+
+_DATA = ("abbreviations.csv", "stop_terms.csv", "synonyms_icd10cm.csv")
+_COLUMNS = {
+    "synonyms": ("term", "code", "kind", "reason"),
+    "abbreviations": ("short", "long", "context", "reason"),
+    "stop_terms": ("term", "reason"),
+}
+_SYSTEM = re.compile(r"[a-z0-9]+")
+
+
+@cache
+def clinical_synonyms(system: str) -> pl.DataFrame | None:
+    """Reviewed terms for the concepts of ``system``, or None where there are none.
+
+    Args:
+        system: prefix of a code system, such as ``icd10cm``.
+
+    Returns:
+        Columns code, term and kind, a row per term. The kind is always "clinical"; what sort of wording each is (default
+        of the bare word, lay word, adjective, eponym, ...) stays in the data file, for its reviewers.
+
+    Raises:
+        InputError: the data file is damaged: other columns, an empty cell, or one term twice for one code.
+
+    >>> clinical_synonyms("icd10cm").filter(pl.col("term") == "febrile").rows()
+    [('R50.9', 'febrile', 'clinical')]
+    >>> clinical_synonyms("doid") is None
+    True
+    """
+    name = f"synonyms_{system}.csv"
+    if not _SYSTEM.fullmatch(system) or not _folder().joinpath(name).is_file():
+        return None
+    rows = [(code, term) for term, code, _, _ in _rows(name, "synonyms")]
+    if len(set(rows)) < len(rows):
+        raise InputError(f"{name} holds a term twice for one code", then="reinstall conceptmap")
+    return pl.DataFrame(rows, schema=["code", "term"], orient="row").with_columns(pl.lit("clinical").alias("kind"))
+
+
+@cache
+def abbreviations() -> tuple[tuple[str, str, frozenset[str]], ...]:
+    """Short forms that are safe to expand where the note does not define them itself.
+
+    Returns:
+        (short form as written, case and all; long form; normal forms of words of which one must be in the note, empty
+        where the reading holds in any clinical text). Several readings of one short form are in order of preference.
+
+    >>> [(long, sorted(near)) for short, long, near in abbreviations() if short == "COPD"]
+    [('chronic obstructive pulmonary disease', [])]
+    """
+    return tuple(
+        (short, long, _near(context)) for short, long, context, _ in _rows("abbreviations.csv", "abbreviations")
+    )
+
+
+@cache
+def stop_terms() -> frozenset[str]:
+    """Terms that must never stand for a concept when they are all that was matched.
+
+    >>> "history" in stop_terms(), "fever" in stop_terms()
+    (True, False)
+    """
+    return frozenset(term for term, _ in _rows("stop_terms.csv", "stop_terms"))
+
+
+@cache
+def vocabulary_digest() -> str:
+    """Hexadecimal sha256 over the vocabulary's data files, so that an index knows what it was built with.
+
+    >>> len(vocabulary_digest())
+    64
+    """
+    digest = hashlib.sha256()
+    for name in _DATA:
+        content = _folder().joinpath(name).read_bytes().replace(b"\r\n", b"\n")
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _near(context: str) -> frozenset[str]:
+    return frozenset() if context == ANY_CONTEXT else frozenset(map(normal_form, context.split(";")))
+
+
+def _folder() -> Traversable:
+    return resources.files("conceptmap").joinpath("data")
+
+
+def _rows(name: str, table: str) -> list[tuple[str, ...]]:
+    """The cells of a data file by row, checked: columns as expected, none empty, no white space at an edge."""
+    lines = csv.reader(_folder().joinpath(name).read_text("utf-8").splitlines())
+    columns = tuple(next(lines, ()))
+    if columns != _COLUMNS[table]:
+        raise InputError(
+            f"{name} has other columns", got=columns, expected=_COLUMNS[table], then="reinstall conceptmap"
+        )
+    rows = [tuple(row) for row in lines]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(columns) or any(not cell or cell != cell.strip() for cell in row):
+            raise InputError(f"{name}, line {number}: a cell is missing, empty or padded", then="reinstall conceptmap")
+    return rows
