@@ -159,9 +159,15 @@ def closure(ontology: Ontology) -> sparse.csr_array:
 
 
 def _positions(codes: Sequence[str] | pl.Series, ontology: Ontology) -> Ints:
-    found = ontology.rows_of(pl.Series(codes, dtype=pl.String))
+    try:
+        given = pl.Series(codes, dtype=pl.String)
+    except TypeError:
+        raise InputError("codes are texts, never numbers", got=type(codes[0]).__name__, expected="str") from None
+    if given.null_count():
+        raise InputError("a code is missing", got="None", expected="a code on every row")
+    found = ontology.rows_of(given)
     if found.null_count():  # other spellings
-        found = ontology.rows_of(pl.Series(ontology.nodes_of(codes), dtype=pl.String))
+        found = ontology.rows_of(pl.Series(ontology.nodes_of(given), dtype=pl.String))
     return found.to_numpy()
 
 

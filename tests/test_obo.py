@@ -205,6 +205,14 @@ def test_a_term_without_a_name_is_named_by_its_id_and_has_no_terms(tmp_path: Pat
     assert ontology.terms.is_empty()
 
 
+def test_empty_values_say_nothing(tmp_path: Path) -> None:
+    text = 'subsetdef:\n\n[Term]\nid: A:1\nname: a\ncomment:\ncreated_by: \nsynonym: "" EXACT []\ndef: "" []\n'
+    ontology = load_ontology(write(tmp_path, text))
+    assert ontology.terms["term"].to_list() == ["a"]
+    assert ontology.notes is not None
+    assert ontology.notes.is_empty()
+
+
 def test_one_obo_file_of_a_folder_is_read_and_two_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "[Term]\nid: A:1\nname: a\n")
     (tmp_path / "README.txt").write_text("x", encoding="utf-8")

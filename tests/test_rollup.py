@@ -61,6 +61,13 @@ def test_targets_that_are_not_there_are_refused(small: Ontology) -> None:
         roll_up("leaf", small, to="target")
 
 
+def test_codes_that_are_no_texts_are_refused(small: Ontology) -> None:
+    with pytest.raises(InputError, match="got int, expected str"):
+        roll_up([22298006], small, to="target")  # type: ignore[list-item]
+    with pytest.raises(InputError, match="a code is missing"):
+        roll_up(["leaf", None], small, to="target")  # type: ignore[list-item]
+
+
 def test_no_codes_give_no_sets(small: Ontology) -> None:
     assert roll_up([], small, to="target") == []
 

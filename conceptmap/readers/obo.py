@@ -149,7 +149,7 @@ class _Term:
             fresh = not self.id
             self.id = self.id or value.partition(" ")[0]
             return fresh
-        elif tag == "comment":
+        elif tag == "comment" and value:
             self.notes.append(("comment", _plain(_bare(value))))
         elif tag == "is_obsolete":
             self.active = not value.startswith("true")
@@ -160,10 +160,11 @@ class _Term:
     def _take_quoted(self, tag: str, value: str) -> bool:
         if not (parts := _QUOTED.match(value)):
             return False
-        if tag == "def":
-            self.notes.append(("definition", _plain(parts[1])))
-        else:
-            self.synonyms.append((_plain(parts[1]), parts[2] or _SCOPES[tag], parts[3]))
+        text = _plain(parts[1])
+        if tag == "def" and text:
+            self.notes.append(("definition", text))
+        elif text:
+            self.synonyms.append((text, parts[2] or _SCOPES[tag], parts[3]))
         return True
 
 
@@ -188,7 +189,7 @@ class _Reading:
                 self.terms.append(_Term(number))
             return
         tag, colon, value = line.partition(":")
-        if not colon or not value:
+        if not colon:
             self.refuse(number, "not a clause", "tag: value")
         elif not self.stanza:
             self.header[tag] = value.lstrip()
@@ -306,5 +307,4 @@ def _ontology(terms: list[_Term], system: str | None, release: str, report: Read
 def _texts(term: _Term) -> Iterator[tuple[str, str, str, str, str | None, str | None]]:
     yield term.id, term.id, term.name, "preferred", None, None
     for text, scope, kind in term.synonyms:
-        if text:
-            yield term.id, term.id, text, "synonym", scope, kind
+        yield term.id, term.id, text, "synonym", scope, kind
