@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,10 @@ def test_a_named_system_says_how_to_read_files_with_odd_names(tmp_path: Path) ->
     path = tmp_path / "terms.txt"
     path.write_bytes((FIXTURES / "obo" / "invented.obo").read_bytes())
     assert load_ontology(path, system="doid").system == "doid"
+
+
+def test_the_examples_in_the_readme_run() -> None:
+    readme = FIXTURES.parent / "README.md"
+    result = doctest.testfile(str(readme), module_relative=False)
+    assert result.attempted >= 5
+    assert not result.failed
