@@ -19,7 +19,7 @@ from typing import Final
 from conceptmap.errors import InputError
 from conceptmap.sections import Section
 from conceptmap.sentences import ITEM, sentences
-from conceptmap.triggers import Hit, Token, find_triggers, tokens
+from conceptmap.triggers import Hit, Tokens, find_triggers, tokens
 
 __all__ = ["Context", "assess"]
 
@@ -136,9 +136,11 @@ class _Note:
             start = max(start, section.heading_end)
             end = min(end, max(section.end_char, *(end for _, end in spans)))
         stem = self._stem(first, section)
-        words = tokens(self.text, *stem) if stem else []
-        words += tokens(self.text, start, end, nitric_oxide=self.nitric_oxide)
-        return _Sentence(words, spans, section.name if section else None)
+        found = tokens(self.text, start, end, nitric_oxide=self.nitric_oxide)
+        if stem:
+            before = tokens(self.text, *stem)
+            found = Tokens(before.words + found.words, before.starts + found.starts, before.ends + found.ends)
+        return _Sentence(found, spans, section.name if section else None)
 
     def _stem(self, number: int, section: Section | None) -> tuple[int, int] | None:
         """The line that opens the list that a sentence is an item of ("She denies:")."""
@@ -158,10 +160,8 @@ class _Note:
 class _Sentence:
     """A sentence's tokens and triggers, and what they say of its mentions."""
 
-    def __init__(self, words: list[Token], spans: Sequence[tuple[int, int]], section: str | None) -> None:
-        self.tokens = words
-        self.words = [token.word for token in words]
-        self.starts = [token.start for token in words]
+    def __init__(self, found: Tokens, spans: Sequence[tuple[int, int]], section: str | None) -> None:
+        self.words, self.starts, self.ends = found
         self.section = section
         self.third_person = not _THIRD_PERSON.isdisjoint(self.words)
         self.hits = find_triggers(self.words)
@@ -174,7 +174,7 @@ class _Sentence:
     def _place(self, start: int, end: int) -> tuple[int, int]:
         """First and last (half-open) token of a mention."""
         first = max(bisect_right(self.starts, start) - 1, 0)
-        if self.tokens[first].end <= start:
+        if self.ends[first] <= start:
             first += 1
         return first, max(bisect_right(self.starts, end - 1), first + 1)
 

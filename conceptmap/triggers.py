@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from conceptmap.errors import InputError
 
-__all__ = ["Hit", "Token", "Trigger", "find_triggers", "tokens", "triggers"]
+__all__ = ["Hit", "Tokens", "Trigger", "find_triggers", "tokens", "triggers"]
 
 CATEGORIES: Final = frozenset({"negated", "possible", "historical", "hypothetical", "family", "other", "any"})
 DIRECTIONS: Final = frozenset({"forward", "backward", "both", "stop", "pseudo"})
@@ -31,12 +31,12 @@ _SIGNS: Final = {"<": "(", ">": ")"}
 _MARKS: Final = frozenset(".,;:!?)]-/|\u2013\u2014")
 
 
-class Token(NamedTuple):
-    """A word or a mark of a sentence, in lower case, with its half-open place in the note (code points)."""
+class Tokens(NamedTuple):
+    """The words and marks of a sentence in lower case, with their half-open places in the note (code points)."""
 
-    word: str
-    start: int
-    end: int
+    words: list[str]
+    starts: list[int]
+    ends: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,16 @@ class Hit(NamedTuple):
     last: int
 
 
-def tokens(text: str, start: int, end: int, *, nitric_oxide: bool = False) -> list[Token]:
+def tokens(text: str, start: int, end: int, *, nitric_oxide: bool = False) -> Tokens:
     """The words and marks of ``text[start:end]``; ``nitric_oxide`` reads "NO" in capitals as its abbreviation."""
-    found = _TOKEN.finditer(text, start, end)
-    return [
-        Token("nitric" if nitric_oxide and match[0] == "NO" else match[0].lower().replace("\u2019", "'"), *match.span())
-        for match in found
-    ]
+    found = list(_TOKEN.finditer(text, start, end))
+    words = [match[0] for match in found]
+    if nitric_oxide:
+        words = ["nitric" if word == "NO" else word for word in words]
+    words = [word.lower() for word in words]
+    if "\u2019" in text[start:end]:
+        words = [word.replace("\u2019", "'") for word in words]
+    return Tokens(words, [match.start() for match in found], [match.end() for match in found])
 
 
 def find_triggers(words: Sequence[str]) -> list[Hit]:
@@ -79,7 +82,7 @@ def find_triggers(words: Sequence[str]) -> list[Hit]:
     """
     vocabulary = triggers()
     root, classes = vocabulary.root.steps, vocabulary.classes
-    words = [_class(word, classes) for word in words]
+    words = [_number(word) if word[0].isdecimal() else classes.get(word, word) for word in words]
     hits: list[Hit] = []
     place, count = 0, len(words)
     while place < count:
@@ -88,15 +91,6 @@ def find_triggers(words: Sequence[str]) -> list[Hit]:
         hits += [Hit(trigger, place, last) for trigger in found if trigger.direction != "pseudo"]
         place = last if found else place + 1
     return hits
-
-
-def _class(word: str, classes: Mapping[str, str]) -> str:
-    """The word that stands for this one in the trie."""
-    if word[0].isdecimal():
-        return _number(word)
-    if word.endswith("'s") and word[:-2] in classes:
-        return classes[word[:-2]] + "'s"
-    return classes.get(word, word)
 
 
 def _number(word: str) -> str:
@@ -152,6 +146,7 @@ def triggers() -> Vocabulary:
             sets[f"{{{name}}}"] = f"({phrase})"
         elif row["category"] == "class":
             classes.update(dict.fromkeys(phrase.split("|"), f"{{{name}}}"))
+            classes.update({f"{word}'s": f"{{{name}}}'s" for word in phrase.split("|")})
         else:
             found = tuple(_triggers_of(row, number))
             for words in _expand(_NAME.sub(lambda match: sets.get(match[0], match[0]), phrase)):

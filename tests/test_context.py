@@ -185,8 +185,8 @@ def test_any_span_of_any_text_is_assessed(text: str, data: st.DataObject) -> Non
 
 def test_the_longest_trigger_wins_and_pseudo_triggers_hold_their_words() -> None:
     def categories(text: str) -> list[tuple[str, str]]:
-        words = [token.word for token in tokens(text, 0, len(text))]
-        return [(hit.trigger.category, hit.trigger.direction) for hit in find_triggers(words)]
+        found = find_triggers(tokens(text, 0, len(text)).words)
+        return [(hit.trigger.category, hit.trigger.direction) for hit in found]
 
     assert categories("no increase in") == []
     assert categories("cannot be ruled out") == [("possible", "backward")]
