@@ -101,15 +101,41 @@ def test_expansions_have_no_terms_but_edges_and_names(tabular: Ontology) -> None
     assert set(expanded) <= set(tabular.edges["child"])
 
 
-def test_a_code_list_decides_which_expansions_exist(whole: Ontology, tabular: Ontology, tmp_path: Path) -> None:
+def with_codes(name: str, codes: str, folder: Path) -> Path:
+    """A release whose code list is of that name and says that."""
+    (folder / TABULAR.name).write_bytes(TABULAR.read_bytes())
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + codes.encode())
+    return folder
+
+
+@pytest.mark.parametrize("name", ["icd10cm_codes_2099.txt", "code-list-2099.txt"])
+def test_a_code_list_decides_which_expansions_exist(
+    name: str, whole: Ontology, tabular: Ontology, tmp_path: Path
+) -> None:
     assert set(tabular.nodes) - set(whole.nodes) == {"S10.112S"}
-    for name in ("icd10cm_codes_2099.txt", "code-list-2099.txt"):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / TABULAR.name).write_bytes(TABULAR.read_bytes())
-        (folder / name).write_bytes(b"\xef\xbb\xbfS100XXA  Fracture\r\nS10.0XXD\n\nT07XXXA Unspecified\n")
-        assert load_ontology(folder).children("S10.0") == {"S10.0XXA", "S10.0XXD"}
-        assert load_ontology(folder).children("S10.112") == frozenset()
+    codes = (
+        "A000\nA009 Blue fever\r\n\nA01.1X1\nA011X2\nB20\nC000\nC7B1\nT07XXXA\nS10112D\nS10.111B\nS100XXS  Fracture\n"
+    )
+    ontology = load_ontology(with_codes(name, codes, tmp_path))
+    assert ontology.children("S10.0") == {"S10.0XXS"}
+    assert ontology.children("S10.112") == {"S10.112D"}
+
+
+def test_a_code_list_of_another_release_is_refused(tmp_path: Path) -> None:
+    folder = with_codes("icd10cm_codes_2099.txt", "A000\nS100XXA\n", tmp_path)
+    with pytest.raises(
+        ReaderError, match=r"9 codes of the tabular list are not in the code list: got A00\.9, A01\.1X1"
+    ):
+        load_ontology(folder)
+    (tmp_path / "icd10cm_tabular_2098.xml").write_bytes(TABULAR.read_bytes())
+    with pytest.raises(ReaderError, match=r"several releases: got icd10cm_tabular_2098\.xml, icd10cm_tabular_2099"):
+        load_ontology(folder)
+
+
+def test_a_code_list_with_other_lines_is_named_with_its_line(tmp_path: Path) -> None:
+    folder = with_codes("icd10cm_codes_2099.txt", "A000 Blue fever\n\n- A009\n", tmp_path)
+    with pytest.raises(ReaderError, match=r"icd10cm_codes_2099\.txt, line 3: no ICD-10-CM code: got '-'"):
+        load_ontology(folder)
 
 
 def test_the_placeholder_level_is_marked(whole: Ontology) -> None:

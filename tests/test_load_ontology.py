@@ -44,6 +44,12 @@ def test_a_system_that_the_files_contradict_is_refused() -> None:
         load_ontology(FIXTURES / "icd10cm", system="snomedct")
 
 
+def test_the_embedded_release_takes_another_version_name_and_no_other_system() -> None:
+    assert load_ontology("icd10cm", release="mine").release == "mine"
+    with pytest.raises(InputError, match="there is no release at icd10cm"):
+        load_ontology("icd10cm", system="umls")
+
+
 def test_a_missing_release_and_one_of_no_known_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no release at"):
         load_ontology(tmp_path / "nowhere.zip")

@@ -56,10 +56,10 @@ def load_ontology(
         InputError: no such file or system.
         ReaderError: the files are missing, malformed or unsafe, or hold no release of a known format.
     """
-    if source == "icd10cm" and not more:
+    if source == "icd10cm" and not more and system in (None, "icd10cm"):
         from conceptmap.readers.icd10cm import read_embedded
 
-        return read_embedded()
+        return read_embedded(release=release)
     from conceptmap.readers.archive import open_archive
 
     archives = [open_archive(part) for part in (source, *more)]

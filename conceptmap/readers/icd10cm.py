@@ -57,8 +57,11 @@ FILES = {
 """How the files of a release are named, in lower case."""
 
 
-def read_embedded() -> Ontology:
+def read_embedded(*, release: str | None = None) -> Ontology:
     """Returns the release in the data files of the installed package ``simple_icd_10_cm``, whose code is not run.
+
+    Args:
+        release: overrides the date in the files' names.
 
     Raises:
         ReaderError: the package or its data files are not there.
@@ -68,7 +71,7 @@ def read_embedded() -> Ontology:
     if not any(folder.is_dir() for folder in folders):
         then = "type: pip install 'simple-icd-10-cm>=1.5', or give the release that CMS publishes"
         raise ReaderError("no embedded ICD-10-CM release", expected="the data files of simple_icd_10_cm", then=then)
-    return read_icd10cm(folders[0])
+    return read_icd10cm(folders[0], release=release)
 
 
 def read_icd10cm(
@@ -89,16 +92,22 @@ def read_icd10cm(
         report: takes the index entries that are left out.
 
     Raises:
-        ReaderError: none of these files is there, or one is malformed; names file and line.
+        ReaderError: none of these files is there, they are of several releases, or one is malformed; names file
+            and line.
     """
     archive = source if isinstance(source, Archive) else open_archive(source)
     files = {what: _members(archive, pattern) for what, pattern in FILES.items()}
-    lists = files["order"] or files["codes"]
+    for what in ("tabular", "order", "codes"):
+        if len(files[what]) > 1:
+            got = ", ".join(member.path for member in files[what])
+            raise ReaderError(f"{archive.source.name} holds several releases", got=got, then="give one of the files")
     if files["tabular"]:
-        codes = read_code_list(archive, lists[-1]) if lists else None
-        ontology = _tabular(archive, files["tabular"][-1], codes, release)
+        lists = files["order"] or files["codes"]
+        codes = read_code_list(archive, lists[0]) if lists else None
+        ontology = _tabular(archive, files["tabular"][0], codes, release)
+        _check_same_release(ontology, codes)
     elif files["order"]:
-        ontology = read_order(archive, lists[-1], release=release)
+        ontology = read_order(archive, files["order"][0], release=release)
     else:
         got = ", ".join(member.name for member in archive.members[:5])
         expected = "icd10cm_tabular_YYYY.xml or icd10cm_order_YYYY.txt"
@@ -111,6 +120,17 @@ def read_icd10cm(
 def _members(archive: Archive, pattern: re.Pattern[str]) -> list[Member]:
     found = [member for member in archive.members if pattern.search(member.name.lower()) and member.size]
     return [member for member in found if "addenda" not in member.name.lower()]
+
+
+def _check_same_release(ontology: Ontology, codes: frozenset[str] | None) -> None:
+    billable = ontology.concepts.filter("billable")["code"]
+    strange = [] if codes is None else [code for code in billable if code.replace(".", "") not in codes]
+    if strange:
+        raise ReaderError(
+            f"{len(strange)} codes of the tabular list are not in the code list",
+            got=", ".join(strange[:5]),
+            expected="both of one release",
+        )
 
 
 def _tabular(archive: Archive, member: Member, codes: frozenset[str] | None, release: str | None) -> Ontology:
