@@ -269,15 +269,15 @@ class ConceptIndex:
         Raises:
             UnknownCodeError: a code that the index does not hold.
         """
-        wanted = pl.Series("code", sorted(set(codes)), dtype=pl.String)
-        known = pl.concat([self.concepts["code"], self.concepts["node"]])
-        if (unknown := wanted.filter(~wanted.is_in(known.implode()))).len():
-            raise UnknownCodeError(f"{unknown.len()} codes are not in {self.system}", got=unknown.head(3).to_list())
-        chosen = self.concepts.select(
-            pl.col("code").is_in(wanted.implode()) | pl.col("node").is_in(wanted.implode())
-        ).to_series()
-        flags: NDArray[np.bool_] = chosen.to_numpy()[self.row_concept]
-        return flags
+        wanted = set(codes)
+        names = pl.Series(sorted(wanted), dtype=pl.String).implode()
+        places = self.concepts.select("code", "node", pl.int_range(pl.len()).alias("place"))
+        found = places.filter(pl.col("code").is_in(names) | pl.col("node").is_in(names))
+        if unknown := sorted(wanted - set(found["code"]) - set(found["node"])):
+            raise UnknownCodeError(f"{len(unknown)} codes are not in {self.system}", got=unknown[:3])
+        chosen = np.zeros(self.concepts.height, dtype=np.bool_)
+        chosen[found["place"].to_numpy()] = True
+        return chosen[self.row_concept]
 
     @cached_property
     def row_concept(self) -> NDArray[np.int64]:

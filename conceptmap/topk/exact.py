@@ -10,7 +10,7 @@ import torch
 __all__ = ["UNIT64", "cosines"]
 
 UNIT64 = 2.0**-53
-GATHER_ELEMENTS = 1 << 21
+GATHER_ELEMENTS = 1 << 17
 DENSE = 16
 """A matrix product of float64 does a pair this many times faster than one gathered by itself."""
 
