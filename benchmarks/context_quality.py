@@ -25,7 +25,7 @@ DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 FIELDS = ("negated", "certainty", "temporality", "subject")
 CLASSES = (
     ("negated", "negated", True),
-    ("possible", "certainty", "possible"),
+    ("possible or probable", "certainty", None),
     ("historical", "temporality", "historical"),
     ("hypothetical", "temporality", "hypothetical"),
     ("other subject", "subject", None),
@@ -54,8 +54,9 @@ def scores(half: str) -> dict[str, tuple[float, float, float, int]]:
                 if field == "temporality" and gold["subject"] != "patient":
                     continue
                 said, true = getattr(found, field), gold[field]
-                told = said == value if value is not None else said in {"family", "other"}
-                meant = true == value if value is not None else true != "patient"
+                usual = "patient" if field == "subject" else "certain"
+                told = said == value if value is not None else said not in {usual, None}
+                meant = true == value if value is not None else true != usual
                 counts[name][0] += told and meant and said == true
                 counts[name][1] += told
                 counts[name][2] += meant

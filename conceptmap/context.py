@@ -5,8 +5,8 @@ sentence until a stop phrase, the start of another clause, or its longest reach;
 their words and do nothing. Sections give defaults: what stands under "Family history" is the family's.
 
 Two definitions differ from ConText's on purpose, because codes hang on them. A complaint with a duration ("two-month
-history of cough") is recent whatever its length, and "consistent with" and its like are possible: the ICD-10-CM
-guidelines (II.H) count them among the uncertain terms.
+history of cough") is recent whatever its length, and "consistent with" and its like are probable, not certain: the
+ICD-10-CM guidelines (II.H) count them among the uncertain terms that code as if they were established.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Context:
     """What a note says of a mention; ``None`` is "not assessed", never "no".
 
     ``subject`` is "patient", "family" or "other"; ``temporality`` "recent", "historical" or "hypothetical";
-    ``certainty`` "certain" or "possible".
+    ``certainty`` "certain", "probable" ("consistent with") or "possible".
     """
 
     negated: bool | None = None
@@ -193,7 +193,7 @@ class _Sentence:
             negated="negated" in reached,
             subject=self._subject(reached, stopped),
             temporality=self._temporality(reached, stopped),
-            certainty="possible" if "possible" in reached else "certain",
+            certainty=next((degree for degree in ("possible", "probable") if degree in reached), "certain"),
         )
 
     def _subject(self, reached: list[str], stopped: set[str]) -> str:

@@ -191,7 +191,7 @@ def build_lexicon(
         curated = kind in ("clinical", "index") or not expand_titles
         for wording, quality in variants(term, curated=curated).items():
             forms = content_words(wording).form
-            if not forms or len(forms) > MAX_WORDS or all(form.isdigit() or len(form) < 2 for form in forms):
+            if not forms or len(forms) > MAX_WORDS or not _tells(forms, wording):
                 continue
             key = _sum(map(_number, forms))
             if key in stop_keys or (quality <= LOOSE and len(forms) < 2):
@@ -204,6 +204,11 @@ def build_lexicon(
     return pl.DataFrame(list(rows.values()), schema=LEXICON, orient="row").sort(
         ["key", "quality", "concept"], descending=[False, True, False]
     )
+
+
+def _tells(forms: Sequence[str], wording: str) -> bool:
+    """Whether a bag can stand for a concept: numbers and words of one or two letters cannot, acronyms can."""
+    return any(len(form) > 2 and not form.isdigit() for form in forms) or bool(_ACRONYM.fullmatch(wording))
 
 
 @dataclass(frozen=True)
