@@ -1,9 +1,9 @@
 """Times the hierarchy at SNOMED CT's size and the ICD-10-CM and OBO readers beside their peers.
 
     python benchmarks/ontology_speed.py                        everything that needs no file of yours
-    python benchmarks/ontology_speed.py --obo doid.obo         and an OBO file beside obonet and pronto
+    python benchmarks/ontology_speed.py --obo doid.obo         and an OBO file beside obonet
 
-Peers are timed in the same run; each figure is the best of ``--rounds``. Memory is the peak of the process so far.
+Peers are timed in the same run, in turns; each figure is the best of ``--rounds``. Memory is the process's peak so far.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -48,17 +48,23 @@ def synthetic(n_concepts: int, *, seed: int) -> Ontology:
 
 def best(call: Callable[[], object], rounds: int) -> float:
     """Least wall-clock seconds of some rounds."""
-    seconds = []
+    return best_of([call], rounds)[0]
+
+
+def best_of(calls: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """The same for several, in turns, so that whatever else the machine does slows all of them."""
+    seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+        for call, taken in zip(calls, seconds, strict=True):
+            start = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - start)
+    return [min(taken) for taken in seconds]
 
 
-def best_process(code: str, rounds: int) -> float:
-    """The same for a fresh interpreter that runs the code."""
-    return best(lambda: subprocess.run([sys.executable, "-c", code], check=True), rounds)
+def python(code: str) -> None:
+    """Runs the code in a fresh interpreter."""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def say(what: str, seconds: float, more: str = "") -> None:
@@ -81,29 +87,32 @@ def hierarchy(rounds: int) -> None:
     uniform = rng.integers(0, len(nodes), N_CODES)
     skewed = rng.permutation(len(nodes))[(rng.zipf(1.3, N_CODES) - 1) % len(nodes)]
     for what, rows in (("each concept equally often", uniform), ("Zipf frequencies, as in notes", skewed)):
-        codes = [nodes[row] for row in rows.tolist()]
-        frame = pl.DataFrame({"code": codes})
-        several = sum(len(found) > 1 for found in roll_up(codes, ontology, to=targets))
-        print(f"{N_CODES:,} codes, {len(set(codes)):,} distinct, {what}; {several:,} reach several of {len(targets):,}")
-        ours = best(lambda codes=codes: roll_up(codes, ontology, to=targets), rounds)  # type: ignore[misc]
-        say("  roll_up", ours)
-        say("  roll_up_frame", best(lambda frame=frame: roll_up_frame(frame, ontology, to=targets), rounds))  # type: ignore[misc]
-        theirs = ancestors_by_networkx(ontology, codes[:2_000], set(targets), rounds) * N_CODES
-        say("  networkx.ancestors & targets, per code × 1,000,000", theirs, f"{theirs / ours:,.0f} times as long")
+        roll_up_beside_networkx(ontology, [nodes[row] for row in rows.tolist()], targets, what, rounds)
 
 
-def ancestors_by_networkx(ontology: Ontology, codes: list[str], targets: set[str], rounds: int) -> float:
-    """Seconds that networkx takes for one code; it does not even sort out which targets are the nearest."""
+def roll_up_beside_networkx(ontology: Ontology, codes: list[str], targets: list[str], what: str, rounds: int) -> None:
+    """Rolls the codes up; networkx gets 2,000 of them, and need not even find out which targets are the nearest."""
     import networkx as nx
 
-    graph = ontology.graph
-    return best(lambda: [nx.ancestors(graph, code) & targets for code in codes], rounds) / len(codes)
+    several = sum(len(found) > 1 for found in roll_up(codes, ontology, to=targets))
+    print(f"{len(codes):,} codes, {len(set(codes)):,} distinct, {what}; {several:,} reach several of {len(targets):,}")
+    graph, wanted, sample, frame = ontology.graph, set(targets), codes[:2_000], pl.DataFrame({"code": codes})
+    calls: list[Callable[[], object]] = [
+        lambda: roll_up(codes, ontology, to=targets),
+        lambda: roll_up_frame(frame, ontology, to=targets),
+        lambda: [nx.ancestors(graph, code) & wanted for code in sample],
+    ]
+    sets, frames, theirs = best_of(calls, rounds)
+    theirs *= len(codes) / len(sample)
+    say("  roll_up", sets)
+    say("  roll_up_frame", frames)
+    say(f"  networkx.ancestors & targets, per code × {len(codes):,}", theirs, f"{theirs / sets:,.0f} times as long")
 
 
 def readers(obo: str | None, rounds: int) -> None:
-    """Release files into an Ontology in fresh processes, beside the peers that read the same files."""
-    ours = best_process("from conceptmap.readers import load_ontology; load_ontology('icd10cm')", rounds)
-    theirs = best_process("import simple_icd_10_cm", rounds)
+    """Release files into an Ontology, beside the peers that read the same files."""
+    load = "from conceptmap.readers import load_ontology; load_ontology('icd10cm')"
+    ours, theirs = best_of([lambda: python(load), lambda: python("import simple_icd_10_cm")], rounds)
     say("process: load_ontology('icd10cm')", ours)
     say("process: import simple_icd_10_cm", theirs, f"{theirs / ours:.2f} times as long")
     if obo is None:
@@ -112,8 +121,7 @@ def readers(obo: str | None, rounds: int) -> None:
 
     from conceptmap.readers import load_ontology
 
-    ours = best(lambda: load_ontology(obo), rounds)
-    theirs = best(lambda: obonet.read_obo(obo, ignore_obsolete=False), rounds)
+    ours, theirs = best_of([lambda: load_ontology(obo), lambda: obonet.read_obo(obo, ignore_obsolete=False)], rounds)
     say(f"load_ontology({obo.rsplit('/', 1)[-1]!r})", ours)
     say("obonet.read_obo, a graph only", theirs, f"{theirs / ours:.2f} times as long")
 
