@@ -205,6 +205,14 @@ def test_a_term_without_a_name_is_named_by_its_id_and_has_no_terms(tmp_path: Pat
     assert ontology.terms.is_empty()
 
 
+def test_discarded_synonyms_are_notes(tmp_path: Path) -> None:
+    text = '[Term]\nid: A:1\nname: a\nsynonym: "b" EXACT obsolete_synonym []\nsynonym: "c" EXACT layperson []\n'
+    ontology = load_ontology(write(tmp_path, text))
+    assert ontology.terms.select("term", "type").rows() == [("a", None), ("c", "layperson")]
+    assert ontology.notes is not None
+    assert ontology.notes.select("kind", "text").rows() == [("obsolete_synonym", "b")]
+
+
 def test_empty_values_say_nothing(tmp_path: Path) -> None:
     text = 'subsetdef:\n\n[Term]\nid: A:1\nname: a\ncomment:\ncreated_by: \nsynonym: "" EXACT []\ndef: "" []\n'
     ontology = load_ontology(write(tmp_path, text))

@@ -163,6 +163,8 @@ class _Term:
         text = _plain(parts[1])
         if tag == "def" and text:
             self.notes.append(("definition", text))
+        elif parts[3] == "obsolete_synonym":  # HPO: once used, and wrong today
+            self.notes.append(("obsolete_synonym", text))
         elif text:
             self.synonyms.append((text, parts[2] or _SCOPES[tag], parts[3]))
         return True
