@@ -358,6 +358,10 @@ def test_no_rf2_files_is_said_so(tmp_path: Path, release: Path) -> None:
     (tmp_path / "notes" / "sct1_Concepts_Core_INT_20110731.txt").write_bytes(b"x")
     with pytest.raises(ReaderError, match="is in Release Format 1"):
         read_rf2(tmp_path / "notes")
+    (tmp_path / "notes" / "SnomedCT_Inner.zip").write_bytes(b"x")
+    (tmp_path / "notes" / "sct1_Concepts_Core_INT_20110731.txt").unlink()
+    with pytest.raises(ReaderError, match=r"notes holds zips: got SnomedCT_Inner\.zip"):
+        read_rf2(tmp_path / "notes")
     with pytest.raises(InputError, match="no SNOMED CT release given"):
         read_rf2()
     for path in release.rglob("sct2_Concept_*"):
@@ -390,6 +394,8 @@ def test_without_language_files_the_first_synonym_serves(release: Path) -> None:
         (CONCEPTS, VELMORA.encode(), b"1004999999910x", "line 5: id is not a number"),
         (CONCEPTS, b"20230131\t1", b"20230131\t2", "line 2: active is neither 0 nor 1"),
         (CONCEPTS, b"20230131\t1", b"20230131\t", "line 2: active is blank"),
+        (CONCEPTS, b"20230131\t1", b"20230131\t9999999999", "line 2: active is not a number"),
+        (CONCEPTS, b"20230131\t1", b"20230131 \t1", "line 2: effectiveTime is not a number"),
         (CONCEPTS, b"\t900000000000074008", b"", "line 2: got 4 fields, expected 5"),
         (DESCRIPTIONS, b'The 12" rash', b'The 12" \t rash', "line .*: got 10 fields, expected 9"),
         (DESCRIPTIONS, b'The 12" rash', b"The 12\xff rash", "line .*: not valid UTF-8"),

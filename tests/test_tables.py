@@ -72,6 +72,7 @@ def test_files_without_rows_are_empty(tmp_path: Path) -> None:
         (b"x\t\xff\t1", "not valid UTF-8"),
         (b"x\ty\tmany", "count is not a number"),
         (b"x\ty\t#3", "count is not a number"),
+        (b"x\ty\t12345678901234567890", "count is not a number"),
         (b"\ty\t1", "id is blank"),
         (b"x\ty\t-1", "count is negative"),
     ],

@@ -118,6 +118,7 @@ def rf2_maps(tables: Rf2Release) -> pl.DataFrame:
         relation=pl.when(reverse).then(pl.lit("reverse")).otherwise(pl.lit("map")),
         map_set=pl.col("map_set").cast(pl.String),
         effectiveTime=pl.col("effectiveTime").cast(pl.String),
+        moduleId=pl.col("moduleId").cast(pl.String),
     )
     order = [column for column in ("map_set", "code", "map_group", "map_priority") if column in rows.columns]
     rows = rows.sort(*order, "target_code", nulls_last=True).drop("referencedComponentId", "active")

@@ -54,11 +54,12 @@ _OLD_NAMES = {
     "referencecomponentid": _MEMBER[5],
 }
 _VERSION = ("id", "effectiveTime", "active")
-_NUMBERS = (
-    *("effectiveTime", "active", "conceptId", "typeId", "sourceId", "destinationId", "characteristicTypeId"),
-    *("refsetId", "referencedComponentId", "acceptabilityId", "targetComponentId", "mapGroup", "mapPriority"),
-)
-_TYPES = dict.fromkeys(_NUMBERS, pl.Int64)
+_TYPES: dict[str, type[pl.DataType]] = {
+    column: pl.Int64 for columns in _COMPONENTS.values() for column in columns if column not in ("languageCode", "term")
+}
+_TYPES |= dict.fromkeys(("refsetId", "referencedComponentId", "acceptabilityId", "targetComponentId"), pl.Int64)
+_TYPES |= dict.fromkeys(("mapGroup", "mapPriority"), pl.Int64)
+_TYPES |= dict.fromkeys(("effectiveTime", "active", "relationshipGroup"), pl.Int32)
 _OPTIONAL = {"effectiveTime", "moduleId", "caseSignificanceId", "relationshipGroup", "modifierId", "definitionStatusId"}
 _UNPUBLISHED = 99_999_999  # a blank effectiveTime is a version that is not released yet: later than any date
 
@@ -173,6 +174,11 @@ def _view(views: set[str], archive: Archive, at: int | None) -> str:
     if not views - {"delta"}:
         if any(member.name.startswith("sct1_") for member in archive.members):
             raise ReaderError(f"{name} is in Release Format 1", expected="Release Format 2 (files named sct2_…)")
+        inside = [member.name for member in archive.members if member.name.lower().endswith(".zip")]
+        if inside and not views:
+            raise ReaderError(
+                f"{name} holds zips", got=", ".join(inside[:3]), then="give the zips in it, or unpack them"
+            )
         got = "only Delta files" if views else "no file of that name"
         raise ReaderError(
             f"{name} lacks the concepts", got=got, expected="sct2_Concept_Snapshot_*.txt or sct2_Concept_Full_*.txt"
@@ -216,14 +222,14 @@ def _layout(file: Rf2File) -> Layout:
             expected=" ".join(expected),
         )
     component = file.content in _COMPONENTS
-    numbers = (*_NUMBERS, "id") if component else _NUMBERS
+    text = () if component else ("id",)  # a reference set's rows are told apart by UUIDs
     checks: dict[str, Check] = {"active is neither 0 nor 1": _active_is_boolean}
     if component:
         checks["id is no SCTID of its kind, or its check digit is wrong"] = _id_check(_KINDS[file.content])
     return Layout(
         separator="\t",
         columns=columns,
-        types={column: pl.Int64 for column in columns if column in numbers},
+        types={column: _TYPES[column] for column in columns if column in _TYPES and column not in text},
         required=tuple(column for column in expected if column not in _OPTIONAL and column != "term"),
         checks=checks,
     )

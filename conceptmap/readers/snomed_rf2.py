@@ -132,54 +132,66 @@ def _descriptions(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """``concepts`` with their names, and the terms frame."""
     types = pl.col("typeId").is_in([_FULLY_SPECIFIED, _SYNONYM])
-    columns = ["id", "conceptId", "languageCode", "typeId", "term"]
-    rows = tables.table("description", columns, where=types)
+    rows = tables.table("description", ["id", "conceptId", "languageCode", "typeId", "term"], where=types)
     tables.report.leave_out("descriptions with a blank term", rows["term"].null_count())
-    rows = rows.drop_nulls("term").with_columns(pl.col("term").str.strip_chars())
-    if not rows.height:
-        raise ReaderError(
-            "no active descriptions in the release", expected="sct2_Description_Snapshot-*.txt or _Full-*.txt"
-        )
-    rows = _ranked(rows, _members(tables, reference_sets))
-    fsn = pl.col("typeId") == _FULLY_SPECIFIED
-    named = concepts.join(_best(rows.filter(fsn), "fsn"), on="id", how="left", maintain_order="left")
-    named = named.join(_best(rows.filter(~fsn), "preferred"), on="id", how="left", maintain_order="left")
-    bare = pl.col("fsn").str.replace(_TAG, "")
-    named = named.with_columns(
-        code=pl.col("id").cast(pl.String),
-        name=pl.coalesce("preferred", bare, pl.col("id").cast(pl.String)),
-        semantic_tag=pl.col("fsn").str.extract(_TAG, 1),
-    )
+    if not rows["term"].count():
+        expected = "sct2_Description_Snapshot-*.txt or sct2_Description_Full-*.txt"
+        raise ReaderError("no active descriptions in the release", expected=expected)
+    rows = _ranked(rows.drop_nulls("term"), _members(tables, reference_sets))
+    named = _named(concepts, rows)
     tables.report.leave_out("concepts without a description, named by their code", named["fsn"].null_count())
-    return named, _terms(rows, named)
+    return named, _terms(rows, named.filter(pl.col("active") == 1))
 
 
 def _ranked(rows: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
-    """Descriptions with ``rank``, best first from 0, and ``spoken``: in a language of the chosen reference sets."""
+    """Descriptions in the order in which they name a concept: synonyms, then fully specified names, best first.
+
+    ``rank`` is 0 for the best; ``spoken`` says whether a description is in a language of the chosen reference sets. Of
+    equally good ones the lower id comes first.
+    """
     rows = rows.join(members, on="id", how="left")
-    spoken = rows.filter(pl.col("rank").is_not_null())["languageCode"].unique()
-    is_spoken = pl.col("languageCode").is_in(spoken.implode()) if len(spoken) else pl.lit(True)
-    other = pl.when(is_spoken).then(_NO_MEMBER).otherwise(_ANY_LANGUAGE)
-    return rows.with_columns(pl.col("rank").fill_null(other), spoken=is_spoken)
+    languages = rows.filter(pl.col("rank").is_not_null())["languageCode"].unique()
+    spoken = pl.col("languageCode").is_in(languages.implode()) if len(languages) else pl.lit(True)
+    rows = rows.with_columns(
+        pl.col("term").str.strip_chars(),
+        pl.col("rank").fill_null(pl.when(spoken).then(_NO_MEMBER).otherwise(_ANY_LANGUAGE)),
+        spoken=spoken,
+        is_fsn=pl.col("typeId") == _FULLY_SPECIFIED,
+    )
+    return rows.sort("conceptId", "is_fsn", "rank", "id").drop("id", "typeId", "languageCode")
 
 
-def _best(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The best description of each concept as ``id, <name>``; the lower description id wins a tie."""
-    best = rows.sort("conceptId", "rank", "id").unique("conceptId", keep="first", maintain_order=True)
-    if name == "preferred":  # a synonym of another language is worse than the fully specified name
-        best = best.filter(pl.col("rank") < _ANY_LANGUAGE)
-    return best.select(id="conceptId", **{name: pl.col("term")})
+def _named(concepts: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """``concepts`` with ``code, name, fsn, semantic_tag``.
+
+    The name is the best synonym unless that is in another language; then the fully specified name without its tag is.
+    """
+    changes = [pl.col(column).ne_missing(pl.col(column).shift()) for column in ("conceptId", "is_fsn")]
+    best = rows.filter(pl.any_horizontal(changes))
+    synonym = ~pl.col("is_fsn") & (pl.col("rank") < _ANY_LANGUAGE)
+    named = concepts
+    for name, chosen in (("fsn", pl.col("is_fsn")), ("preferred", synonym)):
+        names = best.filter(chosen).select(id="conceptId", **{name: pl.col("term")})
+        named = named.join(names, on="id", how="left", maintain_order="left")
+    code = pl.col("id").cast(pl.String)
+    return named.with_columns(
+        code=code,
+        name=pl.coalesce("preferred", pl.col("fsn").str.replace(_TAG, ""), code),
+        semantic_tag=pl.col("fsn").str.extract(_TAG, 1),
+    )
 
 
-def _terms(rows: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
-    """Terms of active concepts: preferred, synonyms, fully specified names without their tag; none twice."""
-    live = named.filter(pl.col("active") == 1)
-    bare = pl.when(pl.col("typeId") == _FULLY_SPECIFIED).then(pl.col("term").str.replace(_TAG, "")).otherwise("term")
-    kind = pl.when(pl.col("typeId") == _FULLY_SPECIFIED).then(pl.lit("fsn")).otherwise(pl.lit("synonym"))
-    others = rows.filter("spoken").sort(pl.col("typeId") == _FULLY_SPECIFIED, "id", maintain_order=True)
-    others = others.select(id="conceptId", term=bare, kind=kind).join(live.select("id"), on="id", how="semi")
-    preferred = live.select("id", term="name", kind=pl.lit("preferred"))
-    terms = pl.concat([preferred, others]).unique(["id", "term"], keep="first", maintain_order=True)
+def _terms(rows: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
+    """Terms of the ``live`` concepts: names, synonyms, fully specified names without their tag; none twice."""
+    is_fsn, names = pl.col("is_fsn"), live.select("id", "name")
+    bare = pl.when(is_fsn).then(pl.col("term").str.replace(_TAG, "")).otherwise("term")
+    terms = rows.filter("spoken").select("is_fsn", id="conceptId", term=bare)
+    terms = terms.join(names, on="id", maintain_order="left").unique(["id", "term"], keep="first", maintain_order=True)
+    kind = pl.when(is_fsn).then(pl.lit("fsn")).otherwise(pl.lit("synonym"))
+    is_name = pl.col("term") == pl.col("name")
+    terms = terms.select("id", "term", kind=pl.when(is_name).then(pl.lit("preferred")).otherwise(kind))
+    unspoken = names.join(terms.filter(pl.col("kind") == "preferred"), on="id", how="anti")
+    terms = pl.concat([unspoken.select("id", term="name", kind=pl.lit("preferred")), terms])
     code = pl.col("id").cast(pl.String)
     return terms.sort("id", maintain_order=True).select(node=code, code=code, term="term", kind="kind")
 
@@ -196,7 +208,7 @@ def _concept_frame(named: pl.DataFrame, replacements: pl.DataFrame) -> pl.DataFr
         billable=pl.lit(None, dtype=pl.Boolean),
         fsn="fsn",
         semantic_tag="semantic_tag",
-        module="moduleId",
+        module=pl.col("moduleId").cast(pl.String),
         replaced_by=pl.col("replaced_by").fill_null(none),
         consider=pl.col("consider").fill_null(none),
     )

@@ -62,8 +62,8 @@ class ReadReport:
 class Layout:
     """How a table is written: its separator, all its columns in order, and what must hold of a row.
 
-    ``types`` gives the columns that are not text; ``required`` the columns that may not be blank; ``checks`` maps a
-    reason to a function that answers True for each good row of a frame.
+    ``types`` gives the columns that are not text but Int32 or Int64; ``required`` the columns that may not be blank;
+    ``checks`` maps a reason to a function that answers True for each good row of a frame.
     """
 
     separator: str
@@ -219,7 +219,10 @@ def _sift(block: bytes, first_line: int, layout: Layout, member: Member) -> tupl
     good: list[bytes] = []
     lines: list[int] = []
     bad: list[MalformedRow] = []
-    numeric = [position for position, column in enumerate(layout.columns) if column in layout.types]
+    types = [layout.types.get(column) for column in layout.columns]
+    numeric = {
+        at: 9 if kind is pl.Int32 else 18 for at, kind in enumerate(types) if kind is not None
+    }  # digits that fit
     for number, line in enumerate(block.split(b"\n"), first_line):
         if not (row := line.rstrip(b"\r")):
             continue
@@ -231,7 +234,7 @@ def _sift(block: bytes, first_line: int, layout: Layout, member: Member) -> tupl
     return b"\n".join([*good, b""]) if good else b"", lines, bad
 
 
-def _fault(row: bytes, layout: Layout, numeric: list[int]) -> str | None:
+def _fault(row: bytes, layout: Layout, numeric: dict[int, int]) -> str | None:
     fields = row.split(layout.separator.encode())
     if len(fields) != len(layout.columns):
         return f"got {len(fields)} fields, expected {len(layout.columns)}"
@@ -239,9 +242,9 @@ def _fault(row: bytes, layout: Layout, numeric: list[int]) -> str | None:
         row.decode()
     except UnicodeDecodeError:
         return "not valid UTF-8"
-    for position in numeric:
+    for position, digits in numeric.items():
         value = fields[position]
-        if value and not (value.removeprefix(b"-").isdigit() and len(value) <= 18):
+        if value and not (value.removeprefix(b"-").isdigit() and len(value) <= digits):
             return f"{layout.columns[position]} is not a number"
     return None
 
