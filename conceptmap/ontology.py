@@ -126,13 +126,8 @@ class Ontology:
         Raises:
             UnknownCodeError: no such concept; the message suggests close ones.
         """
-        for spelling in dict.fromkeys((code, self._normal(code))):
-            found = [spelling] if spelling in self.positions else []
-            found += self._codes.get(spelling, [])
-            if kind is not None:
-                found = [node for node in found if self._column("kind")[self.positions[node]] == kind]
-            if found:
-                return found[0]
+        if (node := self._find(code, kind)) is not None:
+            return node
         wanted = "concept" if kind is None else kind
         raise UnknownCodeError(
             f"no such {wanted} in {self.system} {self.release}", got=repr(code), then=self._advice(code)
@@ -144,20 +139,23 @@ class Ontology:
         Raises:
             UnknownCodeError: codes that this release does not hold; the message counts them.
         """
-        nodes: dict[str, str] = {}
-        unknown: list[str] = []
         codes = list(codes)
-        for code in dict.fromkeys(codes):
-            try:
-                nodes[code] = self.node(code)
-            except UnknownCodeError:
-                unknown.append(code)
-        if len(unknown) == 1:
-            self.node(unknown[0])
-        if unknown:
+        found = {code: self._find(code) for code in dict.fromkeys(codes)}
+        unknown = [code for code, node in found.items() if node is None]
+        if len(unknown) > 1:
             got = ", ".join(unknown[:5])
             raise UnknownCodeError(f"{len(unknown)} codes are not in {self.system} {self.release}", got=got)
-        return [nodes[code] for code in codes]
+        return [found[code] or self.node(code) for code in codes]
+
+    def _find(self, code: str, kind: str | None = None) -> str | None:
+        for spelling in dict.fromkeys((code, self._normal(code))):
+            found = [spelling] if spelling in self.positions else []
+            found += self._codes.get(spelling, [])
+            if kind is not None:
+                found = [node for node in found if self._column("kind")[self.positions[node]] == kind]
+            if found:
+                return found[0]
+        return None
 
     def _normal(self, code: str) -> str:
         if self.system not in SYSTEMS:
