@@ -336,7 +336,10 @@ def _check_acyclic(ontology: Ontology) -> None:
     graph = nx.DiGraph()
     graph.add_edges_from(ontology.edges.select("parent", "child").iter_rows())
     knots = [knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1 or graph.has_edge(*[*knot] * 2)]
-    cycles = (nx.find_cycle(graph.subgraph(knot)) for knot in sorted(knots, key=min))
+    rings = (
+        nx.DiGraph(sorted(edge for edge in graph.edges(knot) if edge[1] in knot)) for knot in sorted(knots, key=min)
+    )
+    cycles = (nx.find_cycle(ring, min(ring)) for ring in rings)
     shown = "; ".join(" → ".join([*(edge[0] for edge in cycle), cycle[0][0]]) for cycle in islice(cycles, 5))
     raise InputError(
         "a concept may not be its own ancestor", got=f"{len(knots)} cycles, the first {min(5, len(knots))} are {shown}"
