@@ -48,7 +48,6 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Cut rows, queries and rescoring into many blocks."""
     if request.param:
         monkeypatch.setattr(cpu, "ROWS_AT_ONCE", request.param)
-        monkeypatch.setattr(cpu, "FIRST_ROWS", request.param)
         monkeypatch.setattr(cpu, "QUERIES_AT_ONCE", 7)
         monkeypatch.setattr(exact, "GATHER_ELEMENTS", 100)
 
@@ -149,7 +148,6 @@ def test_equal_rows_by_the_thousand_stay_in_bounds(
     monkeypatch.setattr("conceptmap.topk.cpu.cosines", counted)
     monkeypatch.setattr(cpu, "PAIRS_KEPT", 500)
     monkeypatch.setattr(cpu, "ROWS_AT_ONCE", 128)
-    monkeypatch.setattr(cpu, "FIRST_ROWS", 128)
     matrix = np.repeat(_random(4, 16, 26), 1000, axis=0)
     options = {} if groups is None else {"groups": np.arange(4000) % groups}
     _agree(matrix[[0, 1000, 3999]], matrix, 5, product, **options)

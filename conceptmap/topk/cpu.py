@@ -43,7 +43,6 @@ TILE = 1 << 21
 """Scores held at once: 8 MiB of float32, which stays in the cache of the last level."""
 ROWS_AT_ONCE = 8192
 BLOCK_ELEMENTS = 1 << 22
-FIRST_ROWS = 2048
 CELL = 16
 """Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
 SEED_CELL = 8
@@ -177,13 +176,10 @@ def _search(request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
     n, margin = len(request.queries), 2 * request.error + STEP
     threshold = torch.full((n,), -torch.inf)
     pool, fresh = join([]), list[Pool]()
-    for at, n_block in _blocks(prepared, n, request.allowed):
-        tile = torch.empty((-(-n_block // CELL) * CELL, n), dtype=prepared.product)
-        tile[n_block:] = -torch.inf
-        torch.mm(prepared.unit(at).to(prepared.product), request.unit, out=tile[:n_block])
+    for at, tile in _products(request, prepared):
         rows = torch.arange(at.start, at.stop) if isinstance(at, slice) else at
         if bool(torch.isinf(threshold).any()):
-            threshold = torch.maximum(threshold, _kth_best(tile[:n_block], rows, request) - margin)
+            threshold = torch.maximum(threshold, _kth_best(tile[: len(rows)], rows, request) - margin)
         fresh.append(_reaching(tile, threshold, rows))
         if sum(map(len, fresh)) > 2 * n * request.k:
             pool, threshold = _narrow(join([pool, *fresh]), threshold, request)
@@ -194,14 +190,21 @@ def _search(request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
     return _settle(pool, threshold, request, prepared)[:2]
 
 
-def _blocks(prepared: Prepared, n: int, allowed: torch.Tensor | None) -> Iterator[tuple[slice | torch.Tensor, int]]:
-    """Rows to read together, a small block first: it sets the threshold for the others."""
-    step = max(CELL, min(ROWS_AT_ONCE, TILE // n, BLOCK_ELEMENTS // prepared.dim) // CELL * CELL)
+def _products(request: Request, prepared: Prepared) -> Iterator[tuple[slice | torch.Tensor, torch.Tensor]]:
+    """Rows read together and their approximations, padded to whole cells with -inf; a small block first.
+
+    The buffers are made once: freed and made again for each block, they would leave the heap in pieces.
+    """
+    n, dim, allowed = len(request.queries), prepared.dim, request.allowed
     total = prepared.n_rows if allowed is None else len(allowed)
-    start, stop = 0, min(FIRST_ROWS, total)
-    while start < total:
-        yield (slice(start, stop) if allowed is None else allowed[start:stop]), stop - start
-        start, stop = stop, min(stop + step, total)
+    step = max(CELL, min(ROWS_AT_ONCE, TILE // n, BLOCK_ELEMENTS // dim, total + CELL) // CELL * CELL)
+    unit, tile = torch.empty((step, dim)), torch.empty((step, n), dtype=prepared.product)
+    for start in range(0, total, step):
+        stop = min(start + step, total)
+        at = slice(start, stop) if allowed is None else allowed[start:stop]
+        torch.mm(prepared.unit(at, unit[: stop - start]).to(prepared.product), request.unit, out=tile[: stop - start])
+        tile[stop - start :] = -torch.inf
+        yield at, tile[: -(-(stop - start) // CELL) * CELL]
 
 
 def _kth_best(tile: torch.Tensor, rows: torch.Tensor, request: Request) -> torch.Tensor:

@@ -52,18 +52,20 @@ class Prepared:
         """Width of the rows."""
         return self.stored.shape[1]
 
-    def unit(self, at: slice | torch.Tensor) -> torch.Tensor:
+    def unit(self, at: slice | torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         """Unit rows in float32, every element within 3 units in the last place of the true quotient.
 
-        *Shape:* (n_rows of ``at``, dim) float32.
+        Args:
+            at: which rows; ascending.
+            out: filled and returned. *Shape:* (n_rows of ``at``, dim) float32.
         """
         if self.verify is not None:
             bounds = (at.start, at.stop) if isinstance(at, slice) else (int(at[0]), int(at[-1]) + 1)
             self.verify(*bounds)
-        norms = self.norms[at]
+        norms = self.norms[at, None]
         if self.moderate:
-            return self.stored[at].to(torch.float32, copy=True).mul_(norms.reciprocal().to(torch.float32)[:, None])
-        return (self.stored[at].to(torch.float64) / norms[:, None]).to(torch.float32)
+            return out.copy_(self.stored[at]).mul_(norms.reciprocal().to(torch.float32))
+        return out.copy_(self.stored[at].to(torch.float64) / norms)
 
 
 def prepare(
