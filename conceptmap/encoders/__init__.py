@@ -10,6 +10,7 @@ from typing import Literal
 
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.encoders.encoder import TokenEncoder
+from conceptmap.errors import InputError, ModelError
 
 __all__ = ["Dtype", "TokenEmbeddings", "TokenEncoder", "load_encoder"]
 
@@ -30,6 +31,22 @@ def load_encoder(
     Raises:
         ModelError: the model is missing, has other bytes than expected, or is no encoder.
     """
-    from conceptmap.encoders.embedded import load_embedded
+    if name_or_path == "embedded":
+        from conceptmap.encoders.embedded import load_embedded
 
-    return load_embedded(device=device, dtype=dtype)
+        _no_revision(revision, "the embedded encoder")
+        return load_embedded(device=device, dtype=dtype)
+    from conceptmap.encoders.transformer import fetch, load_folder
+
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        _no_revision(revision, "a folder")
+        return load_folder(folder, device=device, dtype=dtype)
+    if isinstance(name_or_path, Path) or name_or_path.startswith((".", "~", "/")) or name_or_path.count("/") > 1:
+        raise ModelError("no such model folder", got=str(name_or_path), expected="a folder, a hub name or 'embedded'")
+    return load_folder(fetch(name_or_path, revision), device=device, dtype=dtype)
+
+
+def _no_revision(revision: str | None, what: str) -> None:
+    if revision is not None:
+        raise InputError(f"{what} has no revisions", got=repr(revision), then="leave the revision out")

@@ -31,9 +31,9 @@ def pool(rows: NDArray[np.float32], lengths: NDArray[np.int64], mode: str) -> ND
     starts = stops - lengths
     count = lengths[:, None].astype(np.float32)
     if mode == "cls":
-        return rows[starts]
+        return np.asarray(rows[starts])
     if mode == "lasttoken":
-        return rows[stops - 1]
+        return np.asarray(rows[stops - 1])
     if mode == "max":
         return np.asarray(np.maximum.reduceat(rows, starts, axis=0), dtype=np.float32)
     if mode == "weightedmean":

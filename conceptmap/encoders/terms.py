@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders.encoder import EncodeTerms, Progress, TokenModel, run_model
 from conceptmap.encoders.pooling import normalise, pool
-from conceptmap.errors import ModelError
 
 __all__ = ["Sentence", "library_terms", "pooled_terms"]
 
@@ -31,7 +30,6 @@ class Sentence:
         special: whether special tokens take part.
         length: most tokens read, special tokens included; what follows is left out.
         prompt: text put before every string.
-        lower: whether strings are lower-cased first.
     """
 
     modes: tuple[str, ...] = ("mean",)
@@ -39,7 +37,6 @@ class Sentence:
     special: bool = True
     length: int = 512
     prompt: str = ""
-    lower: bool = False
 
 
 def pooled_terms(model: TokenModel, sentence: Sentence) -> EncodeTerms:
@@ -53,7 +50,7 @@ def pooled_terms(model: TokenModel, sentence: Sentence) -> EncodeTerms:
         return normalise(pooled) if sentence.normalised else pooled
 
     def encode(terms: Sequence[str], progress: Progress | None) -> NDArray[np.float32]:
-        texts = [sentence.prompt + (term.lower() if sentence.lower else term) for term in terms]
+        texts = [sentence.prompt + term for term in terms]
         inputs = model.tokeniser.inputs(texts, min(sentence.length, model.window))
         distinct = {key: row for row, key in enumerate(dict.fromkeys(ids.tobytes() for ids in inputs))}
         rows_of = [distinct[ids.tobytes()] for ids in inputs]
@@ -82,6 +79,8 @@ def library_terms(folder: Path, *, device: str, dtype: str) -> tuple[EncodeTerms
         model_kwargs={"dtype": getattr(torch, dtype), "use_safetensors": True},
     )
 
+    width = len(library.encode("a", show_progress_bar=False))
+
     def encode(terms: Sequence[str], progress: Progress | None) -> NDArray[np.float32]:
         order = sorted(range(len(terms)), key=lambda i: -len(terms[i]))
         edges = [*range(0, len(terms), 2048), len(terms)]
@@ -94,9 +93,6 @@ def library_terms(folder: Path, *, device: str, dtype: str) -> tuple[EncodeTerms
                 progress(stop, len(terms))
         return out
 
-    width = library.get_sentence_embedding_dimension()
-    if width is None:
-        raise ModelError("the model's modules give no sentence vector", then="take a sentence-transformers model")
     return encode, width
 
 

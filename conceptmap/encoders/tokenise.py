@@ -55,6 +55,10 @@ class Tokeniser:
         encodings = self.backend.encode_batch(clean, add_special_tokens=False)
         return [_pieces(text, encoding.ids, encoding.offsets) for text, encoding in zip(clean, encodings, strict=True)]
 
+    def backend_ids(self, text: str) -> NDArray[np.int64]:
+        """Ids of a text without special tokens."""
+        return np.array(self.backend.encode(text, add_special_tokens=False).ids, dtype=np.int64)
+
     def inputs(self, texts: Sequence[str], length: int) -> list[NDArray[np.int64]]:
         """Model inputs of short texts, special tokens included, at most `length` ids each."""
         room = length - len(self.prefix) - len(self.suffix)

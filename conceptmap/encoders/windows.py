@@ -32,7 +32,7 @@ def cut(breaks: NDArray[np.uint8], width: int) -> list[Window]:
         width: most pieces in a window.
 
     >>> [(w.start, w.stop, w.own_start, w.own_stop) for w in cut(np.zeros(20, np.uint8), 12)]
-    [(0, 12, 0, 11), (10, 20, 11, 20)]
+    [(0, 12, 0, 12), (11, 20, 12, 20)]
     """
     total, overlap = len(breaks), width // 8
     spans, start = [], 0
@@ -42,7 +42,7 @@ def cut(breaks: NDArray[np.uint8], width: int) -> list[Window]:
         start = _best(breaks, stop - 2 * overlap, stop - overlap + 1)
     if total:
         spans.append((start, total))
-    edges = [0, *((right[0] + left[1]) // 2 for left, right in pairwise(spans)), total]
+    edges = [0, *((left[1] + right[0] + 1) // 2 for left, right in pairwise(spans)), total]
     return [Window(*span, *edges[i : i + 2]) for i, span in enumerate(spans)]
 
 
@@ -59,7 +59,7 @@ def batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int6
     shorter than three quarters of the longest unless the batch would be tiny.
 
     >>> [batch.tolist() for batch in batches(np.array([3, 9, 8, 2, 9]), 20)]
-    [[1, 4], [2, 0], [3]]
+    [[1, 4], [2], [0], [3]]
     """
     order = np.argsort(-lengths, kind="stable")
     ordered = lengths[order]

@@ -1,0 +1,193 @@
+"""Any transformers encoder as a TokenEncoder: BERT, ModernBERT, MPNet, XLM-R, and folders that wrap one of them.
+
+Token vectors are the transformer's last hidden states, before any pooling or late-interaction projection. Code that
+comes with a model is never run and pickled weights are never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import normalizers
+
+from conceptmap.encoders.encoder import EncodeTerms, Forward, TokenEncoder, TokenModel
+from conceptmap.encoders.folder import SentenceFacts, identity, read_card, sentence_facts
+from conceptmap.encoders.packed_bert import packed_bert
+from conceptmap.encoders.precision import feeding, torch_dtype
+from conceptmap.encoders.terms import Sentence, library_terms, pooled_terms
+from conceptmap.encoders.tokenise import Tokeniser, tokeniser
+from conceptmap.errors import ModelError
+
+__all__ = ["fetch", "load_folder"]
+
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+_NOT_FILES = ["onnx/*", "openvino/*"]
+_NEVER_USED = ("pooler.", "cls.", "lm_head.", "classifier.", "head.", "decoder.", "linear.")
+"""Parameters that no last hidden state depends on: their absence, or presence, does not matter."""
+
+
+def fetch(name: str, revision: str | None = None) -> Path:
+    """The folder of a hub model, fetched once and then taken from the hub's own cache.
+
+    Raises:
+        ModelError: no such model or revision, or the hub cannot be reached and the model was never fetched.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_FILES, ignore_patterns=_NOT_FILES))
+    except (OSError, ValueError) as error:  # every error of the hub's client is one of these
+        raise ModelError(
+            f"cannot fetch the model {name!r}" + (f" at revision {revision!r}" if revision else ""),
+            got=type(error).__name__,
+            then="check the name, or give the path of a folder that holds the model",
+        ) from error
+
+
+def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> TokenEncoder:
+    """Load an encoder from a folder; nothing outside it is read.
+
+    Raises:
+        ModelError: it holds no encoder, or not all of its weights, or only pickled ones.
+    """
+    name, revision = identity(folder)
+    card = read_card(folder)
+    facts = sentence_facts(folder)
+    chosen = torch_dtype(dtype, device)
+    with _quietly():
+        network, cutter, longest = _load(facts, chosen)
+        model = _model(network.to(device).eval(), cutter, longest, device=device, dtype=chosen)
+        encode_terms, term_dim = _terms(model, facts, folder, device=device, dtype=chosen)
+    return TokenEncoder(
+        name=name,
+        revision=revision,
+        licence=card.licence,
+        non_commercial=card.non_commercial,
+        term_dim=term_dim,
+        model=model,
+        encode_terms=encode_terms,
+    )
+
+
+def _load(facts: SentenceFacts, dtype: torch.dtype) -> tuple[Any, Tokeniser, int]:
+    """The network, its tokeniser, and the longest input that both take."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    safe = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(facts.transformer, **safe)
+        if config.is_encoder_decoder:
+            raise ModelError("not an encoder", got=config.model_type, expected="an encoder such as BERT or ModernBERT")
+        network, info = AutoModel.from_pretrained(
+            facts.transformer, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
+        )
+        tokenizer = AutoTokenizer.from_pretrained(facts.transformer, use_fast=True, **safe)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"cannot load {facts.transformer.name} as a transformers encoder",
+            got=f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__,
+            expected="config.json, tokenizer files and model.safetensors",
+        ) from error
+    absent = sorted(key for key in info["missing_keys"] if not key.startswith(_NEVER_USED))
+    if absent:
+        raise ModelError(
+            "the weights are not complete", got=f"{len(absent)} parameters missing, such as {absent[0]}", expected="all"
+        )
+    return network, _cutter(tokenizer, lower=facts.lower), min(_positions(network), int(tokenizer.model_max_length))
+
+
+def _cutter(tokenizer: Any, *, lower: bool) -> Tokeniser:  # noqa: ANN401 - transformers' own class
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ModelError(
+            "the tokenizer gives no character offsets", got=type(tokenizer).__name__, expected="a fast one"
+        )
+    if lower:
+        backend.normalizer = normalizers.Sequence(
+            [normalizers.Lowercase(), *([backend.normalizer] if backend.normalizer else [])]
+        )
+    return tokeniser(backend)
+
+
+def _positions(network: Any) -> int:  # noqa: ANN401 - any transformers model
+    """Most tokens that the network has positions for; models of RoBERTa's kind start counting after the padding id."""
+    table = getattr(getattr(network, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    positions = int(getattr(network.config, "max_position_embeddings", None) or 512)
+    return positions if padding is None else positions - padding - 1
+
+
+def _model(network: Any, cutter: Tokeniser, longest: int, *, device: str, dtype: torch.dtype) -> TokenModel:  # noqa: ANN401
+    config = network.config.to_dict()
+    if torch.device(device).type == "cpu" and _packable(config):
+        forward = packed_bert(network.state_dict(), config, device=device, dtype=dtype)
+    else:
+        forward = _padded(network, pad=int(config.get("pad_token_id") or 0), device=device)
+    probe = forward([cutter.wrap(cutter.backend_ids("a"))])
+    if not np.isfinite(probe).all():
+        raise ModelError("the model gives values that are not finite", then="load it as float32")
+    return TokenModel(cutter, forward, dim=probe.shape[1], window=longest, **feeding(device))
+
+
+def _packable(config: dict[str, Any]) -> bool:
+    return (
+        config.get("model_type") == "bert"
+        and config.get("hidden_act") == "gelu"
+        and config.get("position_embedding_type", "absolute") == "absolute"
+        and not config.get("is_decoder")
+    )
+
+
+def _padded(network: Any, *, pad: int, device: str) -> Forward:  # noqa: ANN401 - any transformers model
+    """The network's own forward on inputs of like length; padding is masked, and left out of what comes back."""
+
+    def forward(inputs: list[NDArray[np.int64]]) -> NDArray[np.float32]:
+        lengths = np.array([len(ids) for ids in inputs])
+        real = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(real.shape, pad, dtype=np.int64)
+        ids[real] = np.concatenate(inputs)
+        mask = torch.from_numpy(real).to(device)
+        with torch.inference_mode():
+            given = {} if real.all() else {"attention_mask": mask.long()}
+            hidden = network(input_ids=torch.from_numpy(ids).to(device), **given).last_hidden_state
+            vectors: NDArray[np.float32] = hidden[mask].float().cpu().numpy()
+        return vectors
+
+    return forward
+
+
+def _terms(
+    model: TokenModel, facts: SentenceFacts, folder: Path, *, device: str, dtype: torch.dtype
+) -> tuple[EncodeTerms, int]:
+    if facts.own_modules:
+        return library_terms(folder, device=device, dtype=str(dtype).removeprefix("torch."))
+    length = min(facts.length or model.window, model.window)
+    sentence = (
+        Sentence(modes=facts.modes, normalised=facts.normalised, length=length, prompt=facts.prompt)
+        if facts.modes
+        else Sentence(special=False, length=length)
+    )
+    return pooled_terms(model, sentence), model.dim * len(sentence.modes)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep transformers from writing to the terminal; its settings come back afterwards."""
+    from transformers.utils import logging as noise
+
+    logging: Any = noise
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

