@@ -45,7 +45,7 @@ def definitions(text: str) -> dict[str, str]:
         inside = match[1].strip()
         inside = re.split(r"[;,]\s", inside, maxsplit=1)[0]
         short, long = inside, before
-        if len(inside.split()) > 2:
+        if len(inside.split()) > 2 or not _is_short(inside):
             last = _LAST_WORD.search(before)
             short, long = (last.group() if last else ""), inside
         if not _is_short(short):

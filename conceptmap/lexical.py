@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.variants import LOOSE, variants
-from conceptmap.words import FUNCTION_WORDS, Words, words
+from conceptmap.words import CONJUNCTIONS, FUNCTION_WORDS, Words, words
 
 __all__ = ["LEXICON", "Content", "Hit", "TermMatcher", "build_lexicon", "content_words"]
 
@@ -129,6 +129,7 @@ def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Conten
             gap, i = 0, i + 1
             continue
         if form[i] in FUNCTION_WORDS and not (form[i] == "a" and i == n - 1 and n > 1):
+            gap = max(gap, int(form[i] in CONJUNCTIONS))
             i += 1
             continue
         length, folded = _fold(found, i, always)

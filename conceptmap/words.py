@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["FUNCTION_WORDS", "Words", "normal_form", "words"]
+__all__ = ["CONJUNCTIONS", "FUNCTION_WORDS", "Words", "normal_form", "words"]
 
 FUNCTION_WORDS = frozenset(
     """a an the of in on at to by for from into and or nor with due as is are was were be been being has have had this that
@@ -20,10 +20,12 @@ FUNCTION_WORDS = frozenset(
 )
 """Words that carry no meaning of their own inside a term; "no", "not" and "without" are not among them."""
 
+CONJUNCTIONS = frozenset({"and", "or", "nor"})
+"""Function words that set two things side by side."""
+
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
 _HARD_GAP = re.compile(r"[.;:!?•|]|\n\s*\n|\n\s*[-*–—]|\n\s*\d+[.)]|\s[-–—]\s")
-_SOFT_GAP = re.compile(r"[,/()\[\]]|\b(?:and|or)\b")
-_SOFT_WORDS = frozenset({"and", "or"})
+_SOFT_GAP = re.compile(r"[,/()\[\]\n]")
 
 _IRREGULAR = {
     "diverticula": "diverticulum",
@@ -80,8 +82,8 @@ class Words:
         start_char: first code point of each word.
         end_char: one past its last code point.
         form: its normal form.
-        gap: what stands between it and the word before: 0 nothing but white space, hyphens or function words' blanks,
-            1 a comma, slash, bracket, "and" or "or", 2 the end of a clause or list item.
+        gap: what stands between it and the word before: 0 a blank or a hyphen, 1 a comma, slash, bracket or line end,
+            2 the end of a clause or list item.
     """
 
     start_char: list[int]
