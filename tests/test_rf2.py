@@ -430,12 +430,14 @@ def test_a_file_without_its_header_is_said_so(release: Path) -> None:
 
 def test_a_blank_term_is_left_out_and_counted(release: Path) -> None:
     spoiled(release, DESCRIPTIONS, b"Lumenel illness", b"")
+    spoiled(release, DESCRIPTIONS, b"Velmorase", b" Velmorase ")
+    spoiled(release, DESCRIPTIONS, b"Acute velmora fever (flare)", b"  ")
     report = ReadReport()
     assert terms(read_rf2(release, report=report), LUMENEL) == {
         "Lumenel disorder": "preferred",
         "Disorder of lumenel": "fsn",
     }
-    assert report.left_out == {"descriptions with a blank term": 1}
+    assert report.left_out == {"descriptions with a blank term": 2}
 
 
 def test_a_concept_without_description_is_named_by_its_code(release: Path) -> None:

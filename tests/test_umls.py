@@ -60,6 +60,16 @@ def test_names_keep_quotes_and_stand_once(whole: Ontology) -> None:
     ]
 
 
+def test_white_space_is_no_name(release: Path) -> None:
+    spoiled(release, "MRCONSO", b'|The 12" rash|', b"|  |")
+    spoiled(release, "MRCONSO", b"|Lumenel disorder|", b"| Lumenel disorder |")
+    report = ReadReport()
+    ontology = read_rrf(release, report=report)
+    assert 'The 12" rash' not in dict(terms(ontology, DISEASE))
+    assert ("Lumenel disorder", "synonym") in terms(ontology, LUMENEL_DISEASES)
+    assert report.left_out["names of white space alone"] == 1
+
+
 def test_without_ranks_the_term_status_decides(release: Path) -> None:
     file_of(release, "MRRANK").unlink()
     assert names(read_rrf(release)) | {MAP_SET: ""} == {

@@ -133,14 +133,17 @@ def _descriptions(
     """``concepts`` with their names, and the terms frame."""
     types = pl.col("typeId").is_in([_FULLY_SPECIFIED, _SYNONYM])
     rows = tables.table("description", ["id", "conceptId", "languageCode", "typeId", "term"], where=types)
-    tables.report.leave_out("descriptions with a blank term", rows["term"].null_count())
-    if not rows["term"].count():
+    worded = rows.with_columns(pl.col("term").str.strip_chars()).filter(pl.col("term") != "")
+    tables.report.leave_out("descriptions with a blank term", rows.height - worded.height)
+    if not worded.height:
         expected = "sct2_Description_Snapshot-*.txt or sct2_Description_Full-*.txt"
         raise ReaderError("no active descriptions in the release", expected=expected)
-    rows = _ranked(rows.drop_nulls("term"), _members(tables, reference_sets))
-    named = _named(concepts, rows)
-    tables.report.leave_out("concepts without a description, named by their code", named["fsn"].null_count())
-    return named, _terms(rows, named.filter(pl.col("active") == 1))
+    ranked = _ranked(worded, _members(tables, reference_sets))
+    named = _named(concepts, ranked)
+    tables.report.leave_out(
+        "concepts without a description, named by their code", (named["name"] == named["code"]).sum()
+    )
+    return named, _terms(ranked, named.filter(pl.col("active") == 1))
 
 
 def _ranked(rows: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
@@ -153,7 +156,6 @@ def _ranked(rows: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     languages = rows.filter(pl.col("rank").is_not_null())["languageCode"].unique()
     spoken = pl.col("languageCode").is_in(languages.implode()) if len(languages) else pl.lit(True)
     rows = rows.with_columns(
-        pl.col("term").str.strip_chars(),
         pl.col("rank").fill_null(pl.when(spoken).then(_NO_MEMBER).otherwise(_ANY_LANGUAGE)),
         spoken=spoken,
         is_fsn=pl.col("typeId") == _FULLY_SPECIFIED,

@@ -199,7 +199,10 @@ def _atoms(meta: _Meta, languages: tuple[str, ...] | None) -> pl.DataFrame:
     def keep(rows: pl.DataFrame) -> pl.DataFrame:
         seen.update(rows.select("SAB", "LAT").unique().iter_rows())
         wanted = meta.counts if languages is None else meta.counts & pl.col("LAT").is_in(languages)
-        rows = rows.filter(wanted).join(ranks, on=["SAB", "TTY", "SUPPRESS"], how="left", maintain_order="left")
+        rows = rows.filter(wanted).with_columns(pl.col("STR").str.strip_chars())
+        worded = rows.filter(pl.col("STR") != "")
+        meta.report.leave_out("names of white space alone", rows.height - worded.height)
+        rows = worded.join(ranks, on=["SAB", "TTY", "SUPPRESS"], how="left", maintain_order="left")
         default = (pl.col("TS") == "P") * 4 + (pl.col("STT") == "PF") * 2 + (pl.col("ISPREF") == "Y").cast(pl.Int32)
         score = pl.col("rank").fill_null(0) * 8 + default.cast(pl.Int32)
         return rows.select("STR", "SAB", "CODE", cui=_number("CUI"), score=score)
