@@ -140,9 +140,8 @@ def _descriptions(
         raise ReaderError("no active descriptions in the release", expected=expected)
     ranked = _ranked(worded, _members(tables, reference_sets))
     named = _named(concepts, ranked)
-    tables.report.leave_out(
-        "concepts without a description, named by their code", (named["name"] == named["code"]).sum()
-    )
+    nameless = named.filter(pl.col("name") == pl.col("code")).height
+    tables.report.leave_out("concepts without a description, named by their code", nameless)
     return named, _terms(ranked, named.filter(pl.col("active") == 1))
 
 
