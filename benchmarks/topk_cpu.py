@@ -14,6 +14,8 @@ import argparse
 import os
 import platform
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -115,26 +117,34 @@ def _numpy(unit: NDArray[np.float32], asked: NDArray[np.float32], k: int) -> NDA
     return np.take_along_axis(np.concatenate(found, 1), order, 1)
 
 
-def anonymous_peak(run: Callable[[], object]) -> float:
-    """MiB of memory of its own that a call adds at its peak (mapped files do not count)."""
-    status, peak, done = Path("/proc/self/status"), 0, threading.Event()
+def memory_of_own(rows: NDArray[Any], queries: NDArray[np.float32], k: int) -> str:
+    """What a fresh process, with the rows memory-mapped, needs for one search."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "rows.npy", rows)
+        np.save(Path(folder) / "queries.npy", queries)
+        command = [sys.executable, __file__, "--measure-memory", folder, "--k", str(k)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def measure_memory(folder: Path, k: int) -> float:
+    """MiB of memory of its own that preparing and searching add at their peak (the mapped rows do not count)."""
+    rows, queries = np.load(folder / "rows.npy", mmap_mode="r"), np.load(folder / "queries.npy")
+    status, before, peak, done = Path("/proc/self/status"), 0, 0, threading.Event()
 
     def now() -> int:
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("RssAnon"))
 
     def watch() -> None:
         nonlocal peak
-        while not done.wait(0.002):
+        while not done.wait(0.001):
             peak = max(peak, now())
 
     before = now()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    try:
-        run()
-    finally:
-        done.set()
-        watcher.join()
+    topk(queries, prepare(rows), k)
+    done.set()
+    watcher.join()
     return (peak - before) / 1024
 
 
@@ -176,8 +186,12 @@ def main() -> None:
     parser.add_argument("--index", help="rows of this index instead of synthetic ones")
     parser.add_argument("--tokens", help="queries from this .npy file instead of synthetic ones")
     parser.add_argument("--only", help="measure only the methods whose name holds this (and ours)")
+    parser.add_argument("--measure-memory", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    if given.measure_memory:
+        print(f"{measure_memory(given.measure_memory, given.k):.0f}")
+        return
     index = ConceptIndex.open(given.index) if given.index else None
     rows = synthetic(given.rows, given.dim, 0) if index is None or index.vectors is None else index.vectors
     groups = np.arange(len(rows)) // 2 if index is None else index.row_concept
@@ -186,7 +200,6 @@ def main() -> None:
     ways = methods(rows, queries, given.k, groups)
     if given.only:
         ways = {name: way for name, way in ways.items() if name == "ours" or given.only in name}
-    extra = anonymous_peak(ways["ours"])
     table = compare(ways, given.repeats)
     print(f"{len(queries):,} queries x {len(rows):,} rows x {rows.shape[1]}, k = {given.k}; {machine()}")
     print(
@@ -196,7 +209,7 @@ def main() -> None:
     for name, wall, used, same in table:
         ratio = f"{wall / base[1]:.2f} (processor {used / base[2]:.2f})"
         print(f"| {name} | {wall:.3f} | {used:.3f} | {1e3 * wall / len(queries):.3f} | {ratio} | {same:.4f} |")
-    print(f"\nPeak extra memory of ours: {extra:.0f} MiB")
+    print(f"\nPeak extra memory of ours, preparing included: {memory_of_own(rows, queries, given.k)} MiB")
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ class ConceptIndex:
         target = Path(folder)
         if self.vectors is not None:
             self.verify()
-        with indexfiles.new_folder(target) as partial:
+        with indexfiles.new_folder(target, 0 if self.vectors is None else self.vectors.nbytes) as partial:
             for name in FRAMES:
                 frame = getattr(self, name)
                 if frame is not None:

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
 from conceptmap.files import fsync_folder, writing
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 16 << 20
+HASHED_AT_ONCE = 4
 SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
     "F32": np.dtype("<f4"),
@@ -80,7 +81,7 @@ class CheckedFile:
             if not missing:
                 return
             _check_length(self.path, self.digest)
-            with ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1)) as threads:
+            with ThreadPoolExecutor(min(len(missing), HASHED_AT_ONCE, os.cpu_count() or 1)) as threads:
                 for block, found in zip(missing, threads.map(self._sha256, missing), strict=True):
                     if found != self.digest.blocks[block]:
                         raise _damaged(
@@ -117,8 +118,12 @@ def digest_of(path: Path) -> FileDigest:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, n_bytes: int = 0) -> Iterator[Path]:
     """A folder to write into, which becomes ``target`` when the block ends well and vanishes when it does not.
+
+    Args:
+        target: its final name.
+        n_bytes: about what will be written, refused at once when the disk has less.
 
     Raises:
         InputError: ``target`` exists and is not an index, so that replacing it would lose something else.
@@ -130,6 +135,13 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         with writing(target):
             partial.mkdir(parents=True)
+            if (free := shutil.disk_usage(partial).free) < n_bytes:
+                raise OutOfSpaceError(
+                    f"no space for {target}",
+                    got=f"{free / 2**30:,.1f} GiB",
+                    expected=f"{n_bytes / 2**30:,.1f} GiB",
+                    then="free some and run again",
+                )
             yield partial
             for path in partial.iterdir():
                 _fsync(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.errors import InputError, OutOfSpaceError, UnknownCodeError
 
 if TYPE_CHECKING:
     from conceptmap.ontology import Ontology
@@ -57,6 +58,7 @@ def encode_rows(
 
     Raises:
         InputError: the encoder returns another number of vectors, or one that is zero, NaN or infinite.
+        OutOfSpaceError: the rows cannot fit into this machine's memory.
     """
     strings = pl.DataFrame({"term": terms, "row": np.arange(len(terms))}).group_by("term").agg("row")
     strings = strings.sort(pl.col("term").str.len_bytes(), "term", descending=[True, False])
@@ -67,7 +69,7 @@ def encode_rows(
         if vectors.ndim != 2 or len(vectors) != part.height:
             raise InputError("the term encoder's answer does not fit", got=vectors.shape, expected=(part.height, "dim"))
         if stored is None:
-            stored = np.empty((len(terms), vectors.shape[1]), dtype=NUMPY_TYPES[dtype])
+            stored = _room(len(terms), vectors.shape[1], dtype)
         sources = np.repeat(np.arange(part.height), part["row"].list.len().to_numpy())
         stored[part["row"].explode().to_numpy()] = _encoded(vectors, dtype)[sources]
         if progress is not None:
@@ -110,14 +112,37 @@ def store_given(vectors: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArra
 
     Raises:
         InputError: not two-dimensional, or a row is zero, NaN or infinite.
+        OutOfSpaceError: the rows cannot fit into this machine's memory.
     """
     if vectors.ndim != 2:
         raise InputError("vectors must have two axes", got=vectors.shape, expected="(n_rows, dim)")
-    stored = np.empty(vectors.shape, dtype=NUMPY_TYPES[dtype])
+    stored = _room(len(vectors), vectors.shape[1], dtype)
     for start in range(0, len(vectors), ROWS_AT_ONCE):
         block = vectors[start : start + ROWS_AT_ONCE]
         stored[start : start + len(block)] = _encoded(block, dtype, first_row=start)
     return stored, row_norms(stored, dtype)
+
+
+def _room(n_rows: int, dim: int, dtype: str) -> NDArray[Any]:
+    """An array to fill, refused at once when the machine could never hold it.
+
+    Raises:
+        OutOfSpaceError: it is larger than the physical memory.
+    """
+    needed, there = n_rows * dim * np.dtype(NUMPY_TYPES[dtype]).itemsize, _physical_memory()
+    if needed > there:
+        got, expected = f"{needed / 2**30:,.1f} GiB", f"at most the machine's {there / 2**30:,.1f} GiB"
+        what = f"{n_rows:,} vectors of width {dim} do not fit into memory"
+        raise OutOfSpaceError(what, got=got, expected=expected, then="store a 16-bit type or fewer rows")
+    return np.empty((n_rows, dim), dtype=NUMPY_TYPES[dtype])
+
+
+def _physical_memory() -> float:
+    """Bytes of memory of the machine, infinity where the platform does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return np.inf
 
 
 def row_norms(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:

@@ -363,6 +363,20 @@ def test_a_full_disk_leaves_nothing_behind(ontology: Ontology, tmp_path: Path, m
     assert not list(tmp_path.iterdir())
 
 
+def test_too_little_memory_or_disk_is_refused_up_front(
+    ontology: Ontology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = ConceptIndex.build(ontology, _encode)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=9))
+    with pytest.raises(OutOfSpaceError, match=r"no space for .*index: got 0.0 GiB"):
+        index.save(tmp_path / "index")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(indexrows, "_physical_memory", lambda: 9.0)
+    with pytest.raises(OutOfSpaceError, match=r"9 vectors of width 12 do not fit into memory"):
+        ConceptIndex.build(ontology, _encode)
+
+
 def test_bfloat16_rounds_to_nearest_ties_to_even() -> None:
     import torch
 
