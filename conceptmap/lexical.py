@@ -45,6 +45,11 @@ _MODIFIERS = frozenset(
     multiple several recent persistent important evident clear possible probable known new associated generalized
     predominant discrete moderately severely mildly slightly""".split()
 )
+_DISPENSABLE = frozenset(
+    """disease disorder syndrome condition state status finding symptom sign type form primary secondary idiopathic
+    essential simple common general generalized acute subacute chronic recurrent persistent nontraumatic noninfective
+    acquired benign familial hereditary adult juvenile infantile late early stage feeling sensation episode attack""".split()
+)
 _ACRONYM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
 _NUMERAL_AFTER = frozenset("type stage grade class degree factor".split())
 _NUMERALS = {"i": "1", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
@@ -242,9 +247,25 @@ class TermMatcher:
         return dict(rows.select("entry", "written").iter_rows())
 
     @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        """Normal forms that occur in some wording."""
-        return frozenset(form for forms in self._forms for form in forms.split())
+    def _near_keys(self) -> NDArray[np.uint64]:
+        """Keys of all wordings of three words and more that lack one word which adds little."""
+        long = self.lexicon.filter(pl.col("n_words") >= 3).select("key", form=pl.col("forms").str.split(" "))
+        lacking = long.explode("form").filter(pl.col("form").is_in(sorted(_DISPENSABLE)))
+        keys, forms = lacking["key"].to_list(), lacking["form"].to_list()
+        short = {(key - _number(form)) & _MASK for key, form in zip(keys, forms, strict=True)}
+        return np.array(sorted(short), dtype=np.uint64)
+
+    def find_near(self, text: str) -> list[tuple[int, int]]:
+        """Windows of ``text`` that would be a wording with one more word of little meaning ("disease", "chronic").
+
+        They are worth asking the vectors about, and nothing more.
+        """
+        content = content_words(text)
+        if not content.form or not len(self._near_keys):
+            return []
+        window = _Windows.of(content, list(range(len(content.form))))
+        found = window.among(self._near_keys, loose=False)
+        return [(content.start[i], content.end[j - 1]) for i, j in found if not any(content.gap[i + 1 : j])]
 
     @cached_property
     def concept(self) -> list[int]:

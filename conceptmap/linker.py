@@ -13,9 +13,9 @@ from conceptmap.building import with_lexicon
 from conceptmap.codebook import CodeBook
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.index import ConceptIndex
-from conceptmap.lexical import LEXICON, TermMatcher, content_words
+from conceptmap.lexical import LEXICON, TermMatcher
 from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
-from conceptmap.spans import open_windows, pool
+from conceptmap.spans import pool
 from conceptmap.topk import TopK
 from conceptmap.words import Words
 
@@ -25,9 +25,7 @@ Expand = Callable[[Words], Mapping[int, Sequence[str]]]
 
 NEAREST = 10
 ACCEPT = 0.72
-"""Cosine from which vectors alone make a mention, given that window and term share a telling word."""
-SHARED = 0.5
-"""Part of a term's words that such a window must share with it."""
+"""Cosine from which vectors make a mention of a window that is almost a term."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +59,6 @@ class Linker:
         starts = np.searchsorted(self.index.row_concept[order], np.arange(self.index.concepts.height + 1))
         return order, starts
 
-    @cached_property
-    def _row_terms(self) -> list[str]:
-        return self.index.terms.drop_nulls("row").sort("row")["term"].to_list()
-
     def lexical(self, text: str, expand: Expand | None = None) -> list[Mention]:
         """Mentions found by the index's own terms."""
         return lexical_mentions(self.matcher.find(text, expand), self.matcher, self.book)
@@ -85,12 +79,9 @@ class Linker:
         found = [self.lexical(text, expand) for text, expand in zip(texts, expands, strict=True)]
         if embeddings is None or not self.index.dim:
             return found
-        windows = [
-            open_windows(text, [(m.start_char, m.end_char) for m in mentions], self.matcher.vocabulary)
-            for text, mentions in zip(texts, found, strict=True)
-        ]
+        windows = [self._open(text, mentions) for text, mentions in zip(texts, found, strict=True)]
         asked = [
-            [(m.start_char, m.end_char) for m in mentions] + [window[:2] for window in open_]
+            [(m.start_char, m.end_char) for m in mentions] + open_
             for mentions, open_ in zip(found, windows, strict=True)
         ]
         pooled = [pool(tokens, spans) for tokens, spans in zip(embeddings, asked, strict=True)]
@@ -147,12 +138,20 @@ class Linker:
             out.append(with_vectors(mention, scores[usable].tolist(), concepts, mine))
         return out
 
-    def _accepted(self, windows: Sequence[tuple[int, int, frozenset[str]]], near: TopK, offset: int) -> list[Mention]:
-        """Windows near enough to a term that they share words with; of overlapping ones the nearest."""
+    def _open(self, text: str, taken: Sequence[Mention]) -> list[tuple[int, int]]:
+        """Windows between the mentions that are almost a term."""
+        return [
+            (start, end)
+            for start, end in self.matcher.find_near(text)
+            if all(end <= m.start_char or m.end_char <= start for m in taken)
+        ]
+
+    def _accepted(self, windows: Sequence[tuple[int, int]], near: TopK, offset: int) -> list[Mention]:
+        """Windows near enough to a term; of overlapping ones the nearest."""
         good = []
-        for i, (start, end, forms) in enumerate(windows):
+        for i, (start, end) in enumerate(windows):
             scores, rows = near.scores[offset + i], near.rows[offset + i]
-            if rows[0] < 0 or scores[0] < ACCEPT or not self._shares(forms, int(rows[0])):
+            if rows[0] < 0 or scores[0] < ACCEPT:
                 continue
             kept = [
                 Candidate(int(self.index.row_concept[row]), float(score), vector_strength(float(score)), "vector")
@@ -166,7 +165,3 @@ class Linker:
             if all(mention.end_char <= m.start_char or m.end_char <= mention.start_char for m in chosen):
                 chosen.append(mention)
         return chosen
-
-    def _shares(self, forms: frozenset[str], row: int) -> bool:
-        term = content_words(self._row_terms[row]).form
-        return bool(term) and len(forms.intersection(term)) >= SHARED * len(term)
