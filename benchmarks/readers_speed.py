@@ -21,6 +21,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -43,29 +44,47 @@ def read_umls(release: Path) -> str:
     return repr(read_rrf(release))
 
 
+RF2_COLUMNS = {
+    "Concept": (0, 3),
+    "Description": (0, 4, 5, 6, 7),
+    "Language": (4, 5, 6),
+    "Relationship": (4, 5, 7, 8),
+    "Association": (4, 5, 6),
+    "ExtendedMap": tuple(range(13)),
+}
+
+
 def csv_rf2(release: Path) -> str:
-    """The peer: rows of the zip's members as tuples, active ones kept."""
+    """The peer: active rows of the zip's members."""
+    rows = 0
+    kept = []
     with zipfile.ZipFile(release) as packed:
-        tables = [keep(packed.open(name), "\t", lambda row: row[2] == "1") for name in packed.namelist()]
-    return f"{sum(map(len, tables)):,} rows"
+        for name in packed.namelist():
+            columns = next(columns for content, columns in RF2_COLUMNS.items() if content in name)
+            kept.append(keep(packed.open(name), "\t", lambda row: row[2] == "1", columns))
+            rows += len(kept[-1])
+    return f"{rows:,} rows"
 
 
 def csv_umls(release: Path) -> str:
-    """The peer: English rows of MRCONSO, all of MRSTY, parents and children of MRREL, as tuples."""
-    wanted: dict[str, Callable[[list[str]], bool]] = {
-        "MRCONSO.RRF": lambda row: row[1] == "ENG" and row[16] == "N",
-        "MRSTY.RRF": lambda _: True,
-        "MRREL.RRF": lambda row: row[3] in ("PAR", "CHD"),
+    """The peer: English rows of MRCONSO, all of MRSTY, parents and children of MRREL."""
+    wanted: dict[str, tuple[Callable[[list[str]], bool], tuple[int, ...]]] = {
+        "MRCONSO.RRF": (lambda row: row[1] == "ENG" and row[16] == "N", (0, 11, 12, 13, 14)),
+        "MRSTY.RRF": (lambda _: True, (0, 1, 3)),
+        "MRREL.RRF": (lambda row: row[3] in ("PAR", "CHD"), (0, 3, 4)),
     }
-    tables = [keep((release / name).open("rb"), "|", test) for name, test in wanted.items()]
-    return f"{sum(map(len, tables)):,} rows"
+    kept = [keep((release / name).open("rb"), "|", test, columns) for name, (test, columns) in wanted.items()]
+    return f"{sum(map(len, kept)):,} rows"
 
 
-def keep(file: IO[bytes], separator: str, test: Callable[[list[str]], bool]) -> list[tuple[str, ...]]:
-    """Rows of one table that pass a test."""
+def keep(
+    file: IO[bytes], separator: str, test: Callable[[list[str]], bool], columns: tuple[int, ...]
+) -> list[tuple[str, ...]]:
+    """Some columns of the rows of one table that pass a test."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     rows: Iterator[list[str]] = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)
-    return [tuple(row) for row in rows if test(row)]
+    pick = itemgetter(*columns)
+    return [pick(row) for row in rows if test(row)]
 
 
 READINGS = {"rf2": (read_rf2, csv_rf2), "umls": (read_umls, csv_umls)}
