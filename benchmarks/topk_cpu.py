@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--index", help="rows of this index instead of synthetic ones")
     parser.add_argument("--tokens", help="queries from this .npy file instead of synthetic ones")
-    parser.add_argument("--only", help="measure only the methods whose name holds this (and ours)")
+    parser.add_argument("--without", nargs="*", default=[], help="leave out the methods whose name holds one of these")
     parser.add_argument("--measure-memory", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -198,8 +198,7 @@ def main() -> None:
     asked = np.load(given.tokens)[: given.queries] if given.tokens else synthetic(given.queries, rows.shape[1], 1)
     queries = asked.astype(np.float32)
     ways = methods(rows, queries, given.k, groups)
-    if given.only:
-        ways = {name: way for name, way in ways.items() if name == "ours" or given.only in name}
+    ways = {name: way for name, way in ways.items() if not any(word in name for word in given.without)}
     table = compare(ways, given.repeats)
     print(f"{len(queries):,} queries x {len(rows):,} rows x {rows.shape[1]}, k = {given.k}; {machine()}")
     print(

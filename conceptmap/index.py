@@ -16,7 +16,7 @@ from conceptmap import indexfiles
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
 from conceptmap.indexfiles import CheckedFile
-from conceptmap.indexrows import GIVEN, concept_places, encode_rows, given_terms, store_given
+from conceptmap.indexrows import GIVEN, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.manifest import STORED_TYPES, Manifest, stored_type
 from conceptmap.topk import TopK, prepare, topk
 
@@ -279,6 +279,14 @@ class ConceptIndex:
         chosen[found["place"].to_numpy()] = True
         return chosen[self.row_concept]
 
+    def values(self, rows: NDArray[np.integer[Any]] | slice) -> NDArray[np.float32]:
+        """Some stored rows as numbers, whatever type they are stored in. *Shape:* (n of ``rows``, dim) float32.
+
+        Raises:
+            IndexMismatchError: the index has no vectors.
+        """
+        return from_stored(self._stored[rows], self.manifest.dtype)
+
     @cached_property
     def row_concept(self) -> NDArray[np.int64]:
         """Place in ``concepts`` of every row's concept. *Shape:* (n_rows,) int64."""
@@ -289,9 +297,13 @@ class ConceptIndex:
 
     @cached_property
     def _prepared(self) -> Prepared:
+        return prepare(self._stored, norms=self.norms, dtype=self.manifest.dtype, verify=self._verify_rows)
+
+    @property
+    def _stored(self) -> NDArray[Any]:
         if self.vectors is None:
             raise IndexMismatchError("this index has no vectors", then="build it with an encoder to search by vector")
-        return prepare(self.vectors, norms=self.norms, dtype=self.manifest.dtype, verify=self._verify_rows)
+        return self.vectors
 
     def _verify_rows(self, start: int, stop: int) -> None:
         if self.checked is not None and self.vectors is not None:

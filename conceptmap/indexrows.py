@@ -20,6 +20,7 @@ __all__ = [
     "concept_places",
     "encode_rows",
     "from_bfloat16",
+    "from_stored",
     "given_terms",
     "row_norms",
     "store_given",
@@ -149,7 +150,7 @@ def row_norms(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
     """Euclidean norms of stored rows. *Shape:* (n_rows,) float64."""
     norms = np.empty(len(stored))
     for start in range(0, len(stored), ROWS_AT_ONCE):
-        block = _decoded(stored[start : start + ROWS_AT_ONCE], dtype)
+        block = from_stored(stored[start : start + ROWS_AT_ONCE], dtype).astype(np.float64)
         norms[start : start + len(block)] = np.sqrt(np.einsum("ij,ij->i", block, block))
     return norms
 
@@ -168,8 +169,9 @@ def _encoded(vectors: NDArray[Any], dtype: str, first_row: int = 0) -> NDArray[A
     return to_bfloat16(unit.astype(np.float32)) if dtype == "bfloat16" else unit.astype(np.float16)
 
 
-def _decoded(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
-    return (from_bfloat16(stored) if dtype == "bfloat16" else stored).astype(np.float64)
+def from_stored(stored: NDArray[Any], dtype: str) -> NDArray[np.float32]:
+    """Stored rows as numbers. *Shape:* (n, dim) float32."""
+    return from_bfloat16(stored) if dtype == "bfloat16" else np.asarray(stored, dtype=np.float32)
 
 
 def _centre(stored: NDArray[Any], dtype: str, concepts: NDArray[np.int64]) -> None:
@@ -185,7 +187,7 @@ def _centre(stored: NDArray[Any], dtype: str, concepts: NDArray[np.int64]) -> No
 
 
 def _unit(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
-    rows = _decoded(stored, dtype)
+    rows = from_stored(stored, dtype).astype(np.float64)
     unit: NDArray[np.float64] = rows / np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
     return unit
 

@@ -62,9 +62,7 @@ def ontology() -> Ontology:
 
 
 def _values(index: ConceptIndex) -> NDArray[np.float64]:
-    assert index.vectors is not None
-    stored = from_bfloat16(index.vectors) if index.manifest.dtype == "bfloat16" else index.vectors
-    return stored.astype(np.float64)
+    return index.values(slice(None)).astype(np.float64)
 
 
 def _queries(n: int = 7) -> NDArray[np.float32]:
@@ -170,8 +168,9 @@ def test_a_lexical_index_has_terms_and_no_vectors(ontology: Ontology, tmp_path: 
     assert not (folder / "vectors.safetensors").exists()
     assert index.concepts["node"].gather(index.row_concept).to_list() == index.terms["node"].to_list()
     index.verify()
-    with pytest.raises(IndexMismatchError, match="has no vectors"):
-        index.search(_queries())
+    for use in (lambda: index.search(_queries()), lambda: index.values(slice(3))):
+        with pytest.raises(IndexMismatchError, match="has no vectors"):
+            use()
 
 
 def test_the_ontology_comes_back(ontology: Ontology, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def _search(request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
 
 
 def _products(request: Request, prepared: Prepared) -> Iterator[tuple[slice | torch.Tensor, torch.Tensor]]:
-    """Rows read together and their approximations, padded to whole cells with -inf; a small block first.
+    """Rows read together and their approximations, padded to whole cells with -inf.
 
     The buffers are made once: freed and made again for each block, they would leave the heap in pieces.
     """
