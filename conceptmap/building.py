@@ -49,16 +49,14 @@ def build_index(
     Args:
         ontology: any release.
         encoder: encodes the terms; None for lexical evidence alone.
-        synonyms: more terms: code, term, kind. Our own for the system are always added.
+        synonyms: more terms: code, term, kind; they get rows. Our own for the system are always added, without rows.
         centre: subtract the mean concept vector from the concept side.
         dtype: type of the stored rows.
         facts: recorded in the manifest.
         progress: called with the tokens done and their total.
     """
-    own = clinical_synonyms(ontology.system)
-    for extra in (own, synonyms):
-        if extra is not None and extra.height:
-            ontology = ontology.with_terms(extra)
+    if synonyms is not None and synonyms.height:
+        ontology = ontology.with_terms(synonyms)
     encode = None if encoder is None else lambda terms: encoder.terms(terms, progress)
     index = ConceptIndex.build(
         ontology,
@@ -69,7 +67,16 @@ def build_index(
         centre=centre,
         facts=facts,
     )
-    return with_lexicon(index)
+    return with_lexicon(_with_wordings(index, ontology))
+
+
+def _with_wordings(index: ConceptIndex, ontology: Ontology) -> ConceptIndex:
+    """Our own synonyms as terms without rows: they are found in texts; the release's terms stand for the concept."""
+    own = clinical_synonyms(ontology.system)
+    if own is None:
+        return index
+    added = ontology.with_terms(own).terms[ontology.terms.height :].with_columns(row=pl.lit(None, dtype=pl.Int64))
+    return replace(index, terms=pl.concat([index.terms, added.select(index.terms.columns)], how="vertical_relaxed"))
 
 
 def with_lexicon(index: ConceptIndex) -> ConceptIndex:
