@@ -1,0 +1,194 @@
+"""Options and steps that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conceptmap.errors import IndexMismatchError, InputError
+
+if TYPE_CHECKING:
+    from conceptmap.encoders import TokenEncoder
+    from conceptmap.mapper import ConceptMapper
+    from conceptmap.notes import BadNote
+    from conceptmap.ontology import Ontology
+
+__all__ = [
+    "QUARANTINED",
+    "add_command",
+    "add_mapper_options",
+    "encoder_of",
+    "listed",
+    "load_mapper",
+    "ontology_of",
+    "progress_bar",
+    "report_quarantine",
+    "say",
+    "write_out",
+]
+
+QUARANTINED = 3
+"""Exit code of a run that left notes out."""
+
+Progress = Callable[[int, int], None]
+Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    summary: str,
+) -> argparse.ArgumentParser:
+    """A command's parser; ``run`` gets its arguments and returns the exit code."""
+    parser = commands.add_parser(name, help=summary, description=summary[:1].upper() + summary[1:] + ".")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_mapper_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which ontologies and which encoder."""
+    parser.add_argument(
+        "--ontology",
+        nargs="+",
+        default=["icd10cm"],
+        metavar="INDEX",
+        help="icd10cm (comes along; the default) or index folders of conceptmap build, one or several",
+    )
+    parser.add_argument(
+        "--encoder",
+        default="embedded",
+        metavar="NAME|PATH|none",
+        help="embedded (all-MiniLM-L6-v2, the default), a model folder, a hub name, or none: lexical evidence alone",
+    )
+    add_encoder_options(parser)
+
+
+def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    """Where and how precisely the encoder computes."""
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="where the encoder runs: cpu (default), cuda")
+    parser.add_argument(
+        "--dtype",
+        default="auto",
+        choices=["auto", "float32", "bfloat16", "float16"],
+        help="what the encoder computes in; auto: bfloat16 where the device has it, else float32",
+    )
+
+
+def encoder_of(args: argparse.Namespace) -> TokenEncoder | None:
+    """The encoder that the options ask for. A licence that forbids commercial use is told once."""
+    if args.encoder == "none":
+        return None
+    from conceptmap.encoders import load_encoder
+
+    encoder = load_encoder(args.encoder, device=args.device, dtype=args.dtype)
+    if encoder.non_commercial:
+        say(f"the encoder {encoder.name} may not be used commercially, or its licence is not known: {encoder.licence}")
+    return encoder
+
+
+def load_mapper(args: argparse.Namespace) -> tuple[ConceptMapper, float]:
+    """The mapper that the options ask for, and the seconds that loading took.
+
+    Raises:
+        IndexMismatchError: an index was built with another encoder.
+    """
+    began = time.perf_counter()
+    from conceptmap.mapper import ConceptMapper
+
+    encoder = encoder_of(args)
+    sources = [_source(name) for name in args.ontology]
+    with progress_bar("building the index", unit="token") as progress:
+        mapper = ConceptMapper.load(*sources, encoder=encoder, device=args.device, dtype=args.dtype, progress=progress)
+    for index in mapper.indexes if encoder is not None else ():
+        built = index.manifest
+        if built.dim and built.encoder and (built.encoder, built.revision) != (encoder.name, encoder.revision):
+            raise IndexMismatchError(
+                f"the index of {built.system} was built with another encoder",
+                got=f"{encoder.name} {encoder.revision[:12]}",
+                expected=f"{built.encoder} {built.revision[:12]}",
+                then="give that one with --encoder, or build the index again",
+            )
+    return mapper, time.perf_counter() - began
+
+
+def _source(name: str) -> str:
+    """An index as ``ConceptMapper.load`` takes it.
+
+    Raises:
+        InputError: it is neither a folder nor the embedded one.
+    """
+    if name == "icd10cm" or Path(name).is_dir():
+        return name
+    then = "build it first: conceptmap build RELEASE -o INDEX --system S"
+    got = f"{name}, which is a file" if Path(name).exists() else f"{name}, which is not there"
+    raise InputError("--ontology names no index", got=got, expected="icd10cm or an index folder", then=then)
+
+
+def ontology_of(source: str) -> Ontology:
+    """The ontology in an index folder, a release, or the embedded one."""
+    if (Path(source) / "manifest.json").is_file():
+        from conceptmap.index import ConceptIndex
+
+        return ConceptIndex.open(source).ontology()
+    from conceptmap.readers import load_ontology
+
+    return load_ontology(source)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a list with commas."""
+    return tuple(dict.fromkeys(part for part in (part.strip() for part in text.split(",")) if part))
+
+
+@contextmanager
+def progress_bar(what: str, *, unit: str) -> Iterator[Progress]:
+    """A bar on stderr, on a terminal only, that appears with the first call."""
+    from tqdm import tqdm
+
+    bars: list[tqdm[None]] = []
+
+    def progress(done: int, total: int) -> None:
+        if not bars:
+            scaled = total > 10_000
+            bars.append(tqdm(desc=what, total=total, unit=unit, unit_scale=scaled, disable=None, file=sys.stderr))
+        bars[0].update(done - bars[0].n if not bars[0].disable else 0)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars:
+            bar.close()
+
+
+def say(message: str) -> None:
+    """A line for people: stderr."""
+    print(f"conceptmap: {message}", file=sys.stderr)
+
+
+def report_quarantine(quarantined: tuple[BadNote, ...], *, where: str | None = None) -> int:
+    """List notes that were left out, the first few; returns the exit code of the run."""
+    for bad in quarantined[:5]:
+        say(f"not coded: {bad.where}{f', note {bad.note_id}' if bad.note_id else ''}: {bad.reason}")
+    if len(quarantined) > 5 and where:
+        say(f"and {len(quarantined) - 5:,} more, listed in {where}")
+    return QUARANTINED if quarantined else 0
+
+
+def write_out(target: str, data: bytes) -> None:
+    """Write to a file, atomically, or to stdout for ``-``."""
+    if target == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    from conceptmap.files import atomic_file
+
+    with atomic_file(target) as file:
+        file.write(data)

@@ -1,0 +1,68 @@
+"""``conceptmap evaluate``: predictions against a gold standard."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from conceptmap.commands.common import add_command, ontology_of
+from conceptmap.commands.tables import read_table
+
+if TYPE_CHECKING:
+    from conceptmap.ontology import Ontology
+
+__all__ = ["add", "run"]
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = add_command(commands, "evaluate", run, summary="score predictions against a gold standard")
+    parser.add_argument(
+        "gold", metavar="GOLD", help="codes: a .csv with note_id, code; mentions: a .jsonl with note_id, text, mentions"
+    )
+    parser.add_argument(
+        "predicted", metavar="PREDICTED", help="codes.csv, annotations.csv, candidates of spans, or tags.csv"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--gold-spans", action="store_true", help="PREDICTED ranks concepts for exactly the gold spans")
+    how.add_argument("--tokens", action="store_true", help="PREDICTED holds the tags of tokens")
+    parser.add_argument("--notes", type=int, metavar="N", help="only the first N notes of a .jsonl")
+    parser.add_argument(
+        "--ontology",
+        metavar="INDEX|RELEASE",
+        help="adds figures that give credit for what gold and prediction share above",
+    )
+    parser.add_argument("--json", action="store_true", help="write JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score and print."""
+    from conceptmap import evaluate
+
+    ontology = ontology_of(args.ontology) if args.ontology else None
+    scores = _mentions(args, ontology) if args.gold.lower().endswith((".jsonl", ".ndjson")) else _codes(args, ontology)
+    print(json.dumps(scores, indent=2) if args.json else evaluate.as_text(scores))
+    return 0
+
+
+def _codes(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dict[str, float]]:
+    from conceptmap.evaluate import score_codes
+
+    gold = read_table(args.gold, ("note_id", "code"))
+    predicted = read_table(args.predicted, ("note_id", "code"), floats=("score",))
+    return score_codes(gold, predicted, ontology=ontology)
+
+
+def _mentions(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dict[str, float]]:
+    from conceptmap.evaluate import read_gold_mentions, score_mentions, score_spans, score_tokens
+
+    gold = read_gold_mentions(args.gold, n_notes=args.notes)
+    columns = ("note_id", "start_char", "end_char", "code")
+    integers = ("start_char", "end_char", "rank")
+    predicted = read_table(args.predicted, columns, integers=integers, floats=("score",))
+    if args.gold_spans:
+        return score_spans(gold, predicted)
+    if args.tokens:
+        return score_tokens(gold, predicted)
+    return score_mentions(gold, predicted, ontology=ontology)

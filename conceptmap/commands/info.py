@@ -1,0 +1,68 @@
+"""``conceptmap info``: what an index is, or what this installation is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from conceptmap.commands.common import add_command, say
+from conceptmap.errors import IndexMismatchError
+
+__all__ = ["add", "run"]
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = add_command(commands, "info", run, summary="show what an index holds, or versions and the cache folder")
+    parser.add_argument("index", nargs="?", metavar="INDEX", help="an index folder; without it, this installation")
+    parser.add_argument("--verify", action="store_true", help="compare every file with its checksum")
+    parser.add_argument("--json", action="store_true", help="write JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show it."""
+    facts = _of_index(args.index, verify=args.verify) if args.index else _of_installation(verify=args.verify)
+    if args.json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        width = max(len(name) for name in facts)
+        print("\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in facts.items()))
+    return 0
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _of_index(folder: str, *, verify: bool) -> dict[str, object]:
+    """The facts of an index folder.
+
+    Raises:
+        IndexMismatchError: it is none, or damaged.
+    """
+    from conceptmap.index import ConceptIndex
+
+    index = ConceptIndex.open(folder)
+    if verify:
+        index.verify()
+    manifest = index.manifest
+    names = ("system", "release", "encoder", "revision", "dim", "dtype", "rows", "concepts", "pooling", "centring")
+    facts: dict[str, object] = {name: getattr(manifest, name) for name in names}
+    facts |= {"encoder": manifest.encoder or "none", "terms": index.terms.height}
+    facts |= {"bytes": sum(digest.bytes for digest in manifest.files.values())}
+    facts |= {"sha256": manifest.as_json()["sha256"], "format": manifest.format}
+    return facts | ({"verified": "every file"} if verify else {})
+
+
+def _of_installation(*, verify: bool) -> dict[str, object]:
+    from conceptmap.cache import cache_folder
+    from conceptmap.runfile import versions
+
+    home = cache_folder()
+    found = sorted(path.parent for path in home.glob("*/manifest.json")) if home.is_dir() else []
+    for folder in found if verify else ():
+        try:
+            _of_index(str(folder), verify=True)
+        except IndexMismatchError as error:
+            say(f"it will be built again: {error}")
+    return {**versions(), "cache": str(home), "cached indexes": ", ".join(path.name for path in found) or "none"}

@@ -1,0 +1,56 @@
+"""Tables that commands read: CSV and Parquet files with columns that must be there."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conceptmap.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["read_table"]
+
+
+def read_table(
+    path: str, needed: Sequence[str], *, integers: Sequence[str] = (), floats: Sequence[str] = ()
+) -> pl.DataFrame:
+    """A CSV (``-`` for stdin) or Parquet file as strings, save for the columns named.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or holds something else than a number where one must be.
+    """
+    import polars as pl
+
+    try:
+        if path != "-" and Path(path).suffix.lower() == ".parquet":
+            frame = pl.read_parquet(path).with_columns(pl.exclude(pl.String).cast(pl.String))
+        else:
+            data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+            frame = pl.read_csv(io.BytesIO(data), infer_schema=False, missing_utf8_is_empty_string=False)
+    except OSError as error:
+        raise InputError(f"cannot read {path}", got=error.strerror, expected="a CSV or Parquet file") from None
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"cannot read {path}", got=type(error).__name__, expected="a UTF-8 CSV or Parquet file"
+        ) from None
+    if missing := [name for name in needed if name not in frame.columns]:
+        got = f"columns {', '.join(frame.columns[:20])}"
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}", got=got, expected=", ".join(needed))
+    for names, dtype in ((integers, pl.Int64), (floats, pl.Float64)):
+        for name in (name for name in names if name in frame.columns):
+            frame = _as_numbers(frame, name, dtype(), path)
+    return frame
+
+
+def _as_numbers(frame: pl.DataFrame, name: str, dtype: pl.DataType, path: str) -> pl.DataFrame:
+    numbers = frame[name].cast(dtype, strict=False)
+    bad = numbers.is_null() & frame[name].is_not_null()
+    if bad.any():
+        row = bad.arg_max()
+        raise InputError(f"{path} has no number in column {name}, row {(row or 0) + 1}", expected=str(dtype))
+    return frame.with_columns(numbers)

@@ -1,0 +1,174 @@
+"""``conceptmap tag``: the concepts of every word of a text, as a table, as JSON or as a page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conceptmap.commands.common import add_command, add_mapper_options, load_mapper, write_out
+from conceptmap.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from conceptmap.export.tagged_words import TaggedWord
+
+__all__ = ["add", "run"]
+
+NOTHING = "·"
+SAME = "″"
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = add_command(commands, "tag", run, summary="show the concepts of every word of a text")
+    parser.add_argument("text", metavar="TEXT|-|FILE", help="the text itself, - for stdin, or a text file")
+    parser.add_argument("-k", type=int, default=3, metavar="K", help="concepts for each word (default 3)")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="write the tokens with their concepts as JSON")
+    how.add_argument("--html", action="store_true", help="write a page in which pointing at a word explains it")
+    add_mapper_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tag the text."""
+    if args.k < 1:
+        raise InputError("-k asks for no concept", got=args.k, expected="1 or more")
+    text = _text(args.text)
+    mapper, _ = load_mapper(args)
+    if args.html:
+        from conceptmap.export.html import report
+        from conceptmap.export.paths import paths_of
+
+        note = mapper.annotate(text, k=args.k)
+        page = report([note], path=paths_of(mapper.path, mapper.indexes), title="Tagged text")
+        write_out("-", page.encode())
+        return 0
+    tags = mapper.tag(text, k=args.k)
+    print(_as_json(tags) if args.json else table(text, tags, k=args.k, width=_width()))
+    return 0
+
+
+def _text(given: str) -> str:
+    """What to tag.
+
+    Raises:
+        InputError: it cannot be read, is not UTF-8, is empty, or is a table of notes.
+    """
+    path = Path(given)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # a text too long for a file's name
+        is_file = False
+    if given == "-":
+        data, name = sys.stdin.buffer.read(), "standard input"
+    elif is_file:
+        if path.suffix.lower() in (".csv", ".jsonl", ".parquet", ".gz"):
+            raise InputError(f"{path} is a table of notes", expected="a text", then="use conceptmap code")
+        data, name = path.read_bytes(), str(path)
+    elif path.suffix == ".txt" and not any(map(str.isspace, given)):
+        raise InputError(f"cannot read {given}", got="no such file", expected="a text, - or a text file")
+    else:
+        data, name = given.encode("utf-8", "surrogateescape"), "the text"
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8", got=f"byte 0x{data[error.start]:02x} at byte {error.start}") from None
+    if not text.strip():
+        raise InputError(f"{name} is empty", expected="words to tag")
+    return text
+
+
+def _as_json(tags: pl.DataFrame) -> str:
+    """Tokens in reading order, each with its ranked concepts; none where the tagger abstains."""
+    tokens: dict[int, dict[str, Any]] = {}
+    for row in tags.iter_rows(named=True):
+        place = {key: row[key] for key in ("token_index", "start_char", "end_char", "text")}
+        concepts = tokens.setdefault(row["token_index"], {**place, "concepts": []})["concepts"]
+        if row["code"] is not None:
+            concept = {key: row[key] for key in ("rank", "system", "code", "name")}
+            concepts.append({**concept, "score": round(row["score"], 4)})
+    return json.dumps(list(tokens.values()), ensure_ascii=False, indent=1)
+
+
+def _width() -> int | None:
+    """Columns that a line may have; no limit where nobody looks."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def table(text: str, tags: pl.DataFrame, *, k: int, width: int | None = None) -> str:
+    """The words of a text with their concepts, aligned: ``·`` for none, ``″`` for the same as the word before.
+
+    Args:
+        text: what was tagged.
+        tags: its rows of ``frames.TAGS``.
+        k: most concepts of a word in each system.
+        width: most columns of a line.
+    """
+    from conceptmap.export.tagged_words import tagged_words
+
+    several = tags["system"].n_unique() > 1
+    rows = [("word", *(("system",) if several else ()), "code", "score", "name")]
+    before: Sequence[object] = ()
+    for word in tagged_words(text, tags):
+        rows += _rows(word, before, k=k, several=several)
+        before = [concept.code for concept in word.concepts]
+    return "\n".join(_aligned(rows, width))
+
+
+def _rows(word: TaggedWord, before: Sequence[object], *, k: int, several: bool) -> Iterable[tuple[str, ...]]:
+    blank = ("",) if several else ()
+    if not word.concepts:
+        yield (word.text, *blank, NOTHING, "", "")
+    elif before == [concept.code for concept in word.concepts]:
+        yield (word.text, *blank, SAME, "", "")
+    else:
+        counts: dict[str, int] = {}
+        label = word.text
+        for concept in sorted(word.concepts, key=lambda concept: concept.system):
+            counts[concept.system] = counts.get(concept.system, 0) + 1
+            if counts[concept.system] <= k:
+                system = (concept.system,) if several else ()
+                yield (label, *system, concept.code, f"{concept.score:.2f}", concept.name)
+                label = ""
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterable[str]:
+    shown = [tuple(_printable(cell) for cell in row) for row in rows]
+    widths = [max(_columns(row[at]) for row in shown) for at in range(len(shown[0]))]
+    for row in shown:
+        cells = [cell + " " * (size - _columns(cell)) for cell, size in zip(row, widths, strict=True)]
+        line = "  ".join(cells).rstrip()
+        yield line if width is None or _columns(line) <= width else _cut(line, width)
+
+
+def _cut(line: str, width: int) -> str:
+    kept, used = [], 0
+    for character in line:
+        used += _columns(character)
+        if used > width - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"
+
+
+def _printable(text: str) -> str:
+    """Without characters that would steer the terminal."""
+    return "".join("�" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+def _columns(text: str) -> int:
+    """Columns that a terminal takes for a text."""
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )

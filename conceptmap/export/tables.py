@@ -1,0 +1,73 @@
+"""A table written piece by piece, in bounded memory, to one file of each format that is asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import polars as pl
+
+from conceptmap.export.csv import csv_bytes
+from conceptmap.export.jsonl import jsonl_bytes
+
+__all__ = ["TABLE_FORMATS", "TableFiles"]
+
+TABLE_FORMATS = ("csv", "parquet", "jsonl")
+
+
+class TableFiles:
+    """The files of one table: ``annotations.csv``, ``annotations.parquet`` and so on.
+
+    Attributes:
+        rows: how many were written.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, schema: pl.Schema, *, formats: Sequence[str], spreadsheet_safe: bool = False
+    ) -> None:
+        self.rows = 0
+        self._folder, self._name, self._schema, self._safe = folder, name, schema, spreadsheet_safe
+        self._stack = ExitStack()
+        self._open: dict[str, BinaryIO] = {}
+        self._parts: Path | None = None
+        self._n_parts = 0
+        for suffix in formats:
+            if suffix == "parquet":
+                self._parts = folder / f".{name}.parts"
+                self._parts.mkdir()
+            elif suffix in TABLE_FORMATS:
+                self._open[suffix] = self._stack.enter_context((folder / f"{name}.{suffix}").open("xb"))
+        self.write(pl.DataFrame(schema=schema))
+
+    def __enter__(self) -> TableFiles:
+        return self
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append rows. The first, empty piece gives the CSV its header and the Parquet file its schema."""
+        first = self._n_parts == 0
+        if not (first or frame.height):
+            return
+        if "csv" in self._open:
+            self._open["csv"].write(csv_bytes(frame, header=first, safe=self._safe))
+        if "jsonl" in self._open:
+            self._open["jsonl"].write(jsonl_bytes(frame))
+        if self._parts is not None:
+            frame.write_parquet(self._parts / f"{self._n_parts:08}.parquet")
+        self._n_parts += 1
+        self.rows += frame.height
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        if kind is None and self._parts is not None:
+            self._join_parts(self._parts)
+
+    def _join_parts(self, parts: Path) -> None:
+        whole = pl.scan_parquet(sorted(parts.glob("*.parquet")))
+        whole.sink_parquet(self._folder / f"{self._name}.parquet", row_group_size=1 << 17, maintain_order=True)
+        shutil.rmtree(parts)
