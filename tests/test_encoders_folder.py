@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tiny_models import make
 from conceptmap.encoders import load_encoder
 from conceptmap.encoders.folder import identity, read_card, sentence_facts
 from conceptmap.errors import ModelError
+
+load = partial(load_encoder, dtype="float32")  # whatever this machine would choose
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def test_a_hub_name_is_fetched_at_its_revision(mpnet: Path, monkeypatch: pytest.
         return str(mpnet)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
-    encoder = load_encoder("FremyCompany/BioLORD-2023", revision="abc")
+    encoder = load("FremyCompany/BioLORD-2023", revision="abc")
     assert (asked["name"], asked["revision"]) == ("FremyCompany/BioLORD-2023", "abc")
     assert "*.bin" not in str(asked["allow_patterns"])
     assert encoder.licence == "other (ihtsdo-and-nlm-licences)"
@@ -76,14 +79,14 @@ def test_a_hub_name_is_fetched_at_its_revision(mpnet: Path, monkeypatch: pytest.
 
 def test_an_unreachable_hub_names_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="cannot fetch the model 'nobody/nothing'"):
-        load_encoder("nobody/nothing")
+        load("nobody/nothing")
 
 
 def test_pickled_weights_are_refused(tmp_path: Path, mpnet: Path) -> None:
     _copy(mpnet, tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
     with pytest.raises(ModelError, match="no weights that are safe"):
-        load_encoder(tmp_path)
+        load(tmp_path)
 
 
 def test_missing_weights_are_refused_not_made_up(tmp_path: Path, mpnet: Path) -> None:
@@ -92,7 +95,7 @@ def test_missing_weights_are_refused_not_made_up(tmp_path: Path, mpnet: Path) ->
     del state["encoder.layer.1.intermediate.dense.weight"]
     save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"1 parameters missing, such as encoder\.layer\.1"):
-        load_encoder(tmp_path)
+        load(tmp_path)
 
 
 def test_code_that_comes_with_a_model_is_not_run(tmp_path: Path, mpnet: Path) -> None:
@@ -102,7 +105,7 @@ def test_code_that_comes_with_a_model_is_not_run(tmp_path: Path, mpnet: Path) ->
     own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
     (tmp_path / "config.json").write_text(json.dumps({**config, **own}), "utf-8")
     with pytest.raises(ModelError, match="cannot load"):
-        load_encoder(tmp_path)
+        load(tmp_path)
 
 
 def test_a_model_with_a_decoder_is_refused(tmp_path: Path, mpnet: Path) -> None:
@@ -112,7 +115,7 @@ def test_a_model_with_a_decoder_is_refused(tmp_path: Path, mpnet: Path) -> None:
     config = T5Config(d_model=16, d_ff=16, num_layers=1, num_heads=2, vocab_size=50)
     T5Model(config).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="not an encoder"):
-        load_encoder(tmp_path)
+        load(tmp_path)
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path, mpnet: Path) -> None:
@@ -121,18 +124,18 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path, mpnet: Path) -> 
     state["encoder.layer.1.intermediate.dense.weight"].fill_(torch.nan)
     save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match="not finite"):
-        load_encoder(tmp_path)
+        load(tmp_path)
 
 
 def test_lower_casing_of_the_folder_reaches_the_tokenizer(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     folder = make(tmp_path / "tiny", "plain-modernbert")
-    assert load_encoder(folder).terms(["Fever"]).tobytes() != load_encoder(folder).terms(["fever"]).tobytes()
+    assert load(folder).terms(["Fever"]).tobytes() != load(folder).terms(["fever"]).tobytes()
     _write(folder / "modules.json", [_module(0, "", "Transformer"), _module(1, "1_Pooling", "Pooling")])
     _write(folder / "1_Pooling" / "config.json", {"embedding_dimension": 32, "pooling_mode": "lasttoken"})
     _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": True})
-    found = load_encoder(folder).terms(["Fever", "fever"])
+    found = load(folder).terms(["Fever", "fever"])
     assert found[0].tobytes() == found[1].tobytes()
     library = SentenceTransformer(str(folder), device="cpu").encode(["Fever", "fever"])
     assert abs(found - library).max() < 1e-5
@@ -146,7 +149,7 @@ def test_every_pooling_mode_is_the_librarys(tmp_path: Path, mode: str | list[str
     _write(folder / "1_Pooling" / "config.json", {"embedding_dimension": 32, "pooling_mode": mode})
     assert not sentence_facts(folder).own_modules
     terms = ["chest pain", "COPD", "family history of breast cancer", "fever"]
-    found = load_encoder(folder).terms(terms)
+    found = load(folder).terms(terms)
     assert abs(found - SentenceTransformer(str(folder), device="cpu").encode(terms)).max() < 1e-5
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tiny_models import FAMILIES, TEXTS, make
 from transformers import AutoModel, AutoTokenizer
 
 from conceptmap.encoders import TokenEncoder, load_encoder
+
+load = partial(load_encoder, dtype="float32")  # whatever this machine would choose
 
 CLOSE = 1e-5
 SENTENCE = [family for family in FAMILIES if family.startswith("sentence")]
@@ -57,7 +60,7 @@ def reference(folder: Path, texts: list[str]) -> list[tuple[np.ndarray[Any, Any]
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_token_vectors_are_the_reference_librarys(models: Callable[[str], Path], family: str) -> None:
-    encoder = load_encoder(models(family))
+    encoder = load(models(family))
     for text, (expected, offsets) in zip(TEXTS, reference(models(family), TEXTS), strict=True):
         (found,) = encoder.tokens([text])
         kept = [i for i, (a, b) in enumerate(offsets) if text[a:b].strip()]
@@ -71,7 +74,7 @@ def test_token_vectors_are_the_reference_librarys(models: Callable[[str], Path],
 def test_term_vectors_are_sentence_transformers(models: Callable[[str], Path], family: str) -> None:
     from sentence_transformers import SentenceTransformer
 
-    encoder = load_encoder(models(family))
+    encoder = load(models(family))
     library = SentenceTransformer(str(models(family)), device="cpu")
     terms = [*TERMS, " ".join(TERMS * 4)]  # the last one exceeds the model's sentence length
     found = encoder.terms(terms)
@@ -83,7 +86,7 @@ def test_term_vectors_are_sentence_transformers(models: Callable[[str], Path], f
 def test_late_interaction_folders_load_without_their_projection(models: Callable[[str], Path], family: str) -> None:
     from sentence_transformers import MultiVectorEncoder
 
-    encoder = load_encoder(models(family))
+    encoder = load(models(family))
     library = MultiVectorEncoder(str(models(family)), device="cpu")
     (found,) = encoder.tokens(TEXTS[:1])
     given = library.tokenizer(TEXTS[0], return_tensors="pt")
@@ -101,7 +104,7 @@ def _offsets(tokenizer: Any, text: str) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("family", ["pylate-bert", "plain-modernbert", "plain-xlm-roberta"])
 def test_a_term_without_own_pooling_is_the_mean_of_its_tokens(models: Callable[[str], Path], family: str) -> None:
-    encoder = load_encoder(models(family))
+    encoder = load(models(family))
     found = encoder.terms(["metformin", ""])
     (tokens,) = encoder.tokens(["metformin"])
     assert len(tokens) > 1
@@ -112,7 +115,7 @@ def test_a_term_without_own_pooling_is_the_mean_of_its_tokens(models: Callable[[
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_batches_and_padding_change_nothing(models: Callable[[str], Path], family: str) -> None:
-    encoder = load_encoder(models(family))
+    encoder = load(models(family))
     together = encoder.tokens([*TEXTS, " ".join(TEXTS)])
     for text, found in zip([*TEXTS, " ".join(TEXTS)], together, strict=True):
         (alone,) = encoder.tokens([text])
@@ -124,7 +127,7 @@ def test_batches_and_padding_change_nothing(models: Callable[[str], Path], famil
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_call_gives_the_same_bytes(models: Callable[[str], Path], family: str) -> None:
-    encoder = load_encoder(models(family))
+    encoder = load(models(family))
     first, second = encoder.tokens(TEXTS * 5), encoder.tokens(TEXTS * 5)
     assert all(a.vectors.tobytes() == b.vectors.tobytes() for a, b in zip(first, second, strict=True))
     assert encoder.terms(TERMS).tobytes() == encoder.terms(TERMS).tobytes()
@@ -139,8 +142,8 @@ def test_half_precision_stays_near(models: Callable[[str], Path], family: str, d
 
 
 def test_the_window_is_what_the_network_has_positions_for(models: Callable[[str], Path]) -> None:
-    assert load_encoder(models("sentence-bert-cls")).window == 128
-    xlm = load_encoder(models("plain-xlm-roberta"))
+    assert load(models("sentence-bert-cls")).window == 128
+    xlm = load(models("plain-xlm-roberta"))
     assert xlm.window == 128  # 130 positions, of which RoBERTa's kind never uses two
     (found,) = xlm.tokens(["pain " * 500])
     assert len(found) >= 500
@@ -155,11 +158,11 @@ def test_loading_from_a_folder_touches_no_network(
     folders = [models(family) for family in FAMILIES]
     monkeypatch.setattr(socket.socket, "connect", refuse)
     for folder in folders:
-        assert isinstance(load_encoder(folder), TokenEncoder)
+        assert isinstance(load(folder), TokenEncoder)
 
 
 def test_loading_writes_nothing(models: Callable[[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
     folder = models("sentence-mpnet")
     capfd.readouterr()
-    load_encoder(folder).tokens(TEXTS)
+    load(folder).tokens(TEXTS)
     assert capfd.readouterr() == ("", "")

@@ -18,7 +18,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def load_encoder(
-    name_or_path: str | Path = "embedded", *, device: str = "cpu", dtype: Dtype = "float32", revision: str | None = None
+    name_or_path: str | Path = "embedded", *, device: str = "cpu", dtype: Dtype = "auto", revision: str | None = None
 ) -> TokenEncoder:
     """Load an encoder: the embedded default, a model folder, or a model of the hub.
 

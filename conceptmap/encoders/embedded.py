@@ -28,7 +28,11 @@ DIGESTS = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
 }
-WINDOW = 256
+WINDOW = 128
+"""The length that the model was trained on. Gold spans of 600 abstracts, joined by fours into notes, against the Human
+Disease Ontology: acc@1 64.7, 64.9 and 63.9 at windows of 64, 128 and 256 tokens, and longer windows take more time."""
+SENTENCE = 256
+"""Most tokens of a term, as the model's folder says."""
 
 
 def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncoder:
@@ -56,7 +60,7 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         non_commercial=False,
         term_dim=model.dim,
         model=model,
-        encode_terms=pooled_terms(model, Sentence(normalised=True, length=256)),
+        encode_terms=pooled_terms(model, Sentence(normalised=True, length=SENTENCE)),
     )
 
 

@@ -38,7 +38,7 @@ class TokenModel:
         tokeniser: text to pieces and special tokens.
         forward: batch of inputs to packed last hidden states.
         dim: width of a hidden state.
-        window: most tokens that the model reads at once, special tokens included.
+        window: most tokens of a note that are read at once, special tokens included.
         batch_tokens: most tokens in a batch, padding included.
         threads: batches that run side by side; 0 for as many as torch has threads (CPU), 1 on an accelerator.
     """
@@ -84,7 +84,7 @@ class TokenEncoder:
 
     @property
     def window(self) -> int:
-        """Most tokens that the model reads at once, special tokens included."""
+        """Most tokens of a note that are read at once, special tokens included."""
         return self.model.window
 
     def tokens(self, texts: Sequence[str], progress: Progress | None = None) -> list[TokenEmbeddings]:

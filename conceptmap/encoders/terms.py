@@ -51,7 +51,7 @@ def pooled_terms(model: TokenModel, sentence: Sentence) -> EncodeTerms:
 
     def encode(terms: Sequence[str], progress: Progress | None) -> NDArray[np.float32]:
         texts = [sentence.prompt + term for term in terms]
-        inputs = model.tokeniser.inputs(texts, min(sentence.length, model.window))
+        inputs = model.tokeniser.inputs(texts, sentence.length)
         distinct = {key: row for row, key in enumerate(dict.fromkeys(ids.tobytes() for ids in inputs))}
         rows_of = [distinct[ids.tobytes()] for ids in inputs]
         unique = [np.frombuffer(key, dtype=np.int64) for key in distinct]

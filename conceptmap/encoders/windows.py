@@ -23,18 +23,19 @@ class Window:
 
 
 def cut(breaks: NDArray[np.uint8], width: int) -> list[Window]:
-    """Cover a note with windows of at most `width` pieces, neighbours overlapping.
+    """Cover a note with windows of at most `width` pieces, neighbours overlapping by a sixteenth to an eighth of it.
 
-    In an overlap each piece is kept from the window in which it lies closer to the middle.
+    A window starts after a line break if it can, else after a sentence. In an overlap each piece is kept from the
+    window in which it lies closer to the middle.
 
     Args:
         breaks: value of starting a window at each piece (0 none, 1 sentence, 2 line). *Shape:* (n_pieces,) uint8.
         width: most pieces in a window.
 
-    >>> [(w.start, w.stop, w.own_start, w.own_stop) for w in cut(np.zeros(20, np.uint8), 12)]
-    [(0, 12, 0, 12), (11, 20, 12, 20)]
+    >>> [(w.start, w.stop, w.own_start, w.own_stop) for w in cut(np.zeros(60, np.uint8), 48)]
+    [(0, 48, 0, 47), (45, 60, 47, 60)]
     """
-    total, overlap = len(breaks), width // 8
+    total, overlap = len(breaks), width // 16
     spans, start = [], 0
     while start + width < total:
         stop = start + width
