@@ -31,7 +31,7 @@ CLASSIFICATIONS = ("icd10cm", "icd10")
 
 Progress = Callable[[int, int], None]
 
-_SOURCES = ("lexical.py", "variants.py", "words.py")
+_SOURCES = ("building.py", "lexical.py", "variants.py", "words.py", "ontology.py", "readers/icd10cm.py")
 
 
 def build_index(
@@ -93,18 +93,36 @@ def with_lexicon(index: ConceptIndex) -> ConceptIndex:
 
 
 def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = None) -> ConceptIndex:
-    """The index of the embedded ICD-10-CM release, from the cache or built now."""
+    """The index of the embedded ICD-10-CM release, from the cache or built now.
 
-    def build() -> ConceptIndex:
-        return build_index(load_ontology(EMBEDDED), encoder, progress=progress)
-
+    Words and vectors are kept apart, so that a new vocabulary does not cost a new encoding of the release's terms.
+    """
+    release = f"simple-icd-10-cm {metadata.version('simple-icd-10-cm')}"
+    facts = {"system": EMBEDDED, "release": release, "vocabulary": _digest()}
+    words = cached_index(facts, lambda: build_index(load_ontology(EMBEDDED), None), name=f"{EMBEDDED}-words")
+    if encoder is None:
+        return words
+    terms = words.terms.filter(pl.col("row").is_not_null())["term"]
     facts = {
         "system": EMBEDDED,
-        "release": f"simple-icd-10-cm {metadata.version('simple-icd-10-cm')}",
-        "encoder": "" if encoder is None else f"{encoder.name} {encoder.revision}",
-        "vocabulary": _digest(),
+        "release": release,
+        "encoder": f"{encoder.name} {encoder.revision}",
+        "terms": hashlib.sha256("\n".join(terms).encode()).hexdigest(),
     }
-    return cached_index(facts, build, name=EMBEDDED if encoder else f"{EMBEDDED}-lexical")
+    vectors = cached_index(facts, lambda: _rows_only(words, encoder, progress), name=f"{EMBEDDED}-vectors")
+    return replace(vectors, terms=words.terms, lexicon=words.lexicon)
+
+
+def _rows_only(words: ConceptIndex, encoder: TokenEncoder, progress: Progress | None) -> ConceptIndex:
+    """The release's own terms encoded, without our wordings."""
+    with_rows = words.terms.filter(pl.col("row").is_not_null()).drop("row")
+    ontology = replace(words.ontology(), terms=with_rows)
+    return ConceptIndex.build(
+        ontology,
+        lambda terms: encoder.terms(terms, progress),
+        encoder_name=encoder.name,
+        revision=encoder.revision,
+    )
 
 
 def _digest() -> str:
