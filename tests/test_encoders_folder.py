@@ -74,6 +74,8 @@ def test_a_hub_name_is_fetched_at_its_revision(mpnet: Path, monkeypatch: pytest.
     encoder = load("FremyCompany/BioLORD-2023", revision="abc")
     assert (asked["name"], asked["revision"]) == ("FremyCompany/BioLORD-2023", "abc")
     assert "*.bin" not in str(asked["allow_patterns"])
+    load("FremyCompany/BioLORD-2023@def")
+    assert (asked["name"], asked["revision"]) == ("FremyCompany/BioLORD-2023", "def")
     assert encoder.licence == "other (ihtsdo-and-nlm-licences)"
 
 

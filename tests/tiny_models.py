@@ -101,7 +101,12 @@ def _pylate_bert(folder: Path) -> None:
 def _sentence_mpnet(folder: Path) -> None:
     """BioLORD-2023's layout: MPNet, mean pooling, not normalised."""
     tokenizer = word_piece("<s>", "</s>", "<pad>", "<unk>")
-    config = MPNetConfig(**SHAPE, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=130)
+    config = MPNetConfig(
+        **SHAPE,
+        vocab_size=tokenizer.get_vocab_size(),
+        max_position_embeddings=130,
+        output_hidden_states=True,
+    )
     _save(folder, config, tokenizer)
     _modules(folder, {"pooling_mode_mean_tokens": True}, normalised=False)
     (folder / "README.md").write_text(

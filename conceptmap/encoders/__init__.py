@@ -23,7 +23,8 @@ def load_encoder(
     """Load an encoder: the embedded default, a model folder, or a model of the hub.
 
     Args:
-        name_or_path: ``"embedded"`` (all-MiniLM-L6-v2, always offline), a folder, or a hub name.
+        name_or_path: ``"embedded"`` (all-MiniLM-L6-v2, always offline), a folder, or a hub name, which may carry its
+            revision: ``"FremyCompany/BioLORD-2023@167aab5"``.
         device: where torch runs: ``cpu``, ``cuda``, ``mps``.
         dtype: what the weights are computed in; ``auto`` takes bfloat16 where the device has it natively, else float32.
         revision: branch, tag or commit of a hub model.
@@ -44,7 +45,8 @@ def load_encoder(
         return load_folder(folder, device=device, dtype=dtype)
     if isinstance(name_or_path, Path) or name_or_path.startswith((".", "~", "/")) or name_or_path.count("/") > 1:
         raise ModelError("no such model folder", got=str(name_or_path), expected="a folder, a hub name or 'embedded'")
-    return load_folder(fetch(name_or_path, revision), device=device, dtype=dtype)
+    name, _, pinned = name_or_path.partition("@")
+    return load_folder(fetch(name, revision or pinned or None), device=device, dtype=dtype)
 
 
 def _no_revision(revision: str | None, what: str) -> None:

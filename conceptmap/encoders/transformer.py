@@ -28,10 +28,6 @@ __all__ = ["fetch", "load_folder"]
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
 _NOT_FILES = ["onnx/*", "openvino/*"]
-_NEVER_USED = ("pooler.", "cls.", "lm_head.", "classifier.", "head.", "decoder.", "linear.")
-"""Parameters that no last hidden state depends on: their absence, or presence, does not matter."""
-
-
 def fetch(name: str, revision: str | None = None) -> Path:
     """The folder of a hub model, fetched once and then taken from the hub's own cache.
 
@@ -84,6 +80,7 @@ def _load(facts: SentenceFacts, dtype: torch.dtype) -> tuple[Any, Tokeniser, int
         config = AutoConfig.from_pretrained(facts.transformer, **safe)
         if config.is_encoder_decoder:
             raise ModelError("not an encoder", got=config.model_type, expected="an encoder such as BERT or ModernBERT")
+        config.output_hidden_states = config.output_attentions = False  # some folders ask for all layers
         network, info = AutoModel.from_pretrained(
             facts.transformer, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
         )
@@ -94,7 +91,7 @@ def _load(facts: SentenceFacts, dtype: torch.dtype) -> tuple[Any, Tokeniser, int
             got=f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__,
             expected="config.json, tokenizer files and model.safetensors",
         ) from error
-    absent = sorted(key for key in info["missing_keys"] if not key.startswith(_NEVER_USED))
+    absent = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))  # no hidden state needs it
     if absent:
         raise ModelError(
             "the weights are not complete", got=f"{len(absent)} parameters missing, such as {absent[0]}", expected="all"
