@@ -24,7 +24,7 @@ from conceptmap.index import ConceptIndex
 from conceptmap.lexical import content_words
 from conceptmap.linker import Expand, Linker
 from conceptmap.ranking import Ranked, rank_spans
-from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, tag_rows
+from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, outside_headings, tag_rows
 from conceptmap.sections import sections
 from conceptmap.vocabulary import abbreviations
 from conceptmap.words import Words
@@ -88,7 +88,8 @@ class AnnotatedNote:
 
     def __repr__(self) -> str:
         found = self.mentions.filter(pl.col("rank") == 1).height
-        return f"AnnotatedNote({self.note_id!r}, {len(self.text):,} characters, {found} mentions, {self.codes.height} codes)"
+        size = f"{len(self.text):,} characters, {found} mentions, {self.codes.height} codes"
+        return f"AnnotatedNote({self.note_id!r}, {size})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,8 @@ class ConceptMapper:
             ModelError: the encoder cannot be loaded.
 
         >>> mapper = ConceptMapper.load("icd10cm", encoder=None)
-        >>> mapper.code(pl.DataFrame({"note_id": ["1"], "text": ["Old man with type 2 diabetes. No fever."]}))["code"].to_list()
+        >>> notes = pl.DataFrame({"note_id": ["1"], "text": ["Old man with type 2 diabetes. No fever."]})
+        >>> mapper.code(notes)["code"].to_list()
         ['E11.9']
         """
         reader = load_encoder(encoder, device=device, dtype=dtype) if isinstance(encoder, str | Path) else encoder
@@ -181,8 +183,8 @@ class ConceptMapper:
             embeddings = self._embed(texts, for_tags=for_tags)
             linked = [linker.link(texts, expands, embeddings) for linker in self.linkers]
             for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
-                mentions = [found[i] for found in linked]
                 parts = sections(text)
+                mentions = [outside_headings(found[i], parts) for found in linked]
                 spans = sorted({(m.start_char, m.end_char) for found in mentions for m in found})
                 contexts = dict(zip(spans, assess(text, spans, parts), strict=True))
                 tokens = None if embeddings is None else embeddings[i]
@@ -267,6 +269,10 @@ class ConceptMapper:
                 for note_id, here, lists in zip(note_ids, wanted, ranked, strict=True):
                     rows += _span_rows(note_id, here, lists, linker)
         return frame_of(rows, SPANS)
+
+
+def _is_short_form(word: str) -> bool:
+    return len(word) <= 10 and not (word.islower() or word.istitle() or word.isdigit())
 
 
 def _span_rows(

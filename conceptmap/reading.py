@@ -15,7 +15,7 @@ from conceptmap.mentions import Mention
 from conceptmap.sections import Section
 from conceptmap.tags import tag_tokens
 
-__all__ = ["Reading", "annotation_rows", "candidate_rows", "code_rows", "tag_rows"]
+__all__ = ["Reading", "annotation_rows", "candidate_rows", "code_rows", "outside_headings", "tag_rows"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,17 @@ class Reading:
         """Name of the section that a mention stands in."""
         number = bisect_right([part.start_char for part in self.sections], mention.start_char) - 1
         return self.sections[number].name if number >= 0 else None
+
+
+def outside_headings(mentions: Sequence[Mention], parts: Sequence[Section]) -> list[Mention]:
+    """The mentions that are not part of a section's heading: "Allergies:" is no allergy."""
+    starts = [part.start_char for part in parts]
+    out = []
+    for mention in mentions:
+        number = bisect_right(starts, mention.start_char) - 1
+        if number < 0 or not parts[number].heading_start <= mention.start_char < parts[number].heading_end:
+            out.append(mention)
+    return out
 
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:

@@ -27,10 +27,11 @@ _EMPTY_WORDS = re.compile(
     re.IGNORECASE,
 )
 _EMPTY_TAILS = re.compile(
-    r",?\s*(?:\bwithout (?:complications?|mention of [\w ]+|current [\w ]+|status [\w ]+|behaviou?ral disturbance.*|esophagitis|"
-    r"obstruction|hemorrhage or perforation|gangrene|obstruction or gangrene|perforation or abscess|bleeding|rupture|"
-    r"psychotic features|aura.*|loss of consciousness|foreign body|acute exacerbation|angina pectoris|heart failure)\b"
-    r"|\b(?:uncomplicated|not intractable|single episode|native coronary artery|initial encounter)\b).*$",
+    r",?\s*(?:\bwithout (?:complications?|mention of [\w ]+|current [\w ]+|status (?:migrainosus|epilepticus)|"
+    r"behaviou?ral disturbance.*|esophagitis|obstruction(?: or gangrene)?|hemorrhage or perforation|gangrene|"
+    r"perforation(?: or abscess| or hemorrhage)?|bleeding|rupture|psychotic features|aura(?=,)|loss of consciousness|"
+    r"foreign body|acute exacerbation|angina pectoris|heart failure|acute cor pulmonale|open wound)\b"
+    r"|\b(?:uncomplicated|not intractable|single episode|of native coronary artery|initial encounter)\b)",
     re.IGNORECASE,
 )
 _OTHER = re.compile(r"^(?:other (?:and )?(?:specified )?|other and |certain (?:other )?|specified )", re.IGNORECASE)

@@ -12,6 +12,9 @@ from conceptmap.building import build_index
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS
 from conceptmap.mapper import ConceptMapper
+from conceptmap.mentions import Mention
+from conceptmap.reading import outside_headings
+from conceptmap.sections import sections
 
 NOTE = """DISCHARGE SUMMARY
 
@@ -79,6 +82,12 @@ def test_annotations_say_where_what_and_in_which_context() -> None:
     assert {row["release"] for row in by_text.values()} == {"2099"}
     for row in found.iter_rows(named=True):
         assert NOTE[row["start_char"] : row["end_char"]] == row["text"]
+
+
+def test_a_heading_is_no_mention() -> None:
+    text = "ALLERGIES: allergies to pollen"
+    said = [Mention(0, 9, ()), Mention(11, 20, ())]
+    assert outside_headings(said, sections(text)) == said[1:]
 
 
 def test_codes_name_their_evidence() -> None:
