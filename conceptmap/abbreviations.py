@@ -1,7 +1,8 @@
 """Short forms and what they stand for: as the note itself defines them, else from the reviewed list.
 
-The definitions follow A. Schwartz and M. Hearst, "A simple algorithm for identifying abbreviation definitions in biomedical
-text", PSB 2003: the characters of the short form are found from right to left in the words before the bracket.
+The definitions follow A. Schwartz and M. Hearst, "A simple algorithm for identifying abbreviation definitions in
+biomedical text", PSB 2003: the characters of the short form are found from right to left in the words before the
+bracket.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""CodeBook: the hierarchy of an index as arrays, and the step from a supported concept to the code that is written down.
+"""CodeBook: the hierarchy of an index, and the step from a supported concept to the code that is written down.
 
-ICD-10-CM is not coded at its headers. Where a header has a default (the child that says the same with "unspecified"), that
-is what the Alphabetic Index sends a coder to; where a code needs a 7th character, "initial encounter" or "unspecified" is.
+ICD-10-CM is not coded at its headers. Where a header has a default (the child that says the same with "unspecified"),
+that is what the Alphabetic Index sends a coder to; where a code needs a 7th character, "initial encounter" or
+"unspecified" is.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from conceptmap.mentions import Mention
 __all__ = ["INCLUDES", "NoteCode", "check_include", "counts", "note_candidates", "note_codes"]
 
 INCLUDES = ("negated", "family", "hypothetical", "possible")
-"""What ``include`` may name: mentions that do not code by default. Probable ones ("consistent with") do: guideline II.H."""
+"""What ``include`` may name: mentions that do not code by default. Probable ones do (ICD-10-CM guideline II.H)."""
 
 MORE_MENTIONS = 0.02
 """Added to a code's score for each doubling of its mentions."""

@@ -1,9 +1,9 @@
 """Lexical evidence: the index's own terms, and their usual wordings, found in a text.
 
-A term is a bag of normal forms. Every form has a random 64-bit number and a bag is the sum of its forms' numbers, so the
-keys of *all* windows of a note are differences of one running sum, and one sorted look-up finds which of them are terms.
-Word order inside a clause is therefore free ("pain in the abdomen", "abdominal pain"); across a comma, a slash, a line
-end, "and" or "or" it is not ("abdominal pain, chest tightness" holds no chest pain).
+A term is a bag of normal forms. Every form has a random 64-bit number and a bag is the sum of its forms' numbers, so
+the keys of *all* windows of a note are differences of one running sum, and one sorted look-up finds which of them are
+terms. Word order inside a clause is therefore free ("pain in the abdomen", "abdominal pain"); across a comma, a
+slash, a line end, "and" or "or" it is not ("abdominal pain, chest tightness" holds no chest pain).
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ LEXICON = pl.Schema(
 MAX_WORDS = 12
 _MASK = 0xFFFFFFFFFFFFFFFF
 _MODIFIERS = frozenset(
-    """left right bilateral mild moderate severe small large marked significant slight diffuse progressive intense extensive
-    multiple several recent persistent important evident clear possible probable known new associated generalized
+    """left right bilateral mild moderate severe small large marked significant slight diffuse progressive intense
+    extensive     multiple several recent persistent important evident clear possible probable known new associated generalized
     predominant discrete moderately severely mildly slightly""".split()
 )
 _DISPENSABLE = frozenset(
     """disease disorder syndrome condition state status finding symptom sign type form primary secondary idiopathic
     essential simple common general generalized acute subacute chronic recurrent persistent nontraumatic noninfective
-    acquired benign familial hereditary adult juvenile infantile late early stage feeling sensation episode attack""".split()
+    acquired benign familial hereditary adult juvenile infantile late early stage feeling sensation episode
+    attack""".split()
 )
 _ACRONYM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
 _NUMERAL_AFTER = frozenset("type stage grade class degree factor".split())
@@ -86,6 +87,7 @@ class Content:
     last: list[bool]
 
     def add(self, forms: Sequence[str], start: int, end: int, gap: int) -> None:
+        """Add the forms that one word, phrase or abbreviation of the text stands for."""
         for i, form in enumerate(forms):
             self.form.append(form)
             self.start.append(start)

@@ -113,7 +113,8 @@ class Linker:
 
     def cosines(self, vectors: NDArray[np.float32], concepts: Sequence[Sequence[int]]) -> list[list[float]]:
         """Cosine between each vector and the best row of each of its concepts."""
-        assert self.index.vectors is not None and self.index.norms is not None
+        assert self.index.vectors is not None
+        assert self.index.norms is not None
         order, starts = self._rows_of
         out = []
         for vector, wanted in zip(vectors, concepts, strict=True):

@@ -1,7 +1,7 @@
 """Mentions: spans of a note with ranked concepts, made of lexical hits and of vector evidence.
 
-Of overlapping lexical hits the longest wins (most content words, then the stricter match); a hit nested in the winner is
-not a mention of its own: "renal failure" inside "acute renal failure" is what the longer term already says.
+Of overlapping lexical hits the longest wins (most content words, then the stricter match); a hit nested in the winner
+is not a mention of its own: "renal failure" inside "acute renal failure" is what the longer term already says.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The wordings a clinician would use for a term that a classification prints in its own way.
 
-"Unspecified asthma, uncomplicated" is "asthma" in a note. Each wording carries a quality, so that a term printed as such
-always beats one that was shortened to it.
+"Unspecified asthma, uncomplicated" is "asthma" in a note. Each wording carries a quality, so that a term printed as
+such always beats one that was shortened to it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ EXACT, SHORTENED, LOOSE = 3, 2, 1
 _BRACKETS = re.compile(r"\s*(\([^()]*\)|\[[^\[\]]*\])")
 _EMPTY_WORDS = re.compile(
     r",?\s*\b(unspecified (?:part|site|portion|location|type|cause|side|organism|trimester|intent|severity|degree) of\b"
-    r"|(?:of|to|in|at|on|by|due to|with|from) (?:an? )?unspecified (?:part|site|portion|location|type|cause|side|organism|"
-    r"trimester|severity|degree|nature|mechanism|number)\b"
+    r"|(?:of|to|in|at|on|by|due to|with|from) (?:an? )?unspecified (?:part|site|portion|location|type|cause|side|"
+    r"organism|trimester|severity|degree|nature|mechanism|number)\b"
     r"|unspecified (?:site|part|type|cause|side|organism|trimester|severity|location|intent|stage|degree|etiology|"
     r"chronicity|duration|place|nature|form|state)\b"
-    r"|not otherwise specified\b|not elsewhere classified\b|elsewhere classified\b|as unspecified\b|unspecified as to [\w ]+"
+    r"|not otherwise specified\b|not elsewhere classified\b|elsewhere classified\b|as unspecified\b"
+    r"|unspecified as to [\w ]+"
     r"|unspecified\b|unsp\b|NOS\b|NEC\b)",
     re.IGNORECASE,
 )
@@ -80,7 +81,7 @@ def _wordings(term: str, curated: bool) -> Iterator[tuple[str, int]]:
 
 
 def _either(term: str, quality: int) -> Iterator[tuple[str, int]]:
-    """ "A and B" in a title means either: one wording for each.
+    """Two wordings for "A and B" in a title, which means either.
 
     Only for one pair, and only where something else remains ("cancer of bronchus or lung").
     """

@@ -1,7 +1,7 @@
 """Words of a text with their offsets and a normal form in which spelling variants of one word are equal.
 
-The normal form only has to merge variants on *both* sides (terms and notes), so it may look odd ("toe" becomes "te"); it
-is never shown to anyone.
+The normal form only has to merge variants on *both* sides (terms and notes), so it may look odd ("toe" becomes "te");
+it is never shown to anyone.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from functools import lru_cache
 __all__ = ["CONJUNCTIONS", "FUNCTION_WORDS", "Words", "normal_form", "words"]
 
 FUNCTION_WORDS = frozenset(
-    """a an the of in on at to by for from into and or nor with due as is are was were be been being has have had this that
-    these those his her their its our your my he she it they we who which whom whose patient patients there also both either
-    some any such than then so very quite rather about approximately associated caused causing""".split()
+    """a an the of in on at to by for from into and or nor with due as is are was were be been being has have had this
+    that     these those his her their its our your my he she it they we who which whom whose patient patients there also both
+    either some any such than then so very quite rather about approximately associated caused causing""".split()
 )
 """Words that carry no meaning of their own inside a term; "no", "not" and "without" are not among them."""
 
@@ -70,7 +70,7 @@ _IRREGULAR = {
     "ii": "2",
 }
 _ENDS_IN_SE = frozenset(
-    "disease case nose dose phase increase decrease release base crease hose relapse prolapse exercise bruise abuse".split()
+    "disease case nose dose phase increase decrease release base crease hose relapse prolapse exercise bruise".split()
 )
 
 
