@@ -42,7 +42,8 @@ MAX_WORDS = 12
 _MASK = 0xFFFFFFFFFFFFFFFF
 _MODIFIERS = frozenset(
     """left right bilateral mild moderate severe small large marked significant slight diffuse progressive intense
-    extensive     multiple several recent persistent important evident clear possible probable known new associated generalized
+    extensive     multiple several recent persistent important evident clear possible probable known new
+    associated generalized
     predominant discrete moderately severely mildly slightly""".split()
 )
 _DISPENSABLE = frozenset(
