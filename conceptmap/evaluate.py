@@ -103,7 +103,8 @@ def _upwards(ontology: Ontology) -> Callable[[str], Iterable[str]]:
 def _at(frame: pl.DataFrame, level: Callable[[str], Iterable[str]]) -> pl.DataFrame:
     """``note_id, code`` with the codes of another level, each once a note."""
     codes = frame["code"].unique(maintain_order=True)
-    levels = pl.DataFrame({"code": codes, "level": [sorted(level(code)) for code in codes]}).explode("level")
+    rows = [(code, name) for code in codes for name in sorted(level(code))]
+    levels = pl.DataFrame(rows, schema={"code": pl.String, "level": pl.String}, orient="row")
     found = frame.join(levels, on="code", how="inner", maintain_order="left_right")
     return found.select("note_id", code="level").unique(maintain_order=True)
 
@@ -197,8 +198,8 @@ def read_gold_mentions(path: str | os.PathLike[str], *, n_notes: int | None = No
         note_ids.append(note_id)
         mentions += [(len(mentions) + at, note_id, *mention) for at, mention in enumerate(marked)]
         ignored += skipped
-    spans = {"note_id": pl.String, "start_char": pl.Int64, "end_char": pl.Int64}
-    schema = {"mention": pl.Int64, **spans, "codes": pl.List(pl.String)}
+    spans = pl.Schema({"note_id": pl.String(), "start_char": pl.Int64(), "end_char": pl.Int64()})
+    schema = pl.Schema({"mention": pl.Int64(), **spans, "codes": pl.List(pl.String())})
     return GoldMentions(
         tuple(note_ids),
         pl.DataFrame(mentions, schema=schema, orient="row"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +32,7 @@ from conceptmap.words import Words
 
 __all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
 
-BATCH_CHARS = 400_000
+BATCH_CHARS = 100_000
 """Notes are encoded together up to this many characters."""
 
 SPANS = pl.Schema(
@@ -90,6 +91,12 @@ class AnnotatedNote:
         found = self.mentions.filter(pl.col("rank") == 1).height
         size = f"{len(self.text):,} characters, {found} mentions, {self.codes.height} codes"
         return f"AnnotatedNote({self.note_id!r}, {size})"
+
+    def _repr_html_(self) -> str:
+        from conceptmap.export.html import note_frame
+        from conceptmap.export.paths import paths_of
+
+        return note_frame(self, path=paths_of(self.path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,10 +185,9 @@ class ConceptMapper:
 
     def _read(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[Reading]:
         """Everything that a note goes through before it becomes rows."""
-        for note_ids, texts in _batches(notes):
-            expands = [self._expander(text) for text in texts]
-            embeddings = self._embed(texts, for_tags=for_tags)
-            linked = [linker.link(texts, expands, embeddings) for linker in self.linkers]
+        for note_ids, texts, embeddings in self._encoded(notes, for_tags=for_tags):
+            contents = [content_words(text, self._expander(text)) for text in texts]
+            linked = [linker.link(texts, contents, embeddings) for linker in self.linkers]
             for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
                 parts = sections(text)
                 mentions = [outside_headings(found[i], parts) for found in linked]
@@ -189,6 +195,20 @@ class ConceptMapper:
                 contexts = dict(zip(spans, assess(text, spans, parts), strict=True))
                 tokens = None if embeddings is None else embeddings[i]
                 yield Reading(note_id, text, tokens, mentions, spans, contexts, parts)
+
+    def _encoded(
+        self, notes: pl.DataFrame, *, for_tags: bool
+    ) -> Iterator[tuple[list[str], list[str], list[TokenEmbeddings] | None]]:
+        """Batches with their embeddings; the next batch is encoded while this one is worked on."""
+        with ThreadPoolExecutor(1) as ahead:
+            waiting: list[tuple[list[str], list[str], Future[list[TokenEmbeddings] | None]]] = []
+            for note_ids, texts in _batches(notes):
+                waiting.append((note_ids, texts, ahead.submit(self._embed, texts, for_tags=for_tags)))
+                if len(waiting) == 2:
+                    first = waiting.pop(0)
+                    yield *first[:2], first[2].result()
+            for note_ids, texts, embeddings in waiting:
+                yield note_ids, texts, embeddings.result()
 
     def _embed(self, texts: Sequence[str], *, for_tags: bool) -> list[TokenEmbeddings] | None:
         if self.encoder is None:

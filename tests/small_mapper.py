@@ -1,4 +1,4 @@
-"""A small classification with headers, defaults and 7th characters, and mappers over it."""
+"""A mapper over an invented hierarchy of a dozen codes, by lexical evidence alone."""
 
 from __future__ import annotations
 
@@ -7,80 +7,49 @@ from functools import cache
 import polars as pl
 
 from conceptmap.building import build_index
-from conceptmap.encoders import TokenEncoder, load_encoder
+from conceptmap.encoders import TokenEncoder
+from conceptmap.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 from conceptmap.ontology import Ontology
 
 CONCEPTS = [
-    # node, kind, name, billable, parent
-    ("A", "chapter", "Invented chapter", False, None),
-    ("E11", "category", "Type 2 diabetes mellitus", False, "A"),
-    ("E11.2", "subcategory", "Type 2 diabetes mellitus with kidney complications", False, "E11"),
-    ("E11.22", "code", "Type 2 diabetes mellitus with diabetic chronic kidney disease", True, "E11.2"),
-    ("E11.9", "code", "Type 2 diabetes mellitus without complications", True, "E11"),
-    ("I10", "category", "Essential (primary) hypertension", True, "A"),
-    ("I50", "category", "Heart failure", False, "A"),
-    ("I50.2", "code", "Systolic heart failure", True, "I50"),
-    ("I50.9", "code", "Heart failure, unspecified", True, "I50"),
-    ("J18", "category", "Pneumonia, unspecified organism", False, "A"),
-    ("J18.9", "code", "Pneumonia, unspecified organism", True, "J18"),
-    ("R07", "category", "Pain in throat and chest", False, "A"),
-    ("R07.9", "code", "Chest pain, unspecified", True, "R07"),
-    ("R50.9", "category", "Fever, unspecified", True, "A"),
-    ("S72", "category", "Fracture of femur", False, "A"),
-    ("S72.9", "subcategory", "Unspecified fracture of femur", False, "S72"),
-    ("S72.9XXA", "code", "Unspecified fracture of femur, initial encounter", True, "S72.9"),
-    ("S72.9XXD", "code", "Unspecified fracture of femur, subsequent encounter", True, "S72.9"),
-    ("S72.9XXS", "code", "Unspecified fracture of femur, sequela", True, "S72.9"),
+    ("4", "chapter", "Metabolic diseases <E00-E89>", None, ()),
+    ("9", "chapter", "Diseases of the heart & vessels", None, ()),
+    ("18", "chapter", "Symptoms", None, ()),
+    ("E11", "category", "Type 2 diabetes mellitus", "4", ()),
+    ("I50", "category", "Heart failure", "9", ()),
+    ("R50", "category", "Fever of other and unknown origin", "18", ()),
+    ("E11.9", "code", "Type 2 diabetes mellitus without complications", "E11", ("type 2 diabetes",)),
+    ("E11.22", "code", "Type 2 diabetes mellitus with diabetic chronic kidney disease", "E11", ()),
+    ("I10", "code", "Essential hypertension", "9", ("hypertension", "high blood pressure")),
+    ("I50.9", "code", "Heart failure, unspecified", "I50", ("cardiac failure",)),
+    ("R50.9", "code", "Fever, unspecified", "R50", ("fever", "naïve fever")),
+    ("R51.9", "code", "Headache <script>alert(1)</script>", "18", ("headache",)),
 ]
-SYNONYMS = [
-    ("I10", "high blood pressure"),
-    ("J18.9", "lung infection"),
-    ("R07.9", "chest pain"),
-    ("I10", "hypertension"),
-]
+PHRASES = [term for *_, terms in CONCEPTS for term in terms]
 
 
 @cache
-def small_ontology() -> Ontology:
-    """The classification above."""
-    nodes = [node for node, *_ in CONCEPTS]
-    expanded = [len(node) == 8 for node in nodes]
-    concepts = pl.DataFrame(
-        {
-            "node": nodes,
-            "code": nodes,
-            "kind": [kind for _, kind, *_ in CONCEPTS],
-            "name": [name for _, _, name, *_ in CONCEPTS],
-            "active": [True] * len(nodes),
-            "billable": [billable for *_, billable, _ in CONCEPTS],
-            "expanded": expanded,
-        }
-    )
-    named = [
-        (node, node, name, "preferred")
-        for (node, _, name, *_), late in zip(CONCEPTS, expanded, strict=True)
-        if not late
-    ]
-    named += [(code, code, term, "synonym") for code, term in SYNONYMS]
+def ontology() -> Ontology:
+    """Chapters, categories and codes; one name tries to be markup."""
+    columns = ["node", "code", "kind", "name", "active", "billable"]
+    rows = [(code, code, kind, name, True, kind == "code") for code, kind, name, _, _ in CONCEPTS]
+    concepts = pl.DataFrame(rows, schema=columns, orient="row")
+    named = [(code, code, name, "preferred") for code, _, name, _, _ in CONCEPTS]
+    named += [(code, code, term, "synonym") for code, *_, terms in CONCEPTS for term in terms]
     terms = pl.DataFrame(named, schema=["node", "code", "term", "kind"], orient="row")
-    edges = [(parent, node) for node, *_, parent in CONCEPTS if parent is not None]
-    return Ontology("icd10", "2099", concepts, terms, pl.DataFrame(edges, schema=["parent", "child"], orient="row"))
+    links = [(above, code) for code, _, _, above, _ in CONCEPTS if above]
+    edges = pl.DataFrame(links, schema=["parent", "child"], orient="row")
+    return Ontology("test", "2099", concepts, terms, edges)
 
 
 @cache
-def embedded() -> TokenEncoder:
-    """The embedded encoder, loaded once."""
-    return load_encoder("embedded")
+def index(encoder: TokenEncoder | None = None) -> ConceptIndex:
+    """Its index, by default without vectors."""
+    return build_index(ontology(), encoder)
 
 
 @cache
-def lexical_mapper() -> ConceptMapper:
+def mapper() -> ConceptMapper:
     """Lexical evidence alone."""
-    return ConceptMapper.load(build_index(small_ontology(), None), encoder=None)
-
-
-@cache
-def full_mapper() -> ConceptMapper:
-    """Both kinds of evidence."""
-    return ConceptMapper.load(build_index(small_ontology(), embedded()), encoder=embedded())
+    return ConceptMapper.load(index(), encoder=None)

@@ -31,7 +31,7 @@ def read_table(
             frame = pl.read_parquet(path).with_columns(pl.exclude(pl.String).cast(pl.String))
         else:
             data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-            frame = pl.read_csv(io.BytesIO(data), infer_schema=False, missing_utf8_is_empty_string=False)
+            frame = pl.read_csv(io.BytesIO(data), infer_schema=False)
     except OSError as error:
         raise InputError(f"cannot read {path}", got=error.strerror, expected="a CSV or Parquet file") from None
     except pl.exceptions.PolarsError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib import resources
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import polars as pl
 from conceptmap.export.markup import NoteView, Top, hue, note_markup, shown, top_of
 from conceptmap.export.paths import PathOf
 
-__all__ = ["NoteCard", "NoteLike", "NoteView", "note_card", "page", "report", "summary"]
+__all__ = ["NoteCard", "NoteLike", "NoteView", "note_card", "note_frame", "page", "report", "summary"]
 
 
 class NoteLike(Protocol):
@@ -71,7 +72,7 @@ def note_card(note: NoteLike, *, path: PathOf, href: str) -> NoteCard:
 
 
 def report(notes: Iterable[NoteLike], *, path: PathOf, title: str = "Coded notes", facts: Sequence[str] = ()) -> str:
-    """A whole report in one string, for few notes; ``batch.run`` writes long ones page by page.
+    """A whole report in one string, for few notes; ``export.pages`` writes long ones page by page.
 
     Args:
         notes: annotated notes.
@@ -86,6 +87,15 @@ def report(notes: Iterable[NoteLike], *, path: PathOf, title: str = "Coded notes
         for at, view in enumerate(views, 1)
     )
     return page(title, summary(title, cards, facts=facts, index=len(cards) > 1) + body)
+
+
+def note_frame(note: NoteLike, *, path: PathOf) -> str:
+    """One note for a notebook: a page of its own in a frame without scripts, so that its style stays inside."""
+    body = note_markup(_view(note), path=path, anchor="n")
+    lines = sum(1 + len(line) // 70 for line in note.text.splitlines())
+    height = min(max(24, 2 * lines + 10, 5 * note.codes.height + 8), 48)
+    style = f"width:100%;height:{height}em;border:0"
+    return f'<iframe sandbox style="{style}" srcdoc="{escape(page(note.note_id, body))}"></iframe>'
 
 
 def neighbours(at: int, first: int, last: int | None) -> str:

@@ -21,6 +21,9 @@ from conceptmap.export.tagged_words import TaggedWord, WordConcept, tagged_words
 __all__ = ["Mention", "NoteView", "Top", "clusters", "hue", "note_markup", "shown", "top_of"]
 
 Row = Mapping[str, Any]
+MENTION_CONCEPTS = 5
+"""Concepts of a mention that its pop-up shows; the tables have all."""
+WORD_CONCEPTS = 3
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MENTION_IDS = re.compile(r"[\s;,|]+")
 
@@ -164,7 +167,8 @@ def _text_markup(
 
 
 def _word_markup(word: TaggedWord, path: PathOf) -> str:
-    entries = "".join(_concept_markup(concept, path, lead=at == 0) for at, concept in enumerate(word.concepts[:5]))
+    shown_concepts = enumerate(word.concepts[:WORD_CONCEPTS])
+    entries = "".join(_concept_markup(concept, path, lead=at == 0) for at, concept in shown_concepts)
     label = shown(word.text)
     return (
         f'<span class="w" tabindex="0">{label}<span class="pop"><b dir="auto">{label}</b>'
@@ -201,13 +205,15 @@ def _context_mark(row: Row) -> tuple[str, str]:
 
 def _explained(mention: Mention, path: PathOf) -> str:
     entries = []
+    ranked = [row for row in mention.ranked if row["code"] is not None]
     seen: tuple[tuple[str, str], ...] = ()
-    for at, row in enumerate(mention.ranked):
-        if row["code"] is not None:
-            concept = WordConcept(row["system"] or "", row["code"], row["name"] or "", row["score"] or 0.0)
-            steps = tuple(path(concept.system, concept.code))
-            entries.append(_concept_markup(concept, path, lead=at == 0, way=at == 0 or (at < 3 and steps != seen)))
-            seen = steps
+    for at, row in enumerate(ranked[:MENTION_CONCEPTS]):
+        concept = WordConcept(row["system"] or "", row["code"], row["name"] or "", row["score"] or 0.0)
+        steps = tuple(path(concept.system, concept.code))
+        entries.append(_concept_markup(concept, path, lead=at == 0, way=at == 0 or (at < 3 and steps != seen)))
+        seen = steps
+    if len(ranked) > MENTION_CONCEPTS:
+        entries.append(f'<span class="way">and {len(ranked) - MENTION_CONCEPTS} more</span>')
     return f'<b dir="auto">{shown(mention.best["text"])}</b>{_context_line(mention.best)}{"".join(entries)}'
 
 
@@ -254,7 +260,7 @@ def _codes_markup(note: NoteView, anchors: Mapping[str, str], path: PathOf) -> s
         _code_row(row, texts, anchors, path)
         for row in note.codes.sort("system", "rank", maintain_order=True).iter_rows(named=True)
     )
-    head = '<tr><th>Code<th>Name<th class="n">Score<th>Evidence</tr>'
+    head = '<tr><th>Code<th>Name<th class="n">Score</tr>'
     return f'<h3>Codes</h3><table class="codes"><thead>{head}</thead><tbody>{rows}</tbody></table>'
 
 
@@ -263,13 +269,14 @@ def _code_row(row: Row, texts: Mapping[str, str], anchors: Mapping[str, str], pa
     for mention_id in _MENTION_IDS.split(row["evidence"] or ""):
         if mention_id in anchors:
             links[anchors[mention_id], texts[mention_id]] = None
-    evidence = ", ".join(f'<a href="#{anchor}">{shown(text)}</a>' for anchor, text in links)
+    evidence = ", ".join(f'<a href="#{anchor}">{shown(" ".join(text.split()))}</a>' for anchor, text in links)
     top = top_of(row["system"] or "", row["code"], row["name"] or "", path)
     billable = ' <span class="no" title="a header: not valid for billing">not billable</span>'
     remark = f'<span class="remark">{shown(row["notes"])}</span>' if row["notes"] else ""
+    said = f'<span class="evidence">{evidence}</span>' if evidence else ""
     return (
         f'<tr style="--h:{hue(top)}"><td class="c"><span class="swatch"></span>{shown(row["code"])}</td>'
-        f"<td>{shown(row['name'] or '')}{billable if row['billable'] is False else ''}"
+        f"<td>{shown(row['name'] or '')}{billable if row['billable'] is False else ''}{said}"
         f"{way_markup(path(row['system'] or '', row['code'])[:1])}{remark}</td>"
-        f'<td class="n">{score_markup(row["score"] or 0.0)}</td><td>{evidence}</td></tr>'
+        f'<td class="n">{score_markup(row["score"] or 0.0)}</td></tr>'
     )
