@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Run", "Settings", "code_notes"]
 
 FORMATS = (*TABLE_FORMATS, "html")
-CHUNK_NOTES = 64
+CHUNK_NOTES = 128
 CHUNK_CHARS = 400_000
 TAGS_ASKED = 5
 TAGS_SHOWN = 3
