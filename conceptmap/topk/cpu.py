@@ -42,7 +42,8 @@ QUERIES_AT_ONCE = 1024
 TILE = 1 << 21
 """Scores held at once: 8 MiB of float32, which stays in the cache of the last level."""
 ROWS_AT_ONCE = 8192
-BLOCK_ELEMENTS = 1 << 22
+BLOCK_ELEMENTS = 1 << 20
+"""Elements of a block of rows, as float32: 4 MiB, converted in the cache and multiplied from there."""
 CELL = 16
 """Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
 SEED_CELL = 8
