@@ -60,6 +60,9 @@ class Settings:
         rollup: what the columns ``rollup_code`` and ``rollup_name`` of the annotations hold: see ``rollup.roll_up``;
             or the path of a text file that lists codes.
         spreadsheet_safe: neutralise cells of the CSV files that a spreadsheet would take for a formula.
+
+    Raises:
+        InputError: something that there is not.
     """
 
     include: tuple[str, ...] = ()
@@ -68,6 +71,13 @@ class Settings:
     formats: tuple[str, ...] = ("csv",)
     rollup: str | None = None
     spreadsheet_safe: bool = False
+
+    def __post_init__(self) -> None:
+        check_include(self.include)
+        if unknown := [name for name in self.formats if name not in FORMATS]:
+            raise InputError("unknown format", got=", ".join(unknown), expected=", ".join(FORMATS))
+        if self.candidates < 0:
+            raise InputError("how many candidates?", got=self.candidates, expected="0 or more")
 
 
 @dataclass(frozen=True)
@@ -163,10 +173,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _checked(settings: Settings, mapper: ConceptMapper) -> Rollup | None:
-    """Refuse what would fail for every note; find the targets of the roll-up."""
-    check_include(settings.include)
-    if unknown := [name for name in settings.formats if name not in FORMATS]:
-        raise InputError("unknown format", got=", ".join(unknown), expected=", ".join(FORMATS))
+    """Refuse what this mapper cannot do; find the targets of the roll-up."""
     if settings.tags and mapper.encoder is None:
         raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
     if settings.rollup is None:

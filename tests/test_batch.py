@@ -183,9 +183,7 @@ def test_rollup_fills_its_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        (Settings(formats=("csv", "xml")), InputError, "unknown format: got xml"),
         (Settings(tags=True), InputError, "tags need token vectors"),
-        (Settings(include=("everything",)), InputError, "include names what cannot be included"),
         (Settings(rollup="planet"), InputError, "no concept to roll up to: got 'planet'"),
         (Settings(rollup="missing.txt"), InputError, "cannot read codes from missing.txt"),
     ],
@@ -196,6 +194,19 @@ def test_settings_are_refused_before_anything_is_written(
     with pytest.raises(error, match=message):
         run(tmp_path, NOTES, settings)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"formats": ("csv", "xml")}, "unknown format: got xml"),
+        ({"include": ("everything",)}, "include names what cannot be included"),
+        ({"candidates": -1}, "how many candidates.*got -1"),
+    ],
+)
+def test_settings_that_there_are_not(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Settings(**asked)
 
 
 def test_a_listed_code_that_is_unknown_is_named(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(
         include=tuple(sorted(args.include)),
         tags=args.tags,
-        candidates=max(args.candidates, 0),
+        candidates=args.candidates,
         formats=args.format,
         rollup=args.rollup,
         spreadsheet_safe=args.spreadsheet_safe,
