@@ -1,0 +1,127 @@
+"""The reviewed vocabulary: every entry names a code of the release and can be told from what a stop term forbids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+import pytest
+
+from conceptmap import vocabulary
+from conceptmap.lexical import content_words
+from conceptmap.ontology import Ontology
+from conceptmap.readers import load_ontology
+from conceptmap.vocabulary import abbreviations, clinical_synonyms, stop_terms
+from conceptmap.words import words
+
+SYNONYMS = [tuple(row) for row in vocabulary._rows("synonyms_icd10cm.csv", "synonyms")]
+KINDS = {"adjective", "ambiguous", "clinical", "default", "eponym", "histology", "lay", "translation"}
+
+
+@cache
+def release() -> Ontology:
+    return load_ontology("icd10cm")
+
+
+@cache
+def billable() -> dict[str, bool]:
+    """Whether a code may be reported as it is, chapters and blocks left out."""
+    rows = release().concepts.select("node", "code", "billable").iter_rows()
+    return {code: bool(may) for node, code, may in rows if node == code}
+
+
+def some(found: Sequence[object]) -> Sequence[object]:
+    """Enough of them to see what is wrong."""
+    return found[:20]
+
+
+def test_every_code_is_in_the_release() -> None:
+    unknown = [(term, code) for term, code, _, _ in SYNONYMS if code not in billable()]
+    assert not some(unknown)
+
+
+def test_a_header_only_stands_where_characters_are_still_to_come() -> None:
+    """A code that is not billable needs a 7th character, or its reason says that it is a header."""
+    expanded = release().concepts.filter(release().concepts["expanded"])["code"].to_list()
+    bases = {code[:n] for code in expanded for n in range(3, len(code))}
+    headers = [
+        (term, code)
+        for term, code, _, reason in SYNONYMS
+        if not billable()[code] and code not in bases and "header" not in reason
+    ]
+    assert not some(headers)
+
+
+def test_no_entry_is_there_twice() -> None:
+    twice = [row for row, count in Counter((term, code) for term, code, _, _ in SYNONYMS).items() if count > 1]
+    assert not some(twice)
+
+
+def test_a_term_of_several_codes_says_so() -> None:
+    codes = Counter(term for term, _, _, _ in SYNONYMS)
+    unmarked = [
+        (term, code) for term, code, _, reason in SYNONYMS if codes[term] > 1 and not reason.startswith("ambiguous")
+    ]
+    assert not some(unmarked)
+
+
+def test_cells_are_filled_and_tidy() -> None:
+    untidy = [row for row in SYNONYMS if any(not cell or cell != " ".join(cell.split()) for cell in row)]
+    assert not some(untidy)
+    assert {kind for _, _, kind, _ in SYNONYMS} <= KINDS
+    assert not some([row for row in SYNONYMS if any(word != word.lower() for word in row[0].split() if word != "A")])
+
+
+def test_entries_are_sorted_by_code_and_term() -> None:
+    order = [(code, term) for term, code, _, _ in SYNONYMS]
+    assert order == sorted(order)
+
+
+def test_no_stop_term_is_a_synonym() -> None:
+    """Compared as the matcher compares them: a stop term would silence the entry."""
+    stopped = {tuple(sorted(content_words(term).form)) for term in stop_terms()}
+    silenced = [row for row in SYNONYMS if tuple(sorted(content_words(row[0]).form)) in stopped]
+    assert not some(silenced)
+
+
+@pytest.mark.parametrize(
+    ("term", "code"),
+    [
+        ("gonarthrosis", "M17.9"),
+        ("hydroureteronephrosis", "N13.30"),
+        ("renoureteral colic", "N23"),
+        ("lumbosciatica", "M54.40"),
+        ("loss of visual acuity", "H54.7"),
+        ("hives", "L50.9"),
+        ("lou gehrig's disease", "G12.21"),
+        ("alcoholism", "F10.20"),
+    ],
+)
+def test_everyday_names_have_their_code(term: str, code: str) -> None:
+    synonyms = clinical_synonyms("icd10cm")
+    assert synonyms is not None
+    assert synonyms.filter(synonyms["term"] == term).rows() == [(code, term, "clinical")]
+
+
+@pytest.mark.parametrize("word", ["mass", "lunar", "septic", "net", "asap", "eosinophilic", "nervous", "thinning"])
+def test_words_with_another_everyday_sense_are_no_synonyms(word: str) -> None:
+    assert word not in {term for term, _, _, _ in SYNONYMS}
+
+
+def test_long_forms_say_more_than_short_ones() -> None:
+    same = [(short, long) for short, long, _ in abbreviations() if words(short).form == words(long).form]
+    assert not same
+    assert len({(short, long) for short, long, _ in abbreviations()}) == len(abbreviations())
+
+
+def test_context_words_are_lower_case_words() -> None:
+    contexts = [row[2] for row in vocabulary._rows("abbreviations.csv", "abbreviations")]
+    assert not [context for context in contexts if context != context.lower()]
+    assert not [near for _, _, near in abbreviations() if not all(near)]
+
+
+def test_stop_terms_are_lower_case_and_there_once() -> None:
+    rows = vocabulary._rows("stop_terms.csv", "stop_terms")
+    assert not [term for term, _ in rows if term != term.lower()]
+    assert len(stop_terms()) == len(rows)
