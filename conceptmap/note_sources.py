@@ -208,7 +208,8 @@ def _csv_reader(file: BinaryIO) -> Iterator[list[str]]:
     except csv.Error as error:
         raise csv.Error(f"{error}, in the row that ends at line {reader.line_num}") from None
     finally:
-        text.detach()  # the file belongs to whoever opened it
+        with contextlib.suppress(ValueError):  # closed before this generator, when a pass is given up
+            text.detach()  # the file belongs to whoever opened it
 
 
 def _open_csv(name: str, reopen: Opener) -> RowSource:

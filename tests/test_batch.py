@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from small_mapper import PHRASES, mapper
 from conceptmap import batch
 from conceptmap.batch import Run, Settings, code_notes
 from conceptmap.errors import InputError, ModelError, OutOfSpaceError, UnknownCodeError
+from conceptmap.export import tables
+from conceptmap.export.pages import ReportFiles
 from conceptmap.frames import ANNOTATIONS, CODES
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.notes import read_notes
@@ -250,3 +254,23 @@ def test_offsets_count_code_points_in_five_hundred_random_notes(tmp_path: Path) 
         assert text == row["text"]
         assert text == text.strip()
         assert text
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "html"])
+def test_a_full_disk_says_so_and_leaves_nothing(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise full
+
+    targets = {
+        "csv": (tables, "csv_bytes"),
+        "jsonl": (tables, "jsonl_bytes"),
+        "parquet": (Path, "write_bytes"),
+        "html": (ReportFiles, "finish"),
+    }
+    source = read_notes(write_notes(tmp_path, NOTES))
+    monkeypatch.setattr(*targets[suffix], refuse)
+    with pytest.raises(OutOfSpaceError, match="no space left"):
+        code_notes(source, mapper(), tmp_path / "out", Settings(formats=(suffix,)))
+    assert list((tmp_path / "out").iterdir()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -56,7 +58,9 @@ class TableFiles:
         if "jsonl" in self._open:
             self._open["jsonl"].write(jsonl_bytes(frame))
         if self._parts is not None:
-            frame.write_parquet(self._parts / f"{self._n_parts:08}.parquet")
+            buffer = io.BytesIO()  # Polars itself would not say that the disk is full
+            frame.write_parquet(buffer)
+            (self._parts / f"{self._n_parts:08}.parquet").write_bytes(buffer.getvalue())
         self._n_parts += 1
         self.rows += frame.height
 
@@ -68,6 +72,12 @@ class TableFiles:
             self._join_parts(self._parts)
 
     def _join_parts(self, parts: Path) -> None:
-        whole = pl.scan_parquet(sorted(parts.glob("*.parquet")))
-        whole.sink_parquet(self._folder / f"{self._name}.parquet", row_group_size=1 << 17, maintain_order=True)
+        files = sorted(parts.glob("*.parquet"))
+        target = self._folder / f"{self._name}.parquet"
+        try:
+            pl.scan_parquet(files).sink_parquet(target, row_group_size=1 << 17, maintain_order=True)
+        except pl.exceptions.PolarsError as error:
+            if shutil.disk_usage(parts).free < sum(file.stat().st_size for file in files):
+                raise OSError(errno.ENOSPC, "no space left") from error
+            raise
         shutil.rmtree(parts)
