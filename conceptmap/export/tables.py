@@ -32,18 +32,19 @@ class TableFiles:
         self, folder: Path, name: str, schema: pl.Schema, *, formats: Sequence[str], spreadsheet_safe: bool = False
     ) -> None:
         self.rows = 0
-        self._folder, self._name, self._schema, self._safe = folder, name, schema, spreadsheet_safe
-        self._stack = ExitStack()
+        self._folder, self._name, self._safe = folder, name, spreadsheet_safe
         self._open: dict[str, BinaryIO] = {}
         self._parts: Path | None = None
         self._n_parts = 0
-        for suffix in formats:
-            if suffix == "parquet":
-                self._parts = folder / f".{name}.parts"
-                self._parts.mkdir()
-            elif suffix in TABLE_FORMATS:
-                self._open[suffix] = self._stack.enter_context((folder / f"{name}.{suffix}").open("xb"))
-        self.write(pl.DataFrame(schema=schema))
+        with ExitStack() as stack:
+            for suffix in formats:
+                if suffix == "parquet":
+                    self._parts = folder / f".{name}.parts"
+                    self._parts.mkdir()
+                elif suffix in TABLE_FORMATS:
+                    self._open[suffix] = stack.enter_context((folder / f"{name}.{suffix}").open("xb"))
+            self.write(pl.DataFrame(schema=schema))
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> TableFiles:
         return self
