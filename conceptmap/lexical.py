@@ -258,12 +258,11 @@ class TermMatcher:
         short = {(key - _number(form)) & _MASK for key, form in zip(keys, forms, strict=True)}
         return np.array(sorted(short), dtype=np.uint64)
 
-    def find_near(self, text: str) -> list[tuple[int, int]]:
-        """Windows of ``text`` that would be a wording with one more word of little meaning ("disease", "chronic").
+    def find_near(self, content: Content) -> list[tuple[int, int]]:
+        """Windows that would be a wording with one more word of little meaning ("disease", "chronic").
 
         They are worth asking the vectors about, and nothing more.
         """
-        content = content_words(text)
         if not content.form or not len(self._near_keys):
             return []
         window = _Windows.of(content, list(range(len(content.form))))
@@ -280,14 +279,14 @@ class TermMatcher:
         """Quality of each entry."""
         return self.lexicon["quality"].to_list()
 
-    def find(self, text: str, expand: Callable[[Words], Mapping[int, Sequence[str]]] | None = None) -> list[Hit]:
+    def find(self, text: str, content: Content | None = None) -> list[Hit]:
         """All windows of ``text`` that are a wording of some concept, overlapping ones included.
 
         Args:
             text: a note or any other text.
-            expand: given the words, the positions of abbreviations and the forms of their long forms.
+            content: its content words, when already known (with its abbreviations expanded, for one).
         """
-        content = content_words(text, expand)
+        content = content_words(text) if content is None else content
         if not content.form:
             return []
         hits: dict[tuple[int, int], Hit] = {}

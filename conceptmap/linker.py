@@ -13,7 +13,7 @@ from conceptmap.building import with_lexicon
 from conceptmap.codebook import CodeBook
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.index import ConceptIndex
-from conceptmap.lexical import LEXICON, TermMatcher
+from conceptmap.lexical import LEXICON, Content, TermMatcher
 from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
 from conceptmap.spans import pool
 from conceptmap.topk import TopK
@@ -23,7 +23,7 @@ __all__ = ["Expand", "Linker"]
 
 Expand = Callable[[Words], Mapping[int, Sequence[str]]]
 
-NEAREST = 10
+NEAREST = 5
 ACCEPT = 0.72
 """Cosine from which vectors make a mention of a window that is almost a term."""
 
@@ -59,27 +59,27 @@ class Linker:
         starts = np.searchsorted(self.index.row_concept[order], np.arange(self.index.concepts.height + 1))
         return order, starts
 
-    def lexical(self, text: str, expand: Expand | None = None) -> list[Mention]:
+    def lexical(self, text: str, content: Content | None = None) -> list[Mention]:
         """Mentions found by the index's own terms."""
-        return lexical_mentions(self.matcher.find(text, expand), self.matcher, self.book)
+        return lexical_mentions(self.matcher.find(text, content), self.matcher, self.book)
 
     def link(
         self,
         texts: Sequence[str],
-        expands: Sequence[Expand | None],
+        contents: Sequence[Content],
         embeddings: Sequence[TokenEmbeddings] | None,
     ) -> list[list[Mention]]:
         """Mentions of every text, in reading order.
 
         Args:
             texts: the notes.
-            expands: for each what expands its abbreviations.
+            contents: their content words, abbreviations expanded.
             embeddings: their tokens; None for lexical evidence alone.
         """
-        found = [self.lexical(text, expand) for text, expand in zip(texts, expands, strict=True)]
+        found = [self.lexical(text, content) for text, content in zip(texts, contents, strict=True)]
         if embeddings is None or not self.index.dim:
             return found
-        windows = [self._open(text, mentions) for text, mentions in zip(texts, found, strict=True)]
+        windows = [self._open(content, mentions) for content, mentions in zip(contents, found, strict=True)]
         asked = [
             [(m.start_char, m.end_char) for m in mentions] + open_
             for mentions, open_ in zip(found, windows, strict=True)
@@ -139,11 +139,11 @@ class Linker:
             out.append(with_vectors(mention, scores[usable].tolist(), concepts, mine))
         return out
 
-    def _open(self, text: str, taken: Sequence[Mention]) -> list[tuple[int, int]]:
+    def _open(self, content: Content, taken: Sequence[Mention]) -> list[tuple[int, int]]:
         """Windows between the mentions that are almost a term."""
         return [
             (start, end)
-            for start, end in self.matcher.find_near(text)
+            for start, end in self.matcher.find_near(content)
             if all(end <= m.start_char or m.end_char <= start for m in taken)
         ]
 

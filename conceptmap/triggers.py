@@ -21,7 +21,9 @@ from conceptmap.errors import InputError
 
 __all__ = ["Hit", "Tokens", "Trigger", "find_triggers", "tokens", "triggers"]
 
-CATEGORIES: Final = frozenset({"negated", "possible", "probable", "historical", "hypothetical", "family", "other", "any"})
+CATEGORIES: Final = frozenset(
+    {"negated", "possible", "probable", "historical", "hypothetical", "family", "other", "any"}
+)
 DIRECTIONS: Final = frozenset({"forward", "backward", "both", "stop", "pseudo"})
 REACHES: Final = frozenset({"", "list", "noun", "phrase", "next", "all"})
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?|[^\w\s]|_+")

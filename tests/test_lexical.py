@@ -160,7 +160,7 @@ def test_the_notes_own_definition_beats_the_list_and_context_is_checked() -> Non
 def test_an_expanded_abbreviation_matches_as_a_whole() -> None:
     matcher = matcher_of({"1": "chronic lung disease", "2": "lung disease"})
     text = "severe CLD"
-    hits = matcher.find(text, lambda found: {1: ("chronic", "lung", "disease")})
+    hits = matcher.find(text, content_words(text, lambda found: {1: ("chronic", "lung", "disease")}))
     assert [(text[h.start_char : h.end_char], matcher.concept[h.entries[0]]) for h in hits] == [("CLD", 1)]
 
 
