@@ -1,7 +1,7 @@
 """The reviewed vocabulary of the package: clinical synonyms, abbreviations and stop terms, each entry with its reason.
 
-Classification titles are not what clinicians write ("Essential (primary) hypertension"), so these tables carry much of the
-recall of the lexical evidence. They are data files in ``conceptmap/data``, written chapter by chapter from coding
+Classification titles are not what clinicians write ("Essential (primary) hypertension"), so these tables carry much of
+the recall of the lexical evidence. They are data files in ``conceptmap/data``, written chapter by chapter from coding
 knowledge and read on first use.
 """
 
@@ -41,8 +41,8 @@ def clinical_synonyms(system: str) -> pl.DataFrame | None:
         system: prefix of a code system, such as ``icd10cm``.
 
     Returns:
-        Columns code, term and kind, a row per term. The kind is always "clinical"; what sort of wording each is (default
-        of the bare word, lay word, adjective, eponym, ...) stays in the data file, for its reviewers.
+        Columns code, term and kind, a row per term. The kind is always "clinical"; what sort of wording each is
+        (default of the bare word, lay word, adjective, eponym, ...) stays in the data file, for its reviewers.
 
     Raises:
         InputError: the data file is damaged: other columns, an empty cell, or one term twice for one code.

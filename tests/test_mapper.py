@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from coded_mapper import embedded, full_mapper, lexical_mapper, small_ontology
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_mapper import embedded, full_mapper, lexical_mapper, small_ontology
 
 from conceptmap.building import build_index
 from conceptmap.errors import IndexMismatchError, InputError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,4 +68,4 @@ def test_words_are_in_order_and_hold_no_white_space(text: str) -> None:
     for start, end in spans:
         assert text[start:end]
         assert not any(c.isspace() for c in text[start:end])
-    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
