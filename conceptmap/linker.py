@@ -23,7 +23,7 @@ __all__ = ["Expand", "Linker"]
 
 Expand = Callable[[Words], Mapping[int, Sequence[str]]]
 
-NEAREST = 5
+NEAREST = 10
 ACCEPT = 0.72
 """Cosine from which vectors make a mention of a window that is almost a term."""
 
