@@ -1,21 +1,22 @@
 """Exact top-k on the CPU: a product block by block, a running threshold, and a certificate.
 
-Why the answer is exact. Write s for the true cosine of a query and a row, p for the product's approximation of it, and
-e for a bound with |p - s| <= e (below). Let L be the k-th largest p among rows of different groups seen so far. At
-least k groups then have s >= L - e, hence a final float32 score of at least fl(L - e), rounding being monotone. A row
-with p < L - 2e - u has s < L - e - u and, u being more than a float32 step below 1, a final score strictly below
-those k: it can neither be in the answer nor tie with it. The same argument inside a group drops a row whose p lies more
-than 2e + u below its group's best. All other rows are kept, and are rescored from the stored values in float64. L only
-rises as blocks are read, so one reading suffices, and no row is ever dropped on a guess.
+Why the answer is exact. Write s for the true cosine of a query and a row, p for the product's approximation of it,
+and e + r|p| for a bound on |p - s| (below). Let L be the k-th largest p among rows of different groups seen so far.
+At least k groups then have s >= L - e - r|L|, hence a final score of at least that, rounded to float32. With the
+margin m = (2e + 2r|L| + u) / (1 - r), a row with p < L - m has s < p + e + r(|L| + m) < L - e - r|L| - u and, u being
+more than a float32 step below 1, a final score strictly below those k: it can neither be in the answer nor tie with
+it. The same argument inside a group drops a row whose p lies more than m below its group's best. All other rows are
+kept, and are rescored from the stored values in float64. L only rises as blocks are read, so one reading suffices,
+and no row is ever dropped on a guess.
 
-Why |p - s| <= e. Both vectors are unit vectors, rounded element by element: to float32 with a relative error of at most
-3 * 2**-24, then perhaps to bfloat16 with one of at most 2**-8. Rounding the two so by d moves their product by at most
-2d + d**2 (Cauchy-Schwarz). A sum of n rounded products and additions in float32, in any order, fused or not, errs by
-at most g(2n) times the sum of the absolute products, with g(m) = m 2**-24 / (1 - m 2**-24) (Higham, Accuracy and
-Stability of Numerical Algorithms, 2nd ed., section 3.1; g(n) when products are fused or exact), and that sum is at most
-the product of the norms. A bfloat16 product is itself rounded once more, by at most 2**-8 of its size. Elements below
-float32's normal range add at most dim * 2**-125. Every rescored pair is checked against the bound, so that a product
-that does not keep it ends in an error, not in a wrong answer.
+Why |p - s| <= e + r|p|. Both vectors are unit vectors, rounded element by element: to float32 with a relative error
+of at most 3 * 2**-24, then perhaps to bfloat16 with one of at most 2**-8 (for a query the error is measured).
+Rounding them by c and d moves their product by at most c + d + cd (Cauchy-Schwarz). A sum of n rounded products and
+additions in float32, in any order, fused or not, errs by at most g(2n) times the sum of the absolute products, with
+g(m) = m 2**-24 / (1 - m 2**-24) (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1; g(n)
+when products are fused or exact), and that sum is at most the product of the norms. Elements below float32's normal
+range add at most dim * 2**-125. A bfloat16 product is itself rounded once more: r = 2**-8, else 0. Every rescored
+pair is checked against the bound, so that a product that does not keep it ends in an error, not in a wrong answer.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Request:
         queries: *Shape:* (n, dim) float32.
         norms: *Shape:* (n,) float64.
         unit: the transposed unit queries. *Shape:* (dim, n), of the first pass's type.
-        error: bound on the product's error for each query. *Shape:* (n,) float32.
+        error: bound on the product's error for each query, e above. *Shape:* (n,) float32.
+        relative: r above.
         k: answers wanted, no more than there are groups or rows.
         groups: *Shape:* (n_rows,) int64, or None.
         allowed: rows that may answer, ascending, or None for all. *Shape:* (n_allowed,) int64.
@@ -72,6 +74,7 @@ class Request:
     norms: torch.Tensor
     unit: torch.Tensor
     error: torch.Tensor
+    relative: float
     k: int
     groups: torch.Tensor | None
     allowed: torch.Tensor | None
@@ -98,10 +101,7 @@ def topk(
     with _full_precision():
         for start in range(0, len(asked), QUERIES_AT_ONCE):
             part = slice(start, start + QUERIES_AT_ONCE)
-            unit = (asked[part].to(torch.float64) / norms[part, None]).to(torch.float32)
-            unit = unit.T.to(prepared.product).contiguous()
-            error = torch.full((unit.shape[1],), product_error(prepared.dim, prepared.product))
-            request = Request(asked[part], norms[part], unit, error, min(k, n_answers), group_of, allowed)
+            request = _request(asked[part], norms[part], min(k, n_answers), prepared.product, (group_of, allowed))
             answer, found = _search(request, prepared)
             place, rank = ranked(answer, found, request.k, None)
             query = answer.query.numpy()[place]
@@ -156,31 +156,58 @@ def _check(
         raise InputError("groups must not be negative", got=int(groups.min()))
 
 
-def product_error(dim: int, dtype: torch.dtype) -> float:
-    """Bound on the error of a product of unit vectors, see above.
+def _request(
+    queries: torch.Tensor,
+    norms: torch.Tensor,
+    k: int,
+    product: torch.dtype,
+    rows: tuple[torch.Tensor | None, torch.Tensor | None],
+) -> Request:
+    unit = (queries.to(torch.float64) / norms[:, None]).to(torch.float32)
+    low = unit.to(product)
+    moved = torch.linalg.vector_norm(unit.to(torch.float64) - low.to(torch.float64), dim=1)
+    error = product_error(queries.shape[1], product, moved).to(torch.float32)
+    relative = 0.0 if product == torch.float32 else 2.0**-8
+    return Request(queries, norms, low.T.contiguous(), error, relative, k, *rows)
 
-    >>> product_error(384, torch.float32) < 5e-5, product_error(384, torch.bfloat16) < 0.013
-    (True, True)
+
+def product_error(dim: int, product: torch.dtype, moved: torch.Tensor) -> torch.Tensor:
+    """Bound e on the error of a product of unit vectors, see above.
+
+    Args:
+        dim: width of the vectors.
+        product: type of the product.
+        moved: how far rounding from float32 to this type moved each unit query. *Shape:* (n,).
+
+    >>> [product_error(384, dtype, torch.zeros(1)).item() < bound for dtype, bound in
+    ...  ((torch.float32, 3e-5), (torch.bfloat16, 5e-3))]
+    [True, True]
     """
-    unit32, unit = 2.0**-24, 2.0**-8
-    low = dtype == torch.bfloat16
-    rounding = 3 * unit32 * (1 + unit) + unit if low else 3 * unit32
+    unit32, low = 2.0**-24, product == torch.bfloat16
+    row = 3 * unit32 + (2.0**-8 * (1 + 3 * unit32) if low else 0.0)
+    query = 3 * unit32 + moved * (1 + 2.0**-20)
+    inputs = row + query + row * query
     terms = (2 * dim if low else dim) * unit32
-    inputs = 2 * rounding + rounding**2
-    summed = (1 + inputs) * terms / (1 - terms)
-    output = unit * (1 + inputs + summed) if low else 0.0
-    return (inputs + summed + output) * (1 + 2.0**-20) + dim * 2.0**-125
+    return (inputs + (1 + inputs) * terms / (1 - terms)) * (1 + 2.0**-20) + dim * 2.0**-125
+
+
+def _margin(request: Request, level: torch.Tensor, query: torch.Tensor | None = None) -> torch.Tensor:
+    """How far below a level an approximation may lie and still belong to the answer: m above, infinite levels as 0."""
+    error = request.error if query is None else request.error[query]
+    size = torch.where(torch.isinf(level), 0.0, level.abs())
+    return (2 * error + 2 * request.relative * size + STEP) / (1 - request.relative)
 
 
 def _search(request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
     """The answer's pairs and their final scores, after one reading of the rows."""
-    n, margin = len(request.queries), 2 * request.error + STEP
+    n = len(request.queries)
     threshold = torch.full((n,), -torch.inf)
     pool, fresh = join([]), list[Pool]()
     for at, tile in _products(request, prepared):
         rows = torch.arange(at.start, at.stop) if isinstance(at, slice) else at
         if bool(torch.isinf(threshold).any()):
-            threshold = torch.maximum(threshold, _kth_best(tile[: len(rows)], rows, request) - margin)
+            level = _kth_best(tile[: len(rows)], rows, request)
+            threshold = torch.maximum(threshold, level - _margin(request, level))
         fresh.append(_reaching(tile, threshold, rows))
         if sum(map(len, fresh)) > 2 * n * request.k:
             pool, threshold = _narrow(join([pool, *fresh]), threshold, request)
@@ -238,11 +265,12 @@ def _reaching(tile: torch.Tensor, threshold: torch.Tensor, rows: torch.Tensor) -
 
 def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> tuple[Pool, torch.Tensor]:
     """Drop what the pairs found since then rule out, and raise the threshold (see the proof above)."""
-    margin = 2 * request.error + STEP
     heads = pool
     if request.groups is not None and len(pool):
-        pool, heads = best_of_groups(pool, request.groups, margin)
-    threshold = torch.maximum(threshold, kth_of_each(heads, len(threshold), request.k) - margin)
+        best, heads = best_of_groups(pool, request.groups)
+        pool = pool.at(pool.approx >= best - _margin(request, best, pool.query))
+    level = kth_of_each(heads, len(threshold), request.k)
+    threshold = torch.maximum(threshold, level - _margin(request, level))
     return pool.at(pool.approx >= threshold[pool.query]), threshold
 
 
@@ -251,11 +279,11 @@ def _settle(
 ) -> tuple[Pool, torch.Tensor, torch.Tensor]:
     """Rescore all pairs and keep the k best of each query: their pool, final scores, and the threshold they set.
 
-    A row seen later must reach the k-th final score a, so that its approximation is at least a - e: a higher threshold
-    than the approximations alone can prove.
+    A row seen later must reach the k-th final score a, so that its approximation p has p + e + r|p| >= a: half the
+    margin below a is enough.
     """
     scores = cosines(request.queries, request.norms, prepared.stored, prepared.norms, pairs=(pool.query, pool.row))
-    excess = (scores - pool.approx).abs() - request.error[pool.query]
+    excess = (scores - pool.approx).abs() - request.error[pool.query] - request.relative * pool.approx.abs()
     if len(pool) and float(excess.max()) > STEP:
         raise ConceptMapError(
             "the matrix product of this machine errs by more than its proved bound",
@@ -264,5 +292,5 @@ def _settle(
         )
     place = torch.from_numpy(ranked(pool, scores, request.k, request.groups)[0])
     best, final = pool.at(place), scores[place]
-    kth = kth_of_each(Pool(best.query, best.row, final), len(threshold), request.k)
-    return best, final, torch.maximum(threshold, kth - request.error - STEP)
+    level = kth_of_each(Pool(best.query, best.row, final), len(threshold), request.k)
+    return best, final, torch.maximum(threshold, level - _margin(request, level) / 2 - STEP)

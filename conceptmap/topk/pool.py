@@ -42,19 +42,20 @@ def join(pools: Sequence[Pool]) -> Pool:
     return Pool(*(torch.cat(parts) for parts in zip(*((p.query, p.row, p.approx) for p in pools), strict=True)))
 
 
-def best_of_groups(pool: Pool, groups: torch.Tensor, margin: torch.Tensor) -> tuple[Pool, Pool]:
-    """The pairs that may be the best of their group, and for each query and group its best approximation.
+def best_of_groups(pool: Pool, groups: torch.Tensor) -> tuple[torch.Tensor, Pool]:
+    """The best approximation of every query and group.
 
     Args:
-        pool: any pairs.
+        pool: at least one pair.
         groups: *Shape:* (n_rows,) int64.
-        margin: how far below its group's best a pair may lie, by query. *Shape:* (n_queries,).
+
+    Returns:
+        For every pair the best of its query and group, *Shape:* (n_pairs,); and one pair for each query and group.
     """
     names, member = torch.unique(pool.query * (int(groups.max()) + 1) + groups[pool.row], return_inverse=True)
     best = torch.full((len(names),), -torch.inf).scatter_reduce_(0, member, pool.approx, "amax")
     query = torch.empty(len(names), dtype=torch.int64).scatter_(0, member, pool.query)
-    kept = pool.at(pool.approx >= best[member] - margin[pool.query])
-    return kept, Pool(query, query, best)
+    return best[member], Pool(query, query, best)
 
 
 def kth_of_each(pool: Pool, n: int, k: int) -> torch.Tensor:
