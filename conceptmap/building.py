@@ -53,11 +53,11 @@ def build_index(
         centre: subtract the mean concept vector from the concept side.
         dtype: type of the stored rows.
         facts: recorded in the manifest.
-        progress: called with the tokens done and their total.
+        progress: called with the terms encoded and their total.
     """
     if synonyms is not None and synonyms.height:
         ontology = ontology.with_terms(synonyms)
-    encode = None if encoder is None else lambda terms: encoder.terms(terms, progress)
+    encode = None if encoder is None else encoder.terms
     index = ConceptIndex.build(
         ontology,
         encode,
@@ -66,6 +66,7 @@ def build_index(
         dtype=dtype,
         centre=centre,
         facts=facts,
+        progress=progress,
     )
     return with_lexicon(_with_wordings(index, ontology))
 
@@ -119,9 +120,10 @@ def _rows_only(words: ConceptIndex, encoder: TokenEncoder, progress: Progress | 
     ontology = replace(words.ontology(), terms=with_rows)
     return ConceptIndex.build(
         ontology,
-        lambda terms: encoder.terms(terms, progress),
+        encoder.terms,
         encoder_name=encoder.name,
         revision=encoder.revision,
+        progress=progress,
     )
 
 

@@ -125,7 +125,7 @@ class Linker:
                 if not norm or not len(rows):
                     row.append(0.0)
                     continue
-                products = self.index.vectors[rows].astype(np.float32) @ vector
+                products = self.index.values(rows) @ vector
                 row.append(float((products / (self.index.norms[rows] * norm)).max()))
             out.append(row)
         return out

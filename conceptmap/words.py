@@ -107,7 +107,7 @@ def words(text: str) -> Words:
     for match in _WORD.finditer(text):
         left, right = match.span()
         between = _gap(text[last:left]) if last else 2
-        if between == 2 and form and len(form[-1]) == 1 and text[last:left] in (". ", "."):
+        if between == 2 and form and len(form[-1]) == 1 and form[-1].isalpha() and text[last:left] in (". ", "."):
             between = 0  # an initial, as in "E. coli"
         start.append(left)
         end.append(right)

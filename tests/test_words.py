@@ -56,6 +56,10 @@ def test_an_initial_does_not_end_a_clause() -> None:
     assert words("due to E. coli").gap == [2, 0, 0, 0]
 
 
+def test_the_number_of_a_list_item_is_no_initial() -> None:
+    assert words("2. CKD stage 3b").gap == [2, 2, 0, 0]
+
+
 def test_a_capital_a_is_a_type_and_a_small_one_an_article() -> None:
     assert words("hepatitis A in a child").form == ["hepatitis", "type a", "in", "a", "child"]
 
