@@ -318,6 +318,16 @@ def _check_fit(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
             f"expected vectors of width {index.dim}, got {encoder.dim}: was the index built with another encoder?",
             then=f"it was built with {index.manifest.encoder}; build it again with {encoder.name}",
         )
+    built = index.manifest
+    if encoder is None or not index.dim or built.encoder in ("given", "custom"):
+        return
+    if (built.encoder, built.revision) != (encoder.name, encoder.revision):
+        raise IndexMismatchError(
+            f"the index of {built.system} was built with another encoder",
+            got=f"{encoder.name} {encoder.revision[:12]}",
+            expected=f"{built.encoder} {built.revision[:12]}",
+            then="give that one as the encoder, or build the index again",
+        )
 
 
 def _batches(notes: pl.DataFrame) -> Iterator[tuple[list[str], list[str]]]:

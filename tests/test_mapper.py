@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from coded_mapper import embedded, full_mapper, lexical_mapper, small_ontology
@@ -168,6 +170,13 @@ def test_an_index_of_another_width_is_refused() -> None:
     narrow = type(index).from_vectors(["I10"], index.vectors[:1, :8], small_ontology())  # type: ignore[index]
     with pytest.raises(IndexMismatchError, match="expected vectors of width 8, got 384"):
         ConceptMapper.load(narrow, encoder=embedded())
+
+
+def test_an_index_of_another_encoder_is_refused() -> None:
+    index = build_index(small_ontology(), embedded())
+    other = replace(index, manifest=replace(index.manifest, encoder="other", revision="1"))
+    with pytest.raises(IndexMismatchError, match=r"built with another encoder: got .* expected other 1"):
+        ConceptMapper.load(other, encoder=embedded())
 
 
 def test_notes_without_their_columns_are_refused() -> None:

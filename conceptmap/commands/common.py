@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
-    from conceptmap.manifest import Manifest
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes import BadNote
     from conceptmap.ontology import Ontology
@@ -105,22 +104,9 @@ def load_mapper(args: argparse.Namespace) -> tuple[ConceptMapper, float]:
 
     encoder = encoder_of(args)
     sources = [_source(name) for name in args.ontology]
-    with progress_bar("building the index", unit="token") as progress:
+    with progress_bar("building the index", unit="term") as progress:
         mapper = ConceptMapper.load(*sources, encoder=encoder, device=args.device, dtype=args.dtype, progress=progress)
-    if encoder is not None:
-        for index in mapper.indexes:
-            _check_encoder(index.manifest, encoder)
     return mapper, time.perf_counter() - began
-
-
-def _check_encoder(built: Manifest, encoder: TokenEncoder) -> None:
-    if built.dim and built.encoder and (built.encoder, built.revision) != (encoder.name, encoder.revision):
-        raise IndexMismatchError(
-            f"the index of {built.system} was built with another encoder",
-            got=f"{encoder.name} {encoder.revision[:12]}",
-            expected=f"{built.encoder} {built.revision[:12]}",
-            then="give that one with --encoder, or build the index again",
-        )
 
 
 def _source(name: str) -> str:
