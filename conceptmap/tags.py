@@ -20,7 +20,7 @@ from conceptmap.words import FUNCTION_WORDS, words
 
 __all__ = ["Tag", "tag_tokens"]
 
-ABSTAIN_BELOW = 0.5
+ABSTAIN_BELOW = 0.6
 NEIGHBOUR_WEIGHT = 0.5
 
 
