@@ -20,6 +20,9 @@ from conceptmap.encoders.windows import Window, batches, cut
 
 __all__ = ["EncodeTerms", "Forward", "Progress", "TokenEncoder", "TokenModel", "encode_notes", "run_model"]
 
+LEAST_BATCH = 256
+"""Tokens; smaller batches do not keep a core busy."""
+
 Forward = Callable[[list[NDArray[np.int64]]], NDArray[np.float32]]
 """Model inputs, special tokens included, to their last hidden states, one sequence after the other: (total, dim)."""
 
@@ -145,7 +148,7 @@ def run_model(
         store: gets the positions of a batch's inputs and their packed vectors, from several threads.
         progress: called from the calling thread with the tokens done and their total.
     """
-    from conceptmap.encoders.parallel import each
+    from conceptmap.encoders.parallel import each, side_by_side
 
     lengths = np.array([len(ids) for ids in inputs], dtype=np.int64)
 
@@ -154,7 +157,9 @@ def run_model(
         return int(lengths[batch].sum())
 
     done, total = 0, int(lengths.sum())
-    for tokens in each(work, list(batches(lengths, model.batch_tokens)), threads=model.threads):
+    threads = side_by_side(model.threads)
+    budget = min(model.batch_tokens, max(LEAST_BATCH, -(-total // threads)))  # a little work is shared as well
+    for tokens in each(work, list(batches(lengths, budget)), threads=threads):
         done += tokens
         if progress is not None:
             progress(done, total)

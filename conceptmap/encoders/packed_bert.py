@@ -21,6 +21,8 @@ from conceptmap.encoders.encoder import Forward
 
 __all__ = ["packed_bert"]
 
+SHORT = 16
+
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
@@ -118,19 +120,34 @@ def _hidden(bert: _Bert, inputs: list[NDArray[np.int64]]) -> Tensor:
 
 
 def _attention(qkv: Tensor, groups: list[tuple[int, int]], heads: int) -> Tensor:
-    """Attend within each sequence.
+    """Attend within each sequence, in float32: many small products, for which half precision has no fast path on a CPU.
 
     Args:
         qkv: queries, keys and values side by side. *Shape:* (total, 3 * dim).
         groups: runs of (length, count) of equally long sequences, in order.
         heads: number of attention heads.
+
+    Returns:
+        *Shape:* (total, dim), in the type of `qkv`.
     """
     out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
     at = 0
     for length, count in groups:
         stop = at + length * count
-        query, key, value = qkv[at:stop].view(count, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        parts = qkv[at:stop].float().view(count, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = _short(parts) if length <= SHORT else functional.scaled_dot_product_attention(*parts)
         out[at:stop].view(count, length, heads, -1).copy_(mixed.transpose(1, 2))
         at = stop
     return out
+
+
+def _short(parts: Tensor) -> Tensor:
+    """Attention of short sequences as two batched products, quicker there than the kernel for long ones.
+
+    Args:
+        parts: queries, keys, values. *Shape:* (3, count, heads, length, width).
+    """
+    _, count, heads, length, width = parts.shape
+    query, key, value = parts.reshape(3, count * heads, length, width)
+    weights = torch.bmm(query, key.transpose(1, 2)).mul_(width**-0.5).softmax(dim=-1)
+    return torch.bmm(weights, value).view(count, heads, length, width)

@@ -12,13 +12,18 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["each"]
+__all__ = ["each", "side_by_side"]
 
 Job = TypeVar("Job")
 MOST = 16
 
 
-def each(work: Callable[[Job], int], jobs: Sequence[Job], *, threads: int = 0) -> Iterator[int]:
+def side_by_side(threads: int = 0) -> int:
+    """How many jobs to run at a time: what was asked for, or (0) one on each of torch's threads, at most 16."""
+    return threads or min(torch.get_num_threads(), MOST)
+
+
+def each(work: Callable[[Job], int], jobs: Sequence[Job], *, threads: int) -> Iterator[int]:
     """Do `work` on every job and yield its results as they come.
 
     A single job, or ``threads=1``, runs in the calling thread with all of torch's threads. Otherwise the jobs share
@@ -27,15 +32,15 @@ def each(work: Callable[[Job], int], jobs: Sequence[Job], *, threads: int = 0) -
     Args:
         work: called once for each job.
         jobs: longest first, so that the threads end together.
-        threads: jobs at a time; 0 for one on each of torch's threads, at most 16.
+        threads: jobs at a time.
     """
-    available = torch.get_num_threads()
-    side_by_side = min(threads or min(available, MOST), len(jobs))
-    if side_by_side <= 1:
+    threads = min(threads, len(jobs))
+    if threads <= 1:
         yield from map(work, jobs)
         return
-    share = max(1, available // side_by_side)
-    pool = ThreadPoolExecutor(side_by_side, initializer=torch.set_num_threads, initargs=(share,))
+    available = torch.get_num_threads()
+    share = max(1, available // threads)
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(share,))
     try:
         for done in as_completed([pool.submit(work, job) for job in jobs]):
             yield done.result()

@@ -28,6 +28,8 @@ __all__ = ["fetch", "load_folder"]
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
 _NOT_FILES = ["onnx/*", "openvino/*"]
+
+
 def fetch(name: str, revision: str | None = None) -> Path:
     """The folder of a hub model, fetched once and then taken from the hub's own cache.
 
