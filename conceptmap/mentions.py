@@ -17,6 +17,8 @@ __all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
 
 MOST_CANDIDATES = 10
 LOOSE_PENALTY = 0.1
+NEAR_COSINE = 0.5
+"""Concepts further away than this are no alternatives: the neighbours of a bare abbreviation are noise."""
 NEAR_ENOUGH = 0.06
 """A header gives way to its default even when that was hit by a shortened wording."""
 _STRENGTH = {3: 1.0, 2: 0.95, 1: 0.8}
@@ -100,7 +102,7 @@ def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[i
     merged += [
         Candidate(concept, score, vector_strength(score), "vector")
         for concept, score in near.items()
-        if concept not in known
+        if concept not in known and score >= NEAR_COSINE
     ]
     return replace(mention, candidates=tuple(merged[:MOST_CANDIDATES]))
 

@@ -21,6 +21,7 @@ class WordConcept:
     code: str
     name: str
     score: float
+    rank: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,20 @@ def tagged_words(text: str, tags: pl.DataFrame) -> list[TaggedWord]:
     spans = [match.span() for match in _WORD.finditer(text)]
     starts = [start for start, _ in spans]
     found: list[dict[tuple[str, str], WordConcept]] = [{} for _ in spans]
-    columns = ("start_char", "end_char", "system", "code", "name", "score")
-    for start, end, system, code, name, score in tags.drop_nulls("code").select(columns).iter_rows():
+    columns = ("start_char", "end_char", "rank", "system", "code", "name", "score")
+    for start, end, rank, system, code, name, score in tags.drop_nulls("code").select(columns).iter_rows():
         first = max(bisect_right(starts, start) - 1, 0)
         for at in range(first, len(spans)):
             if spans[at][0] >= end:
                 break
             best = found[at].get((system, code))
-            if spans[at][1] > start and (best is None or score > best.score):
-                found[at][system, code] = WordConcept(system, code, name, score)
+            if spans[at][1] > start and (best is None or (rank, -score) < (best.rank, -best.score)):
+                found[at][system, code] = WordConcept(system, code, name, score, rank)
     return [
         TaggedWord(start, end, text[start:end], tuple(sorted(concepts.values(), key=_best_first)))
         for (start, end), concepts in zip(spans, found, strict=True)
     ]
 
 
-def _best_first(concept: WordConcept) -> tuple[float, str, str]:
-    return -concept.score, concept.system, concept.code
+def _best_first(concept: WordConcept) -> tuple[int, float, str, str]:
+    return concept.rank, -concept.score, concept.system, concept.code
