@@ -13,7 +13,8 @@ from conceptmap.building import with_lexicon
 from conceptmap.codebook import CodeBook
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.index import ConceptIndex
-from conceptmap.lexical import LEXICON, Content, TermMatcher
+from conceptmap.lexical import LEXICON, Content
+from conceptmap.matcher import TermMatcher
 from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
 from conceptmap.spans import pool
 from conceptmap.topk import TopK
@@ -59,9 +60,9 @@ class Linker:
         starts = np.searchsorted(self.index.row_concept[order], np.arange(self.index.concepts.height + 1))
         return order, starts
 
-    def lexical(self, text: str, content: Content | None = None) -> list[Mention]:
-        """Mentions found by the index's own terms."""
-        return lexical_mentions(self.matcher.find(text, content), self.matcher, self.book)
+    def lexical(self, texts: Sequence[str], contents: Sequence[Content]) -> list[list[Mention]]:
+        """Mentions of every text found by the index's own terms."""
+        return [lexical_mentions(hits, self.matcher, self.book) for hits in self.matcher.find_all(texts, contents)]
 
     def link(
         self,
@@ -76,10 +77,10 @@ class Linker:
             contents: their content words, abbreviations expanded.
             embeddings: their tokens; None for lexical evidence alone.
         """
-        found = [self.lexical(text, content) for text, content in zip(texts, contents, strict=True)]
+        found = self.lexical(texts, contents)
         if embeddings is None or not self.index.dim:
             return found
-        windows = [self._open(content, mentions) for content, mentions in zip(contents, found, strict=True)]
+        windows = self._open(contents, found)
         asked = [
             [(m.start_char, m.end_char) for m in mentions] + open_
             for mentions, open_ in zip(found, windows, strict=True)
@@ -139,12 +140,15 @@ class Linker:
             out.append(with_vectors(mention, scores[usable].tolist(), concepts, mine))
         return out
 
-    def _open(self, content: Content, taken: Sequence[Mention]) -> list[tuple[int, int]]:
-        """Windows between the mentions that are almost a term."""
+    def _open(self, contents: Sequence[Content], found: Sequence[Sequence[Mention]]) -> list[list[tuple[int, int]]]:
+        """Windows of every text between its mentions that are almost a term."""
         return [
-            (start, end)
-            for start, end in self.matcher.find_near(content)
-            if all(end <= m.start_char or m.end_char <= start for m in taken)
+            [
+                (start, end)
+                for start, end in windows
+                if all(end <= m.start_char or m.end_char <= start for m in mentions)
+            ]
+            for windows, mentions in zip(self.matcher.find_near(contents), found, strict=True)
         ]
 
     def _accepted(self, windows: Sequence[tuple[int, int]], near: TopK, offset: int) -> list[Mention]:

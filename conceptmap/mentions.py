@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conceptmap.codebook import CodeBook
-from conceptmap.lexical import Hit, TermMatcher
+from conceptmap.matcher import Hit, TermMatcher
 
 __all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
 

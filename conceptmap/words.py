@@ -99,21 +99,17 @@ def words(text: str) -> Words:
     >>> words("Haemorrhagic strokes, 2").form
     ['hemorrhagic', 'stroke', '2']
     """
-    start: list[int] = []
-    end: list[int] = []
-    form: list[str] = []
-    gap: list[int] = []
-    last = 0
-    for match in _WORD.finditer(text):
-        left, right = match.span()
-        between = _gap(text[last:left]) if last else 2
-        if between == 2 and form and len(form[-1]) == 1 and form[-1].isalpha() and text[last:left] in (". ", "."):
-            between = 0  # an initial, as in "E. coli"
-        start.append(left)
-        end.append(right)
-        form.append("type a" if match.group() == "A" and between == 0 else normal_form(match.group()))
-        gap.append(between)
-        last = right
+    spans = [match.span() for match in _WORD.finditer(text)]
+    start, end = [left for left, _ in spans], [right for _, right in spans]
+    written = [text[left:right] for left, right in spans]
+    between = [text[left:right] for left, right in zip(end, start[1:], strict=False)]
+    form, gap = list(map(normal_form, written)), [2, *map(_gap, between)][: len(spans)]
+    for i, blank in enumerate(between, 1):
+        if blank in (". ", ".") and len(form[i - 1]) == 1 and form[i - 1].isalpha():
+            gap[i] = 0  # an initial, as in "E. coli"
+    for i, word in enumerate(written):
+        if word == "A" and gap[i] == 0:
+            form[i] = "type a"
     return Words(start, end, form, gap)
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from oracles_lexical import naive_windows
 
 from conceptmap.abbreviations import Abbreviation, ShortForms, definitions
-from conceptmap.lexical import TermMatcher, build_lexicon, content_words
+from conceptmap.lexical import build_lexicon, content_words
+from conceptmap.matcher import TermMatcher
 from conceptmap.variants import variants
 
 TERMS = {
