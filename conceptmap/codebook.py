@@ -121,6 +121,10 @@ class CodeBook:
         """Whether ``ancestor`` is a proper ancestor of ``concept``."""
         return ancestor in self.ancestors(concept)
 
+    def is_manifestation(self, concept: int) -> bool:
+        """Whether the code is for "diseases classified elsewhere" and never stands alone (guideline I.A.13)."""
+        return "classified elsewhere" in self.names[concept] and "not elsewhere" not in self.names[concept]
+
     def default(self, concept: int) -> int:
         """The code that a coder writes down for ``concept`` when nothing more is said.
 

@@ -1,7 +1,8 @@
 """Mentions: spans of a note with ranked concepts, made of lexical hits and of vector evidence.
 
 Of overlapping lexical hits the longest wins (most content words, then the stricter match); a hit nested in the winner
-is not a mention of its own: "renal failure" inside "acute renal failure" is what the longer term already says.
+is not a mention of its own: "renal failure" inside "acute renal failure" is what the longer term already says. What it
+names stays at a lower rank of the winner.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ NEAR_COSINE = 0.5
 """Concepts further away than this are no alternatives: the neighbours of a bare abbreviation are noise."""
 NEAR_ENOUGH = 0.06
 """A header gives way to its default even when that was hit by a shortened wording."""
+NESTED = 0.6
+"""Share of their strength that the concepts of a nested hit keep at the lower ranks of the mention that holds it."""
 _STRENGTH = {3: 1.0, 2: 0.95, 1: 0.8}
 
 
@@ -60,15 +63,37 @@ class Mention:
 def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:
     """Resolve overlapping hits into mentions, in reading order."""
     chosen: list[Hit] = []
+    lost: list[tuple[Hit, Hit]] = []  # with what it lost to
     for hit in sorted(hits, key=lambda h: (-h.n_words, h.loose, h.start_char - h.end_char, h.start_char)):
-        if all(hit.end_char <= other.start_char or other.end_char <= hit.start_char for other in chosen):
+        winner = next((w for w in chosen if hit.start_char < w.end_char and w.start_char < hit.end_char), None)
+        if winner is None:
             chosen.append(hit)
-    chosen.sort(key=lambda hit: hit.start_char)
-    return [Mention(hit.start_char, hit.end_char, _candidates(hit, matcher, book)) for hit in chosen]
+        elif winner.start_char <= hit.start_char and hit.end_char <= winner.end_char:
+            lost.append((winner, hit))
+    return [
+        Mention(hit.start_char, hit.end_char, _with_nested(hit, [h for w, h in lost if w is hit], matcher, book))
+        for hit in sorted(chosen, key=lambda hit: hit.start_char)
+    ]
+
+
+def _with_nested(hit: Hit, nested: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> tuple[Candidate, ...]:
+    own = _candidates(hit, matcher, book)
+    known = {candidate.concept for candidate in own}
+    below: dict[int, Candidate] = {}
+    for inner in nested:
+        share = inner.n_words / hit.n_words  # of the words: its root is the cosine between the bags
+        for c in _candidates(inner, matcher, book)[:2]:
+            lower = Candidate(c.concept, math.sqrt(share), NESTED * share * c.strength, "lexical")
+            if c.concept not in known and (c.concept not in below or below[c.concept].strength < lower.strength):
+                below[c.concept] = lower
+    return (*own, *sorted(below.values(), key=lambda c: (-c.strength, c.concept)))[:MOST_CANDIDATES]
 
 
 def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candidate, ...]:
-    """Concepts whose wording was hit. A header gives way to the code below it that says the same."""
+    """Concepts whose wording was hit. A header gives way to the code below it that says the same.
+
+    A manifestation "in diseases classified elsewhere" says more than its wording, so that others go before it.
+    """
     best: dict[int, float] = {}
     for entry in hit.entries:
         strength = _STRENGTH[matcher.quality[entry]] - (LOOSE_PENALTY if hit.loose else 0.0)
@@ -80,7 +105,8 @@ def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candida
         if below is not None and best[below] >= best[header] - NEAR_ENOUGH:
             best[below] = max(best[below], best[header])
             ranked.remove(header)
-    ranked.sort(key=lambda concept: -best[concept])
+    if len(ranked) > 1:
+        ranked.sort(key=lambda concept: (book.is_manifestation(concept), -best[concept]))
     return tuple(Candidate(c, 1.0, best[c], "lexical") for c in ranked[:MOST_CANDIDATES])
 
 
