@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from conceptmap.errors import InputError
 
-__all__ = ["SYSTEMS", "System", "check_code", "curie", "is_sctid", "parse_curie", "system_of"]
+__all__ = [
+    "SYSTEMS",
+    "VERHOEFF_PERMUTED",
+    "VERHOEFF_PRODUCT",
+    "System",
+    "check_code",
+    "curie",
+    "is_sctid",
+    "parse_curie",
+    "system_of",
+]
 
 
 @dataclass(frozen=True)
@@ -177,7 +187,8 @@ def _times(a: int, b: int) -> int:
     return 5 + (a - b) % 5 if b < 5 else (a - b) % 5
 
 
-_PRODUCT = tuple(tuple(_times(a, b) for b in range(10)) for a in range(10))
+VERHOEFF_PRODUCT = tuple(tuple(_times(a, b) for b in range(10)) for a in range(10))
+"""What two digits make together."""
 
 
 def _permutations() -> tuple[tuple[int, ...], ...]:
@@ -187,7 +198,8 @@ def _permutations() -> tuple[tuple[int, ...], ...]:
     return tuple(rows)
 
 
-_PERMUTED = _permutations()
+VERHOEFF_PERMUTED = _permutations()
+"""What a digit counts as at each position from the right, which repeat after eight."""
 
 
 def is_sctid(text: str) -> bool:
@@ -200,5 +212,5 @@ def is_sctid(text: str) -> bool:
         return False
     check = 0
     for position, digit in enumerate(reversed(text)):
-        check = _PRODUCT[check][_PERMUTED[position % 8][int(digit)]]
+        check = VERHOEFF_PRODUCT[check][VERHOEFF_PERMUTED[position % 8][int(digit)]]
     return check == 0

@@ -27,6 +27,7 @@ import polars as pl
 from conceptmap.concepts import SYSTEMS, check_code
 from conceptmap.dag import Dag
 from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.rowkeys import NumberedRows
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -92,8 +93,26 @@ class Ontology:
     @cached_property
     def dag(self) -> Dag:
         """The edges over rows of ``concepts``."""
-        parents, children = (self.rows_of(self.edges[side]).to_numpy() for side in ("parent", "child"))
-        return Dag(self.concepts.height, parents, children)
+        parents, children = (self.rows_of(self.edges[side]) for side in ("parent", "child"))
+        for side, rows in (("parent", parents), ("child", children)):
+            if rows.null_count():
+                _none(self.edges[side].filter(rows.is_null()), f"edges have a {side} that is no concept")
+        return Dag(self.concepts.height, parents.to_numpy(), children.to_numpy())
+
+    @cached_property
+    def dag_with_history(self) -> Dag:
+        """The edges, and over each inactive concept that has none those that replaced it: see :meth:`current`."""
+        dag = self.dag
+        if "replaced_by" not in self.concepts.columns:
+            return dag
+        active = self.concepts["active"].to_numpy()
+        bare = ~active & (np.diff(dag.up.starts) == 0) & (np.diff(dag.down.starts) == 0)
+        heirs = self.concepts.select("replaced_by", child=pl.int_range(pl.len())).filter(pl.Series(bare))
+        heirs = heirs.explode("replaced_by").drop_nulls()
+        heirs = heirs.with_columns(parent=self.rows_of(heirs["replaced_by"])).drop_nulls()
+        parents, children = heirs["parent"].to_numpy(), heirs["child"].to_numpy()
+        parents, children = parents[active[parents]], children[active[parents]]
+        return Dag(dag.n_nodes, np.concatenate((dag.parents, parents)), np.concatenate((dag.children, children)))
 
     @cached_property
     def _codes(self) -> dict[str, list[str]]:
@@ -111,12 +130,20 @@ class Ontology:
     def rows_of(self, nodes: pl.Series) -> pl.Series:
         """Returns the rows of nodes in ``concepts``, null where there is none.
 
-        A few are looked up one by one; many are joined, since a million look-ups wait for the memory half a second.
+        A few are looked up one by one, many at once: a million single look-ups wait for the memory half a second.
         """
-        if len(nodes) * 20 < self.concepts.height:
+        if 0 < len(nodes) * 20 < self.concepts.height:
             return pl.Series(map(self.positions.get, nodes.to_list()), dtype=pl.Int64)
+        if self._numbered is not None:
+            rows = self._numbered.rows_of(nodes)
+            found = pl.Series(rows)
+            return found if rows.min(initial=0) >= 0 else found.set(found < 0, None)
         known = pl.DataFrame({"node": self.concepts["node"], "row": np.arange(self.concepts.height)})
         return nodes.to_frame("node").join(known, on="node", how="left", maintain_order="left")["row"]
+
+    @cached_property
+    def _numbered(self) -> NumberedRows | None:
+        return NumberedRows.of(self.concepts["node"])
 
     def node(self, code: str, kind: str | None = None) -> str:
         """Returns the node of a code: of that kind, else the one whose node is the code itself.
@@ -314,12 +341,12 @@ def _check_nodes(ontology: Ontology) -> None:
         concepts.filter(pl.col("node").is_duplicated())["node"].unique(maintain_order=True),
         "nodes stand on several rows of concepts",
     )
-    known = concepts.select("node")
-    for side in ("parent", "child"):
-        lost = ontology.edges.join(known, left_on=side, right_on="node", how="anti", nulls_equal=False)
-        _none(lost[side], f"edges have a {side} that is no concept")
-    _none(ontology.terms.join(known, on="node", how="anti")["node"], "terms belong to no concept")
-    _none(ontology.edges.filter(ontology.edges.is_duplicated())["child"], "edges stand on several rows")
+    dag = ontology.dag
+    lost = ontology.rows_of(ontology.terms["node"]).is_null()
+    _none(ontology.terms["node"].filter(lost), "terms belong to no concept")
+    edges = pl.Series(dag.parents * dag.n_nodes + dag.children)
+    if edges.n_unique() < len(edges):
+        _none(ontology.edges["child"].filter(edges.is_duplicated()), "edges stand on several rows")
 
 
 def _none(wrong: pl.Series, what: str) -> None:

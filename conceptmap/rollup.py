@@ -7,6 +7,7 @@ positions go down the hierarchy level by level as sparse matrix products.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -31,13 +32,15 @@ def roll_up(codes: Sequence[str], ontology: Ontology, *, to: str | Iterable[str]
 
     This is how codes of every depth become comparable: count notes by chapter, group diagnoses by block, or bring
     SNOMED CT findings to a list of concepts of your own. Mind that a code may reach several targets; counting them
-    all counts it more than once.
+    all counts it more than once. An inactive code stands for the concepts that replaced it, where the release names
+    them; :meth:`Ontology.current <conceptmap.ontology.Ontology.current>` says which.
 
     Args:
         codes: codes or nodes. *Shape:* (n_codes,).
         ontology: the release that the codes are from.
         to: a kind (``chapter``, ``block``, ``category``), a semantic tag (``disorder``), ``depth:N`` (N edges below
-            a root), or the target codes themselves.
+            a root), or the target codes themselves. Only active concepts are targets, save those given by code that
+            nothing replaced.
 
     Returns:
         Nodes, one set per code, in the order of the codes.
@@ -48,9 +51,8 @@ def roll_up(codes: Sequence[str], ontology: Ontology, *, to: str | Iterable[str]
     """
     if isinstance(codes, str):
         raise InputError("one code instead of a sequence", got=repr(codes), expected=f"[{codes!r}]")
-    wanted, back = _distinct(_positions(codes, ontology), ontology.dag.n_nodes)
-    sets = _as_sets(_nearest(ontology.dag, wanted, _targets(ontology, to)), ontology.nodes)
-    found: list[frozenset[str]] = sets[back].tolist()
+    rows, which = _nearest(_positions(codes, ontology), ontology, to)
+    found: list[frozenset[str]] = _as_sets(rows, ontology.nodes)[which].tolist()
     return found
 
 
@@ -65,13 +67,23 @@ def roll_up_frame(
         to: as in :func:`roll_up`.
         explode: gives each target of a code a row of its own. Otherwise several are joined with ``|`` in one row.
     """
-    codes = frame["code"].drop_nulls().unique(maintain_order=True)
-    pairs = _pairs(codes, ontology, to).with_columns(_code_and_name(ontology))
-    pairs = pairs.select("code", "rollup_code", "rollup_name")
-    if not explode:
-        pairs = pairs.group_by("code", maintain_order=True).agg(pl.all().str.join("|"))
-    kept = frame.drop("rollup_code", "rollup_name", strict=False)
-    return kept.join(pairs, on="code", how="left", maintain_order="left_right")
+    coded = frame["code"].is_not_null()
+    rows, which = _nearest(_positions(frame["code"].drop_nulls(), ontology), ontology, to)
+    rows.sort_indices()
+    columns = {"rollup_code": "code", "rollup_name": "name"}
+    listed = pl.DataFrame({"set": _row_of_each(rows)}).with_columns(
+        *(ontology.concepts[old].gather(rows.indices).alias(new) for new, old in columns.items())
+    )
+    together = pl.all() if explode else pl.all().str.join("|")
+    sets = listed.group_by("set", maintain_order=True).agg(together)
+    place = np.full(rows.shape[0] + 1, -1, dtype=np.int64)  # of a set in ``sets``, -1 for the empty one and no code
+    place[sets["set"].to_numpy()] = np.arange(sets.height)
+    at = np.full(frame.height, -1, dtype=np.int64)
+    at[coded.to_numpy()] = place[which]
+    found = pl.Series(at)
+    rolled = sets.select(pl.col(columns).gather(found.set(found < 0, None)))
+    kept = frame.drop("rollup_code", "rollup_name", strict=False).with_columns(rolled.get_columns())
+    return kept.explode(*columns) if explode else kept
 
 
 def roll_up_scores(
@@ -180,14 +192,23 @@ def _distinct(positions: Ints, n_nodes: int) -> tuple[Ints, Ints]:
 
 def _targets(ontology: Ontology, to: str | Iterable[str]) -> Flags:
     concepts = ontology.concepts
+    active = concepts["active"].to_numpy()
     if not isinstance(to, str):
         marked = np.zeros(concepts.height, dtype=np.bool_)
-        marked[_positions(list(to), ontology)] = True
+        given = _positions(list(to), ontology)
+        marked[given] = True
+        if not active[given].all():
+            old = given[_replaced(ontology)[given]]
+            marked[old] = False
+            marked[ontology.dag_with_history.up.of_many(old)] = True
     elif to.startswith("depth:") and to[6:].isdigit():
-        marked = ontology.dag.depths == int(to[6:])
+        marked = (ontology.dag.depths == int(to[6:])) & active
     else:
-        columns = [name for name in ("kind", "semantic_tag") if name in concepts.columns]
-        marked = concepts.select(pl.any_horizontal(pl.col(columns) == to).fill_null(value=False)).to_series().to_numpy()
+        named = pl.col("kind") == to
+        if "semantic_tag" in concepts.columns:
+            tag = pl.col("semantic_tag")
+            named |= (tag == to) | tag.str.contains(f"(^|; ){re.escape(to)}(; |$)")  # the UMLS gives several
+        marked = concepts.select(named.fill_null(value=False)).to_series().to_numpy() & active
     if not marked.any():
         raise InputError("no concept to roll up to", got=repr(to), expected=_choices(ontology))
     return marked
@@ -195,19 +216,21 @@ def _targets(ontology: Ontology, to: str | Iterable[str]) -> Flags:
 
 def _choices(ontology: Ontology) -> str:
     columns = [name for name in ("kind", "semantic_tag") if name in ontology.concepts.columns]
-    counts = [ontology.concepts[name].drop_nulls().value_counts(sort=True)[name].head(8) for name in columns]
-    names = [name for column in counts for name in column]
-    return f"codes, depth:N, or one of {', '.join(names)}"
+    names = [pl.Series(name, ontology.concepts[name].drop_nulls().str.split("; ").explode()) for name in columns]
+    common = [name for column in names for name in column.value_counts(sort=True)[column.name].head(8)]
+    return f"codes, depth:N, or one of {', '.join(common)}"
 
 
 def _pairs(codes: pl.Series, ontology: Ontology, to: str | Iterable[str] | None) -> pl.DataFrame:
     """``code, node``: the codes with each of their targets, or with everything above and themselves."""
-    wanted, back = _distinct(_positions(codes, ontology), ontology.dag.n_nodes)
+    positions = _positions(codes, ontology)
     if to is None:
-        reached = _marks_above(ontology.dag, wanted, np.ones(ontology.dag.n_nodes, dtype=np.bool_))
+        dag = _dag_of(positions, ontology)
+        marked = np.ones(dag.n_nodes, dtype=np.bool_) if dag is ontology.dag else ~_replaced(ontology)
+        rows = _marks_above(dag, positions, marked)
     else:
-        reached = _nearest(ontology.dag, wanted, _targets(ontology, to))
-    rows = reached[back]
+        distinct, which = _nearest(positions, ontology, to)
+        rows = distinct[which]
     rows.sort_indices()
     repeated = _row_of_each(rows)
     nodes = ontology.concepts["node"].gather(rows.indices)
@@ -242,13 +265,58 @@ def _as_sets(rows: sparse.csr_array, nodes: Sequence[str]) -> NDArray[np.object_
 # -- sets going down the hierarchy ------------------------------------------------------------------------------------
 
 
-def _nearest(dag: Dag, wanted: Ints, targets: Flags) -> sparse.csr_array:
-    """The nearest targets of each wanted position. *Shape:* (n_wanted, n_nodes)."""
-    first = _marks_above(dag, wanted, targets, stop=True)
+def _dag_of(positions: Ints, ontology: Ontology) -> Dag:
+    """The hierarchy, with what replaced inactive concepts if any is asked for."""
+    return ontology.dag if ontology.concepts["active"].to_numpy()[positions].all() else ontology.dag_with_history
+
+
+def _replaced(ontology: Ontology) -> Flags:
+    """Which concepts have given way to others. *Shape:* (n_nodes,)."""
+    before, after = (np.diff(dag.up.starts) for dag in (ontology.dag, ontology.dag_with_history))
+    return np.asarray(before != after)
+
+
+def _nearest(positions: Ints, ontology: Ontology, to: str | Iterable[str]) -> tuple[sparse.csr_array, Ints]:
+    """Sets of nearest targets, and which of them is each position's. *Shapes:* (n_sets, n_nodes), (n_positions,).
+
+    Most concepts share their set with the only parent that they have, and most others with yet others, so that far
+    fewer sets have to be worked out than there are concepts.
+    """
+    dag, targets = _dag_of(positions, ontology), _targets(ontology, to)
+    heads = _heads(dag, targets)
+    wanted, back = _distinct(heads[positions], dag.n_nodes)
+    first, which = _different(_marks_above(dag, wanted, targets, heads=heads))
+    return _lowest(dag, first), which[back]
+
+
+def _heads(dag: Dag, ends: Flags) -> Ints:
+    """For each node the highest that it has the same ends above as, going up while there is one parent and no end."""
+    single = (np.diff(dag.up.starts) == 1) & ~ends
+    heads = np.arange(dag.n_nodes)
+    heads[single] = dag.up.flat[dag.up.starts[:-1][single]]
+    while not np.array_equal(further := heads[heads], heads):
+        heads = further
+    return heads
+
+
+def _different(rows: sparse.csr_array) -> tuple[sparse.csr_array, Ints]:
+    """The different rows, and which of them each row is.
+
+    Rows are compared by the sum, in 64 bits, of random numbers that stand for their columns: among a million different
+    rows two agree by chance in one of thirty million cases.
+    """
+    numbers = np.random.default_rng(0).integers(0, 2**64 - 1, rows.shape[1], dtype=np.uint64, endpoint=True)
+    sums = np.zeros(len(rows.indices) + 1, dtype=np.uint64)
+    np.cumsum(numbers[rows.indices], out=sums[1:])
+    _, first, which = np.unique(sums[rows.indptr[1:]] - sums[rows.indptr[:-1]], return_index=True, return_inverse=True)
+    return rows[first], which
+
+
+def _lowest(dag: Dag, first: sparse.csr_array) -> sparse.csr_array:
+    """The same sets without those that lie above others of their set, first met on different paths."""
     several = np.flatnonzero(np.diff(first.indptr) > 1)
     if not len(several):
         return first
-    # Of the targets first met on different paths one may lie above another: that one goes.
     rows = first[several]
     met = np.unique(rows.indices)
     among = np.zeros(dag.n_nodes, dtype=np.bool_)
@@ -256,26 +324,28 @@ def _nearest(dag: Dag, wanted: Ints, targets: Flags) -> sparse.csr_array:
     above = _without_self(_marks_above(dag, met, among), met)
     local, above = (_flags(m.indptr, np.searchsorted(met, m.indices), len(met)) for m in (rows, above))
     lowest = (local > local @ above).tocsr()
-    alone = np.setdiff1d(np.arange(len(wanted)), several, assume_unique=True)
+    alone = np.setdiff1d(np.arange(first.shape[0]), several, assume_unique=True)
     order = np.argsort(np.concatenate((alone, several)), kind="stable")
     lowest = _flags(lowest.indptr, met[lowest.indices], dag.n_nodes)
     return sparse.vstack((first[alone], lowest), format="csr")[order]
 
 
-def _marks_above(dag: Dag, wanted: Ints, marked: Flags, *, stop: bool = False) -> sparse.csr_array:
-    """The marked positions at and above each wanted one; with ``stop``, none above a marked one on the same path.
+def _marks_above(dag: Dag, wanted: Ints, marked: Flags, *, heads: Ints | None = None) -> sparse.csr_array:
+    """The marked positions at and above each wanted one; with ``heads``, none above a marked one on the same path.
 
     The set of a node is the union of its parents' sets, and itself if marked: one sparse product for each level.
+    With ``heads`` only these take part, and each stands for the nodes that it heads.
     """
-    ends = marked if stop else np.zeros(dag.n_nodes, dtype=np.bool_)
-    order = dag.by_level[_at_and_above(dag, wanted, ends)[dag.by_level]]
+    ends = np.zeros(dag.n_nodes, dtype=np.bool_) if heads is None else marked
+    heads = np.arange(dag.n_nodes) if heads is None else heads
+    order = dag.by_level[_at_and_above(dag, wanted, ends, heads)[dag.by_level]]
     place = np.full(dag.n_nodes, -1, dtype=np.int64)
     place[order] = np.arange(len(order))
     indptr, indices = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int32)
     for nodes in np.split(order, np.flatnonzero(np.diff(dag.levels[order])) + 1):
         links = dag.up.starts[nodes + 1] - dag.up.starts[nodes]
         links[ends[nodes]] = 0
-        parents = place[dag.up.of_many(nodes[links > 0])]
+        parents = place[heads[dag.up.of_many(nodes[links > 0])]]
         sets = _flags(_starts(links), parents, len(indptr) - 1) @ _flags(indptr, indices, dag.n_nodes)
         own = marked[nodes]
         indices = np.concatenate((indices, np.insert(sets.indices, sets.indptr[1:][own], nodes[own])))
@@ -283,14 +353,14 @@ def _marks_above(dag: Dag, wanted: Ints, marked: Flags, *, stop: bool = False) -
     return _flags(indptr, indices, dag.n_nodes)[place[wanted]]
 
 
-def _at_and_above(dag: Dag, wanted: Ints, ends: Flags) -> Flags:
-    """The wanted positions and all above them, walking on from none of the ends. *Shape:* (n_nodes,)."""
+def _at_and_above(dag: Dag, wanted: Ints, ends: Flags, heads: Ints) -> Flags:
+    """The wanted positions and all heads above them, walking on from none of the ends. *Shape:* (n_nodes,)."""
     seen = np.zeros(dag.n_nodes, dtype=np.bool_)
     front = wanted
     while len(front):
         seen[front] = True
         reached = np.zeros(dag.n_nodes, dtype=np.bool_)
-        reached[dag.up.of_many(front[~ends[front]])] = True
+        reached[heads[dag.up.of_many(front[~ends[front]])]] = True
         front = np.flatnonzero(reached & ~seen)
     return seen
 

@@ -100,6 +100,41 @@ def test_many_codes_take_the_same_way_as_few(small: Ontology) -> None:
     ]
 
 
+def replaced(small: Ontology, heirs: dict[str, list[str]]) -> Ontology:
+    """The ontology with further, inactive concepts and what replaced them."""
+    old = pl.DataFrame({"node": list(heirs), "code": list(heirs), "name": list(heirs)}).with_columns(
+        kind=pl.lit("target"),
+        active=pl.lit(False),
+        billable=pl.lit(None, dtype=pl.Boolean),
+        replaced_by=pl.Series(list(heirs.values()), dtype=pl.List(pl.String)),
+    )
+    none = pl.lit([], dtype=pl.List(pl.String))
+    concepts = pl.concat([small.concepts.with_columns(replaced_by=none), old])
+    return Ontology("test", "2099", concepts, small.terms, small.edges)
+
+
+def test_old_codes_stand_for_what_replaced_them(small: Ontology) -> None:
+    heirs = {"old": ["leaf"], "split": ["a", "b"], "gone": [], "lost": ["nowhere", "old"]}
+    ontology = replaced(small, heirs)
+    codes = ["old", "split", "gone", "lost", "leaf"]
+    assert roll_up(codes, ontology, to="target") == [{"t3", "t2"}, {"t1", "t2"}, frozenset(), frozenset(), {"t3", "t2"}]
+    assert roll_up(["leaf"], ontology, to=["split", "gone"]) == [{"a", "b"}]
+    assert roll_up(["gone"], ontology, to=["gone"]) == [{"gone"}]  # nothing replaced it: it is itself still
+    scores = roll_up_scores(pl.DataFrame({"code": ["split"], "score": [1.0]}), ontology, to=None)
+    assert set(scores["node"]) == {"a", "b", "t1", "t2"}
+
+
+def test_each_of_several_semantic_types_counts(small: Ontology) -> None:
+    tags = {"a": "Sign; Finding", "t1": "Disease (rare)", "t2": "Findings"}
+    tagged = small.concepts.with_columns(semantic_tag=pl.col("node").replace_strict(tags, default=None))
+    ontology = Ontology("test", "2099", tagged, small.terms, small.edges)
+    assert roll_up(["leaf", "t2"], ontology, to="Finding") == [{"a"}, frozenset()]
+    assert roll_up(["leaf"], ontology, to="Sign") == [{"a"}]
+    assert roll_up(["leaf"], ontology, to="Disease (rare)") == [{"t1"}]
+    with pytest.raises(InputError, match="Finding"):
+        roll_up(["leaf"], ontology, to="Finding; Sign")
+
+
 # -- frames -----------------------------------------------------------------------------------------------------------
 
 
@@ -112,6 +147,8 @@ def test_frames_keep_their_rows_and_columns(small: Ontology) -> None:
     apart = roll_up_frame(frame, small, to="target", explode=True)
     assert apart.select("x", "rollup_code").rows() == [(1, "t2"), (1, "t3"), (2, None), (3, None), (4, "t1")]
     assert_frame_equal(roll_up_frame(rolled, small, to="target"), rolled)  # a second time replaces
+    nothing = roll_up_frame(frame.with_columns(code=pl.lit("lone")), small, to="target")
+    assert nothing["rollup_code"].to_list() == [None] * 4
 
 
 def test_a_frame_without_codes_stays_empty(small: Ontology) -> None:

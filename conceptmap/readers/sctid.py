@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.concepts import _PERMUTED, _PRODUCT
+from conceptmap.concepts import VERHOEFF_PERMUTED, VERHOEFF_PRODUCT
 
 __all__ = ["valid_sctids", "with_check_digits"]
 
@@ -89,7 +89,7 @@ def _lengths(ids: NDArray[np.int64]) -> NDArray[np.int64]:
 @cache
 def _tables() -> tuple[Bytes, list[Bytes], Bytes]:
     """Product (10, 10), sums of four digits at positions 0-3 and 4-7 (10,000 each), sums of zeros in front (21)."""
-    product, permuted = np.array(_PRODUCT, dtype=np.int8), np.array(_PERMUTED, dtype=np.int8)
+    product, permuted = np.array(VERHOEFF_PRODUCT, dtype=np.int8), np.array(VERHOEFF_PERMUTED, dtype=np.int8)
     number = np.arange(_GROUP)
     groups = []
     for start in (0, 4):
