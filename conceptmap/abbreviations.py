@@ -26,7 +26,8 @@ class Abbreviation:
     Attributes:
         short: the short form, upper and lower case as written in notes.
         long: what it stands for.
-        near: words of which one must be in the note for this reading; empty means none is needed.
+        near: words of which one must be in the note for this reading; empty means none is needed. ``next:tenderness``
+            asks for the word right behind the short form.
     """
 
     short: str
@@ -115,6 +116,11 @@ class ShortForms:
             if long is not None:
                 out[short] = long
         return out
+
+    def before(self, short: str, following: str) -> str | None:
+        """The reading of a short form that the word behind it decides: "CVA tenderness"."""
+        asked = f"next:{following}"
+        return next((entry.long for entry in self.reviewed.get(short, ()) if asked in entry.near), None)
 
     def _reviewed(self, short: str, forms: frozenset[str]) -> str | None:
         for entry in self.reviewed.get(short, ()):

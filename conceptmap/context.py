@@ -188,7 +188,7 @@ class _Sentence:
             category = hit.trigger.category
             if category not in reached and hit.trigger.direction != "stop" and self._reaches(hit, place, stops):
                 reached.append(category)
-        stopped = {hit.trigger.category for hit in stops}
+        stopped = {hit.trigger.category for hit in stops if hit.trigger.reach == "all"}
         return Context(
             negated="negated" in reached,
             subject=self._subject(reached, stopped),

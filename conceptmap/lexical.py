@@ -19,7 +19,7 @@ from importlib import resources
 import polars as pl
 
 from conceptmap.variants import LOOSE, variants
-from conceptmap.words import CONJUNCTIONS, FUNCTION_WORDS, Words, words
+from conceptmap.words import CONJUNCTIONS, FUNCTION_WORDS, SUBJECTS, Words, words
 
 __all__ = ["KEY_MASK", "LEXICON", "MAX_WORDS", "Content", "build_lexicon", "content_words", "loose_number", "number"]
 
@@ -117,7 +117,7 @@ def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Conten
             gap, i = 0, i + 1
             continue
         if form[i] in FUNCTION_WORDS and not (form[i] == "a" and i == n - 1 and n > 1):
-            gap = max(gap, int(form[i] in CONJUNCTIONS))
+            gap = max(gap, 2 if form[i] in SUBJECTS else int(form[i] in CONJUNCTIONS))
             i += 1
             continue
         length, folded = _fold(found, i, always)

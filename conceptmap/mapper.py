@@ -25,7 +25,7 @@ from conceptmap.index import ConceptIndex
 from conceptmap.lexical import content_words
 from conceptmap.linker import Expand, Linker
 from conceptmap.ranking import Ranked, rank_spans
-from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, outside_headings, tag_rows
+from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, coded, outside_headings, tag_rows
 from conceptmap.sections import sections
 from conceptmap.vocabulary import abbreviations
 from conceptmap.words import Words
@@ -175,9 +175,10 @@ class ConceptMapper:
         rows: dict[str, list[tuple[Any, ...]]] = {"mentions": [], "codes": [], "tags": [], "candidates": []}
         for reading in self._read(notes, for_tags=k > 0):
             rows["mentions"] += annotation_rows(reading, self.linkers, self._encoder_name)
-            rows["codes"] += code_rows(reading, self.linkers, asked)
+            accepted = coded(reading, self.linkers, asked)
+            rows["codes"] += code_rows(reading, self.linkers, accepted)
             if candidates:
-                rows["candidates"] += candidate_rows(reading, self.linkers, asked, candidates)
+                rows["candidates"] += candidate_rows(reading, self.linkers, accepted, asked, candidates)
             if k:
                 rows["tags"] += tag_rows(reading, self.linkers, k)
         schemas = {"mentions": ANNOTATIONS, "codes": CODES, "tags": TAGS, "candidates": CODES}
@@ -220,14 +221,15 @@ class ConceptMapper:
     def _expander(self, text: str) -> Expand:
         def expand(found: Words) -> dict[int, Sequence[str]]:
             written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
-            short = {
-                word for word in written if len(word) <= 10 and not (word.islower() or word.istitle() or word.isdigit())
-            }
+            short = {word for word in written if _is_short_form(word)}
             if not short:
                 return {}
             long = self._short_forms.readings(text, short, frozenset(found.form))
-            forms = {word: content_words(full).form for word, full in long.items()}
-            return {i: forms[word] for i, word in enumerate(written) if word in forms}
+            places = {i: long.get(word) for i, word in enumerate(written) if word in short}
+            for i, following in enumerate(found.form[1:]):
+                if i in places:
+                    places[i] = self._short_forms.before(written[i], following) or places[i]
+            return {i: content_words(full).form for i, full in places.items() if full}
 
         return expand
 

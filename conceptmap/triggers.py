@@ -47,7 +47,7 @@ class Trigger:
 
     ``reach`` is "list" (on through commas until a clause begins), "noun" (the same, until any verb), "all" (through
     clauses too), "phrase" (until a comma, unless an "or" list follows) or "next" (the words beside it only). ``words``
-    is the most tokens that it reaches.
+    is the most tokens that it reaches. A stop that reaches "all" also ends what the section says.
     """
 
     category: str

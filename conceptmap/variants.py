@@ -15,7 +15,7 @@ __all__ = ["EXACT", "LOOSE", "SHORTENED", "variants"]
 EXACT, SHORTENED, LOOSE = 3, 2, 1
 """Quality of a wording: as printed, without words that add nothing, or without words that add a little."""
 
-_BRACKETS = re.compile(r"\s*(\([^()]*\)|\[[^\[\]]*\])")
+_BRACKETS = re.compile(r"\s*(\((?![^()]*\bold\b|[^()]*\bof age\b)[^()]*\)|\[[^\[\]]*\])")
 _EMPTY_WORDS = re.compile(
     r",?\s*\b(unspecified (?:part|site|portion|location|type|cause|side|organism|trimester|intent|severity|degree) of\b"
     r"|(?:of|to|in|at|on|by|due to|with|from) (?:an? )?unspecified (?:part|site|portion|location|type|cause|side|"

@@ -67,7 +67,8 @@ def abbreviations() -> tuple[tuple[str, str, frozenset[str]], ...]:
 
     Returns:
         (short form as written, case and all; long form; normal forms of words of which one must be in the note, empty
-        where the reading holds in any clinical text). Several readings of one short form are in order of preference.
+        where the reading holds in any clinical text; ``next:angle`` asks for the word right behind). Several readings
+        of one short form are in order of preference.
 
     >>> [(long, sorted(near)) for short, long, near in abbreviations() if short == "COPD"]
     [('chronic obstructive pulmonary disease', [])]

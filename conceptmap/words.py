@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["CONJUNCTIONS", "FUNCTION_WORDS", "Words", "normal_form", "words"]
+__all__ = ["CONJUNCTIONS", "FUNCTION_WORDS", "SUBJECTS", "Words", "normal_form", "words"]
 
 FUNCTION_WORDS = frozenset(
     """a an the of in on at to by for from into and or nor with due as is are was were be been being has have had this
@@ -23,6 +23,12 @@ FUNCTION_WORDS = frozenset(
 
 CONJUNCTIONS = frozenset({"and", "or", "nor"})
 """Function words that set two things side by side."""
+
+SUBJECTS = frozenset({"he", "she", "they", "we", "it", "who", "which"})
+"""Function words with which another statement begins."""
+
+_TITLES = frozenset({"Mr", "Mrs", "Ms", "Miss", "Dr", "Drs", "Prof", "Professor", "Doctor"})
+_PERSON = "someone"
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
 _HARD_GAP = re.compile(r"[.;:!?•|]|\n\s*\n|\n\s*[-*–—]|\n\s*\d+[.)]|\s[-–—]\s")
@@ -110,7 +116,17 @@ def words(text: str) -> Words:
     for i, word in enumerate(written):
         if word == "A" and gap[i] == 0:
             form[i] = "type a"
+        elif word in _TITLES:
+            _hide_names(i, written, between, form)
     return Words(start, end, form, gap)
+
+
+def _hide_names(title: int, written: list[str], between: list[str], form: list[str]) -> None:
+    """Up to two capitalised words after a form of address are a name: Dr. Betty Graves has no Graves disease."""
+    for i in range(title + 1, min(title + 3, len(written))):
+        if between[i - 1] not in (" ", ". ") or not written[i][0].isupper():
+            return
+        form[i] = _PERSON
 
 
 @lru_cache(maxsize=4096)

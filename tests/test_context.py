@@ -102,6 +102,9 @@ def context(text: str, *, without_sections: bool = False) -> Context:
         ("Nitric oxide (NO) acts: the role of NO in <headache>.", False),
         ("no\u00a0<rash> 😀", True),
         ("<Rash>: no", True),
+        ("Not consistent with <gout>.", True),
+        ("Symptoms do not appear related to a <stroke>.", True),
+        ("She is a non-<smoker>.", True),
         ("<Rash>: no evidence of infection", False),
     ],
 )
@@ -119,6 +122,8 @@ def test_negation_reaches_as_far_as_its_clause(text: str, negated: bool) -> None
         ("Mother reports he had a <stroke>.", "patient"),
         ("His wife has a <cold>.", "other"),
         ("<Stroke> (father)", "family"),
+        ("FAMILY HISTORY: He reports <family history of gout>, <diabetes> and asthma.", "family"),
+        ("FAMILY HISTORY: Patient reports that one also had <kidney disease>.", "family"),
     ],
 )
 def test_subject_follows_person_and_section(text: str, subject: str) -> None:
@@ -137,6 +142,10 @@ def test_subject_follows_person_and_section(text: str, subject: str) -> None:
         ("DISCHARGE INSTRUCTIONS:\nThe patient understands his <fever>.", "recent"),
         ("In 2011 he had <gout>.", "historical"),
         ("Return if <fever> comes.", "hypothetical"),
+        ("I recommend we perform a <hysterectomy>.", "hypothetical"),
+        ("A <hysterectomy> may be required.", "hypothetical"),
+        ("She had a <hysterectomy>.", "recent"),
+        ("She works from home since the <covid> pandemic.", "hypothetical"),
     ],
 )
 def test_temporality_follows_trigger_and_section(text: str, temporality: str) -> None:

@@ -56,6 +56,7 @@ def found_in(text: str, terms: dict[str, str] = TERMS) -> set[tuple[str, str]]:
         ("copd", set()),
         ("vomiting, nausea", set()),
         ("nausea, vomiting", {("nausea, vomiting", "7")}),
+        ("nausea, he is vomiting", set()),
         ("hepatitis A", {("hepatitis A", "8")}),
         ("a hepatitis", set()),
     ],
@@ -156,6 +157,18 @@ def test_the_notes_own_definition_beats_the_list_and_context_is_checked() -> Non
         "RA": "rheumatoid arthritis",
         "MS": "multiple sclerosis",
     }
+
+
+def test_the_word_behind_a_short_form_may_decide_its_reading() -> None:
+    forms = ShortForms.of(
+        [
+            Abbreviation("CVA", "costovertebral angle", frozenset({"next:tenderness"})),
+            Abbreviation("CVA", "cerebrovascular accident"),
+        ]
+    )
+    assert forms.before("CVA", "tenderness") == "costovertebral angle"
+    assert forms.before("CVA", "in") is None
+    assert forms.readings("CVA", ["CVA"], frozenset()) == {"CVA": "cerebrovascular accident"}
 
 
 def test_an_expanded_abbreviation_matches_as_a_whole() -> None:

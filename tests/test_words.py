@@ -64,6 +64,11 @@ def test_a_capital_a_is_a_type_and_a_small_one_an_article() -> None:
     assert words("hepatitis A in a child").form == ["hepatitis", "type a", "in", "a", "child"]
 
 
+def test_the_name_behind_a_form_of_address_is_nobodys_disease() -> None:
+    assert words("Dr. Betty Graves saw Graves disease").form == ["dr", "someone", "someone", "saw", "grave", "disease"]
+    assert words("seen by Dr. graves").form[-1] == "grave"
+
+
 @given(st.text(max_size=80))
 def test_words_are_in_order_and_hold_no_white_space(text: str) -> None:
     found = words(text)
