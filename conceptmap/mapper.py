@@ -229,7 +229,8 @@ class ConceptMapper:
             for i, following in enumerate(found.form[1:]):
                 if i in places:
                     places[i] = self._short_forms.before(written[i], following) or places[i]
-            return {i: content_words(full).form for i, full in places.items() if full}
+            forms = {full: content_words(full).form for full in set(places.values()) if full}
+            return {i: forms[full] for i, full in places.items() if full}
 
         return expand
 
