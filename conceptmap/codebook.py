@@ -7,7 +7,8 @@ that is what the Alphabetic Index sends a coder to; where a code needs a 7th cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 __all__ = ["CodeBook"]
 
 _FIRST_EXTENSIONS = ("A", "0")
+_LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
+_OPEN = re.compile(r"\bunspecified\b")
+_SAID = re.compile(r"\b(left|right|bilateral|(?:first|second|third) trimester)\b")
+_NOTHING_SAID = re.compile(r"\b(?:unspecified|left|right|bilateral|first|second|third|trimester|ears?|eyes?)\b|s\b|\W+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,7 @@ class CodeBook:
     edges: pl.DataFrame
     lexicon: pl.DataFrame
     _default: dict[int, int | None] = field(default_factory=dict, repr=False)
+    _variants: dict[int, Mapping[str, int]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def codes(self) -> list[str]:
@@ -121,6 +127,41 @@ class CodeBook:
         """Whether ``ancestor`` is a proper ancestor of ``concept``."""
         return ancestor in self.ancestors(concept)
 
+    def is_expanded(self, concept: int) -> bool:
+        """Whether the code only adds a 7th character to its parent."""
+        return self._expanded[concept]
+
+    def has_variants(self, concept: int) -> bool:
+        """Whether the code leaves a side or trimester open that its siblings name."""
+        return bool(self._variants_of(concept))
+
+    def variant(self, concept: int, said: str) -> int | None:
+        """The code that says the same with a side ("left", "right", "bilateral") or trimester; None without one."""
+        return self._variants_of(concept).get(said)
+
+    def variants(self, concept: int) -> Collection[int]:
+        """The codes that ``variant`` may give."""
+        return self._variants_of(concept).values()
+
+    def _variants_of(self, concept: int) -> Mapping[str, int]:
+        if concept not in self._variants:
+            self._variants[concept] = self._siblings_that_say_more(concept)
+        return self._variants[concept]
+
+    def _siblings_that_say_more(self, concept: int) -> Mapping[str, int]:
+        """Siblings that differ in nothing but a side or trimester, of the code or of the headers that it stands for."""
+        base = self.parents[concept][0] if self._expanded[concept] else concept
+        out: dict[str, int] = {}
+        while not out and self.parents[base] and _OPEN.search(name := self.names[base].lower()):
+            bare = _NOTHING_SAID.sub(" ", name).split()
+            for sibling in (kid for parent in self.parents[base] for kid in self.children[parent]):
+                other = self.names[sibling].lower()
+                said = set(_SAID.findall(other))
+                if len(said) == 1 and _NOTHING_SAID.sub(" ", other).split() == bare:
+                    out.setdefault(said.pop(), self.default(sibling))
+            base = self.parents[base][0]
+        return {} if _SAID.search(self.names[concept].lower()) else out
+
     def is_manifestation(self, concept: int) -> bool:
         """Whether the code is for "diseases classified elsewhere" and never stands alone (guideline I.A.13)."""
         return "classified elsewhere" in self.names[concept] and "not elsewhere" not in self.names[concept]
@@ -155,7 +196,7 @@ class CodeBook:
             return self._first_extension(children)
         own = self.keys(concept)
         same = [child for child in children if own & self.keys(child)]
-        unspecified = [child for child in children if "unspecified" in self.names[child].lower()]
+        unspecified = [child for child in children if _LEFT_OPEN.search(self.names[child])]
         nine = [child for child in children if self.codes[child].endswith("9")]
         for choice in (
             [child for child in same if child in unspecified],

@@ -1,22 +1,31 @@
 """From mentions to the codes of a note: what counts, which code is written down, and on what evidence.
 
-Only what is affirmed of the patient codes, unless the caller includes more. A header is replaced by its default code, a
-code that another code of the note says more exactly is dropped, and every code names the mentions that speak for it.
+Only what is affirmed of the patient codes, unless the caller includes more. A header is replaced by its default code
+and completed from the words beside it, past and family illnesses become histories, conditions that the classification
+says in one code are combined, a code that another one says more exactly is dropped, and every code names the mentions
+that speak for it and what a coder should check.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
+from conceptmap.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
 from conceptmap.codebook import CodeBook
+from conceptmap.combinations import combine
+from conceptmap.completion import complete, trimester
 from conceptmap.context import Context
+from conceptmap.drafts import Draft, Drafts, add
 from conceptmap.errors import InputError
+from conceptmap.histories import family_history, is_done_now, past_history
+from conceptmap.instructions import Instructions
 from conceptmap.mentions import Mention
+from conceptmap.principal import propose
+from conceptmap.sections import Section
+from conceptmap.surroundings import Surroundings
 
 __all__ = ["INCLUDES", "NoteCode", "check_include", "counts", "note_candidates", "note_codes"]
 
@@ -26,9 +35,36 @@ INCLUDES = ("negated", "family", "hypothetical", "possible")
 MORE_MENTIONS = 0.02
 """Added to a code's score for each doubling of its mentions."""
 
-
 RUNNER_UP = 0.5
 """Share of a concept's strength that counts when another concept of the mention was preferred."""
+
+SECTION_WEIGHT = {
+    "discharge diagnosis": 1.1,
+    "diagnosis": 1.1,
+    "postoperative diagnosis": 1.1,
+    "assessment": 1.05,
+    "assessment and plan": 1.05,
+    "impression": 1.05,
+    "hospital course": 1.05,
+    "past medical history": 0.9,
+    "past surgical history": 0.9,
+    "resolved problems": 0.8,
+    "social history": 0.9,
+    "review of systems": 0.8,
+    "physical exam": 0.85,
+    "discharge physical exam": 0.85,
+    "medications": 0.8,
+    "admission medications": 0.8,
+    "discharge medications": 0.8,
+    "procedures": 0.8,
+    "indication": 0.9,
+    "family history": 0.6,
+    "family and social history": 0.8,
+}
+"""How much a mention weighs by its section, against 1 elsewhere. It orders the codes of a note and drops none."""
+
+AFFIRMED: frozenset[str] = frozenset()
+"""Nothing included beyond what is affirmed of the patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +111,9 @@ def note_codes(
     contexts: Sequence[Context],
     book: CodeBook,
     *,
+    text: str = "",
+    sections: Sequence[Section] = (),
+    instructions: Instructions | None = None,
     include: frozenset[str] = frozenset(),
     threshold: float = 0.0,
 ) -> list[NoteCode]:
@@ -84,34 +123,92 @@ def note_codes(
         mentions: of one index.
         contexts: of the mentions.
         book: of the index.
+        text: the note; without it nothing is completed from the words beside a mention.
+        sections: of the note.
+        instructions: of the index: exclusions and partners are then reported.
         include: see ``counts``.
         threshold: codes with a lower score are left out.
     """
-    support: dict[int, list[int]] = defaultdict(list)
-    strength: dict[int, float] = defaultdict(float)
-    named: dict[int, set[int]] = defaultdict(set)
+    around = Surroundings(text, [(m.start_char, m.end_char) for m in mentions], sections)
+    drafts = _drafts(mentions, contexts, book, around, include)
+    combine(
+        drafts, book, together=lambda a, b: around.together(a.numbers, b.numbers), says=lambda d: around.says(d.numbers)
+    )
+    for concept in _said_more_exactly(drafts, book):
+        del drafts[concept]
+    codes = [(_score(draft.strength, len(draft.numbers)), draft) for draft in drafts.values()]
+    codes = [(score, draft) for score, draft in codes if score >= threshold]
+    codes.sort(key=lambda sd: (-sd[0], sd[1].numbers[0], sd[1].concept))
+    kept = [draft for _, draft in codes]
+    if instructions is not None:
+        instructions.remark(kept)
+    propose(kept, book, around)
+    return [
+        NoteCode(draft.concept, score, tuple(draft.numbers), "; ".join(_notes(draft, book))) for score, draft in codes
+    ]
+
+
+def _drafts(
+    mentions: Sequence[Mention],
+    contexts: Sequence[Context],
+    book: CodeBook,
+    around: Surroundings,
+    include: frozenset[str],
+) -> Drafts:
+    """What each mention gives on its own."""
+    drafts: Drafts = {}
+    term: str | None = None
+    still = _still_there(mentions, contexts, book)
     for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True)):
-        if not counts(context, include):
-            continue
         best = mention.candidates[0]
         code = book.default(best.concept)
-        support[code].append(number)
-        named[code].add(best.concept)
-        strength[code] = max(strength[code], best.strength)
-    dropped = _said_more_exactly(support, book)
-    codes = [
-        NoteCode(code, _score(strength[code], len(numbers)), tuple(numbers), _notes(code, named[code], book))
-        for code, numbers in support.items()
-        if code not in dropped
-    ]
-    return sorted((c for c in codes if c.score >= threshold), key=lambda c: (-c.score, c.evidence[0], c.concept))
+        section = around.section(number)
+        strength = best.strength * SECTION_WEIGHT.get(section or "", 1.0)
+        if not counts(context, include):
+            family = family_history(code, context, section, book)
+            if family is not None:
+                remark = f"{family[1]}: {book.codes[code]}"
+                add(drafts, family[0], [number], strength, affirmed=True, remark=remark)
+            continue
+        affirmed = counts(context, AFFIRMED)
+        if around.text and affirmed:
+            span = mention.start_char, mention.end_char
+            if is_done_now(code, around.text, span, context, section, book):
+                continue
+            past = None if code in still else past_history(code, context, section, around.line(number), book)
+            if past is not None:
+                add(drafts, past[0], [number], strength, affirmed=True, remark=f"{past[1]}: {book.codes[code]}")
+                continue
+        term = trimester(around.text) if term is None and book.has_variants(code) else term
+        completed = complete(code, around.text, *around.beside(number), book, term=term or "") if around.text else []
+        for full in completed:
+            remark = f"{full.said}, from the text beside it: completes {book.codes[code]}"
+            add(drafts, full.concept, [number], strength, affirmed=affirmed, remark=remark)
+        if not completed:
+            draft = add(drafts, code, [number], strength, affirmed=affirmed)
+            if code != best.concept and book.billable[code]:
+                draft.remark(f"default of {book.codes[best.concept]}")
+    return drafts
+
+
+def _still_there(mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook) -> frozenset[int]:
+    """Codes that the note also gives outside its past: those are no histories."""
+    return frozenset(
+        book.default(mention.candidates[0].concept)
+        for mention, context in zip(mentions, contexts, strict=True)
+        if context.temporality == "recent" and counts(context, AFFIRMED)
+    )
 
 
 def note_candidates(
-    mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook, *, include: frozenset[str] = frozenset()
+    mentions: Sequence[Mention],
+    contexts: Sequence[Context],
+    book: CodeBook,
+    accepted: Sequence[NoteCode],
+    *,
+    include: frozenset[str] = frozenset(),
 ) -> list[NoteCode]:
-    """Every code that some mention speaks for at any rank, best first; accepted codes keep their score."""
-    accepted = note_codes(mentions, contexts, book, include=include)
+    """The accepted codes, and after them every code that some mention speaks for at any rank, best first."""
     known = {code.concept for code in accepted}
     strength: dict[int, float] = defaultdict(float)
     support: dict[int, list[int]] = defaultdict(list)
@@ -124,51 +221,30 @@ def note_candidates(
                 support[code].append(number)
                 strength[code] = max(strength[code], RUNNER_UP * candidate.strength / (1 + 0.1 * place))
     rest = [NoteCode(code, _score(strength[code], len(n)), tuple(n), "") for code, n in support.items()]
-    return accepted + sorted(rest, key=lambda c: (-c.score, c.evidence[0], c.concept))
+    return [*accepted, *sorted(rest, key=lambda c: (-c.score, c.evidence[0], c.concept))]
 
 
 def _score(strength: float, n_mentions: int) -> float:
-    return min(1.0, strength * 0.9 + MORE_MENTIONS * n_mentions.bit_length())
+    return min(1.0, strength * 0.85 + MORE_MENTIONS * n_mentions.bit_length())
 
 
 def _said_more_exactly(codes: Collection[int], book: CodeBook) -> set[int]:
-    """Codes that add nothing beside another code of the note (``data/residual_icd10cm.csv``)."""
+    """Codes that add nothing beside another of the note: residual ones, and those that leave open what it names."""
     residual = residual_codes(book.system)
     out = set()
     for code in codes:
-        ranges = residual.get(_base(book.codes[code]), ())
-        if any(_within(book.codes[other], ranges) for other in codes if other != code):
+        ranges = residual.get(base_code(book.codes[code]), ())
+        adds_nothing = any(within(book.codes[other], ranges) for other in codes if other != code)
+        if adds_nothing or any(more in codes for more in book.variants(code)):
             out.add(code)
     return out
 
 
-def _base(code: str) -> str:
-    """The code without its 7th character and placeholders."""
-    return code[:-1].rstrip("X") if len(code) == 8 else code
-
-
-def _within(code: str, ranges: Sequence[tuple[str, str]]) -> bool:
-    return any(first <= code[: len(first)] and code[: len(last)] <= last for first, last in ranges)
-
-
 @cache
-def residual_codes(system: str) -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """Residual codes of a system and the ranges of codes that they yield to."""
-    file = resources.files("conceptmap").joinpath(f"data/residual_{system}.csv")
-    if not file.is_file():
-        return {}
-    out = {}
-    for row in csv.DictReader(file.read_text("utf-8").splitlines()):
-        parts = [part.partition("-") for part in row["yields_to"].split()]
-        out[row["code"]] = tuple((first, last or first) for first, _, last in parts)
-    return out
+def residual_codes(system: str) -> Mapping[str, Ranges]:
+    """Residual codes of a system and the ranges of codes that they yield to (``data/residual_<system>.csv``)."""
+    return {row["code"]: parse_ranges(row["yields_to"]) for row in read_rows("residual", system)}
 
 
-def _notes(code: int, concepts: set[int], book: CodeBook) -> str:
-    said = []
-    if book.billable[code] is False:
-        said.append("not billable: say more")
-    headers = sorted({book.codes[c] for c in concepts if c != code})
-    if headers and book.billable[code]:
-        said.append(f"default of {', '.join(headers)}")
-    return "; ".join(said)
+def _notes(draft: Draft, book: CodeBook) -> list[str]:
+    return [*(["not billable: say more"] if book.billable[draft.concept] is False else []), *draft.remarks]

@@ -13,6 +13,7 @@ from conceptmap.building import with_lexicon
 from conceptmap.codebook import CodeBook
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.index import ConceptIndex
+from conceptmap.instructions import Instructions
 from conceptmap.lexical import LEXICON, Content
 from conceptmap.matcher import TermMatcher
 from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
@@ -52,6 +53,11 @@ class Linker:
         return CodeBook(
             self.index.system, self.index.concepts, self.index.edges, self.matcher.lexicon.select(LEXICON.names())
         )
+
+    @cached_property
+    def instructions(self) -> Instructions | None:
+        """The release's own coding instructions, where it has any."""
+        return None if self.index.notes is None else Instructions(self.index.notes, self.book)
 
     @cached_property
     def _rows_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from conceptmap.mentions import Mention
 from conceptmap.sections import Section
 from conceptmap.tags import tag_tokens
 
-__all__ = ["Reading", "annotation_rows", "candidate_rows", "code_rows", "outside_headings", "tag_rows"]
+__all__ = ["Reading", "annotation_rows", "candidate_rows", "code_rows", "coded", "outside_headings", "tag_rows"]
 
 
 @dataclass(frozen=True)
@@ -75,22 +75,42 @@ def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -
                 yield (*head, rank, *concept, *tail, index.release, encoder)
 
 
-def code_rows(reading: Reading, linkers: Sequence[Linker], include: frozenset[str]) -> Iterator[tuple[Any, ...]]:
+def coded(reading: Reading, linkers: Sequence[Linker], include: frozenset[str]) -> list[list[NoteCode]]:
+    """The accepted codes of a note for each linker."""
+    return [
+        note_codes(
+            mentions,
+            [reading.contexts[m.start_char, m.end_char] for m in mentions],
+            linker.book,
+            text=reading.text,
+            sections=reading.sections,
+            instructions=linker.instructions,
+            include=include,
+        )
+        for linker, mentions in zip(linkers, reading.mentions, strict=True)
+    ]
+
+
+def code_rows(
+    reading: Reading, linkers: Sequence[Linker], accepted: Sequence[Sequence[NoteCode]]
+) -> Iterator[tuple[Any, ...]]:
     """Rows of ``frames.CODES`` for the accepted codes."""
-    for linker, mentions in zip(linkers, reading.mentions, strict=True):
-        contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
-        codes = note_codes(mentions, contexts, linker.book, include=include)
+    for linker, mentions, codes in zip(linkers, reading.mentions, accepted, strict=True):
         yield from _rows(reading, linker, mentions, codes)
 
 
 def candidate_rows(
-    reading: Reading, linkers: Sequence[Linker], include: frozenset[str], n: int
+    reading: Reading,
+    linkers: Sequence[Linker],
+    accepted: Sequence[Sequence[NoteCode]],
+    include: frozenset[str],
+    n: int,
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of ``frames.CODES`` for the n best codes, accepted or not."""
-    for linker, mentions in zip(linkers, reading.mentions, strict=True):
+    for linker, mentions, codes in zip(linkers, reading.mentions, accepted, strict=True):
         contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
-        codes = note_candidates(mentions, contexts, linker.book, include=include)[:n]
-        yield from _rows(reading, linker, mentions, codes)
+        ranked = note_candidates(mentions, contexts, linker.book, codes, include=include)[:n]
+        yield from _rows(reading, linker, mentions, ranked)
 
 
 def _rows(

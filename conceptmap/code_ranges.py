@@ -1,0 +1,47 @@
+"""Ranges of codes, as data files and the notes of a classification write them: "E08-E13", "I50", "N18.1-N18.6"."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from importlib import resources
+
+__all__ = ["Ranges", "base_code", "parse_ranges", "read_rows", "within"]
+
+Ranges = tuple[tuple[str, str], ...]
+"""First and last prefix of each range, both included."""
+
+
+def parse_ranges(text: str) -> Ranges:
+    """Ranges divided by blanks.
+
+    >>> parse_ranges("E08-E13 I50")
+    (('E08', 'E13'), ('I50', 'I50'))
+    """
+    parts = [part.partition("-") for part in text.split()]
+    return tuple((first, last or first) for first, _, last in parts)
+
+
+def within(code: str, ranges: Sequence[tuple[str, str]]) -> bool:
+    """Whether a code lies in one of the ranges, everything below their ends included.
+
+    >>> within("E11.22", parse_ranges("E08-E13")), within("N18.9", parse_ranges("N18.1-N18.6"))
+    (True, False)
+    """
+    return any(first <= code[: len(first)] and code[: len(last)] <= last for first, last in ranges)
+
+
+def base_code(code: str) -> str:
+    """The code without its 7th character and placeholders.
+
+    >>> base_code("S72.9XXA"), base_code("E11.22")
+    ('S72.9', 'E11.22')
+    """
+    return code[:-1].rstrip("X") if len(code) == 8 else code
+
+
+def read_rows(name: str, system: str) -> Iterator[dict[str, str]]:
+    """Rows of the data file ``<name>_<system>.csv``; none where a system has no such file."""
+    file = resources.files("conceptmap").joinpath(f"data/{name}_{system}.csv")
+    if file.is_file():
+        yield from csv.DictReader(file.read_text("utf-8").splitlines())

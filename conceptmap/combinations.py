@@ -1,0 +1,122 @@
+"""Combination codes: two conditions of a note that the classification says in one code, or presumes to be linked.
+
+The rules are ``data/combinations_<system>.csv``, read from top to bottom: a code in ``has`` and one in each group of
+``with`` (groups divided by "+") give the code ``gives`` and take away the codes in ``replaces``; "=" stands for the
+category of the code in ``has``, alone for that code itself. Scope ``note`` is where the guidelines presume the link
+(ICD-10-CM guideline I.A.15 and the chapters' own), ``sentence`` where the text has to make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from conceptmap.code_ranges import Ranges, parse_ranges, read_rows, within
+from conceptmap.codebook import CodeBook
+from conceptmap.drafts import Draft, Drafts, add, codes_in
+
+__all__ = ["Combination", "combinations", "combine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One rule; see the module."""
+
+    has: Ranges
+    groups: tuple[Ranges, ...]
+    unless: Ranges
+    in_sentence: bool
+    words: tuple[str, ...]
+    gives: str
+    replaces: str
+    reason: str
+
+
+Together = Callable[[Draft, Draft], bool]
+"""Whether two drafts have mentions in one sentence."""
+Says = Callable[[Draft], str]
+"""The texts of a draft's mentions, in lower case."""
+
+
+def combine(drafts: Drafts, book: CodeBook, *, together: Together, says: Says) -> None:
+    """Apply the rules of the system to the drafts of a note, in place."""
+    wanted = _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
+    for number, rule in enumerate(combinations(book.system)):
+        for first in codes_in(drafts, rule.has, book) if number in wanted else ():
+            partners = _partners(rule, first, drafts, book, together, says)
+            if partners is not None and _apply(rule, first, partners, drafts, book):
+                wanted |= _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
+                break
+
+
+def _partners(
+    rule: Combination, first: Draft, drafts: Drafts, book: CodeBook, together: Together, says: Says
+) -> list[Draft] | None:
+    """One draft for each group of the rule, or None."""
+    if rule.unless and codes_in(drafts, rule.unless, book):
+        return None
+    partners = []
+    for group in rule.groups:
+        fitting = [
+            draft
+            for draft in codes_in(drafts, group, book)
+            if draft is not first
+            and (not rule.in_sentence or together(first, draft))
+            and (not rule.words or any(word in says(draft) for word in rule.words))
+        ]
+        if not fitting:
+            return None
+        partners.append(fitting[0])
+    return partners
+
+
+def _apply(rule: Combination, first: Draft, partners: list[Draft], drafts: Drafts, book: CodeBook) -> bool:
+    own = book.codes[first.concept]
+    code = own if rule.gives == "=" else rule.gives.replace("=", own[:3])
+    given = book.position_of_code.get(code)
+    if given is None:
+        return False
+    parts = [first, *partners]
+    replaced = parse_ranges(rule.replaces.replace("=", own[:3]))
+    gone = [d for d in codes_in(drafts, replaced, book) if d.concept != given]
+    numbers = {number for draft in (*parts, *gone) for number in draft.numbers}
+    draft = add(drafts, book.default(given), numbers, min(part.strength for part in parts), affirmed=True)
+    said = f"{rule.reason}: {' + '.join(dict.fromkeys(book.codes[part.concept] for part in parts))}"
+    if gone or all(draft is not part for part in parts):
+        draft.remark(said)
+    for other in gone:
+        del drafts[other.concept]
+    return True
+
+
+@cache
+def combinations(system: str) -> tuple[Combination, ...]:
+    """The rules of a system, in order; none where it has no such file."""
+    return tuple(
+        Combination(
+            has=parse_ranges(row["has"]),
+            groups=tuple(parse_ranges(group) for group in row["with"].split("+") if group.strip()),
+            unless=parse_ranges(row["unless"]),
+            in_sentence=row["scope"] == "sentence",
+            words=tuple(row["words"].split()),
+            gives=row["gives"],
+            replaces=row["replaces"],
+            reason=row["reason"],
+        )
+        for row in read_rows("combinations", system)
+    )
+
+
+@cache
+def _rules_of_category(system: str, category: str) -> frozenset[int]:
+    return frozenset(i for i, rule in enumerate(combinations(system)) if _touches(rule.has, category))
+
+
+def _touches(ranges: Ranges, category: str) -> bool:
+    return within(category, tuple((first[:3], last[:3]) for first, last in ranges))
+
+
+def _rules_for(system: str, categories: set[str]) -> set[int]:
+    """Rules that could start from a code of these categories."""
+    return set().union(*(_rules_of_category(system, category) for category in categories))

@@ -1,0 +1,173 @@
+"""Completing a code from the words beside its mention: side, trimester, weeks of gestation, 7th character.
+
+A code that leaves the side open gives way to its sibling that names it, where the text does: in the mention, before
+it ("right-sided chest wall pain") or after it ("fracture of the radius, left"). Where a classification has no code
+for both sides, both codes are written down (ICD-10-CM guideline I.B.13).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from conceptmap.codebook import CodeBook
+
+__all__ = ["Completed", "complete", "gestation", "sides", "trimester"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A code completed from the text: its position, and what was said beside the mention."""
+
+    concept: int
+    said: str
+
+
+_SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|both|lt|rt)\b", re.IGNORECASE)
+_CLAUSE_END: Final = re.compile(r"[.;:!?\n]|\b(?:and|but|with|without)\b|,")
+_SENTENCE_END: Final = re.compile(r"[.;:!?\n]")
+_AFTER: Final = re.compile(
+    r"[\s,(\-]*(?:(?:of|in|on|at|to|from|over|involving|affecting|the|his|her|my|a|an|lower|upper)\s+){0,3}"
+    r"(left|right|bilateral|bilaterally|both|lt|rt)\b",
+    re.IGNORECASE,
+)
+_NAMES: Final = {"lt": "left", "rt": "right", "both": "bilateral", "bilaterally": "bilateral"}
+_WORDS_BEFORE: Final = 3
+_REACH: Final = 60
+
+_WEEKS: Final = re.compile(
+    r"\b(\d{1,2})\s*(?:(?:\+|&|and)\s*[0-6]|\s[0-6]/7)?\s*(?:-\s*)?(?:weeks?|wks?|w)\b(?:\s*[0-6]\s*(?:days?|d)\b)?"
+    r"[^.\n]{0,20}?\b(?:gestation|gestational|pregnan\w*|ega|iup|amenorrh\w*)"
+    r"|\b(?:pregnan\w*|gestational age|gestation|ega|iup)\b[^.\n]{0,20}?\b(\d{1,2})\s*(?:[+&]\s*[0-6]|\s[0-6]/7)?\s*"
+    r"(?:-\s*)?(?:weeks?|wks?|w)\b",
+    re.IGNORECASE,
+)
+_TRIMESTER: Final = re.compile(r"\b(first|second|third|1st|2nd|3rd)[ -]trimester\b", re.IGNORECASE)
+_ORDINALS: Final = {"1st": "first", "2nd": "second", "3rd": "third"}
+
+_SEVENTH: Final = (  # guideline I.C.19.a: what the text says of the encounter, and the characters that say it
+    (re.compile(r"\b(?:sequelae?|late effects?) (?:of|from)\b", re.IGNORECASE), ("S",)),
+    (re.compile(r"\bnon-?union\b", re.IGNORECASE), ("K",)),
+    (re.compile(r"\bmal-?union\b", re.IGNORECASE), ("P",)),
+    (re.compile(r"\bdelayed (?:healing|union)\b", re.IGNORECASE), ("G",)),
+    (re.compile(r"\b(?:healing|healed|aftercare|follow-?up (?:of|for|visit))\b", re.IGNORECASE), ("D",)),
+    (re.compile(r"\b(?:open|compound) (?:\w+ ){0,3}?fractures?\b", re.IGNORECASE), ("B",)),
+)
+
+
+def complete(
+    concept: int, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]], book: CodeBook, *, term: str
+) -> list[Completed]:
+    """The codes that the words beside a mention make of its code; empty where they add nothing.
+
+    Args:
+        concept: the code as the mention alone gives it.
+        text: the note.
+        span: of the mention.
+        others: spans of the mentions before and after it; words beyond them are theirs.
+        book: of the index.
+        term: trimester of the pregnancy that the note is about, or "".
+    """
+    if (weeks := _weeks(concept, text, book)) is not None:
+        return [weeks]
+    found = [Completed(at, said) for said, at in _sided(concept, text, span, others, book)]
+    if not found and term and (at := book.variant(concept, term)) is not None:
+        found = [Completed(at, term)]
+    seventh = _seventh(found[0].concept if found else concept, text, span, book)
+    if seventh is not None and len(found) < 2:
+        found = [Completed(seventh[0], f"{found[0].said}, {seventh[1]}" if found else seventh[1])]
+    return found
+
+
+def _weeks(concept: int, text: str, book: CodeBook) -> Completed | None:
+    """The code of the week, for one that stands for weeks of gestation."""
+    if "weeks gestation" not in book.names[concept] and "Weeks of gestation" not in book.names[concept]:
+        return None
+    said = gestation(text) or 0
+    at = book.position_of_code.get(f"{book.codes[concept][:3]}.{said:02d}")
+    return None if at is None or not book.names[at].startswith(f"{said} weeks") else Completed(at, f"{said} weeks")
+
+
+def _sided(
+    concept: int, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]], book: CodeBook
+) -> list[tuple[str, int]]:
+    if not book.has_variants(concept):
+        return []
+    said = sides(text, span, others)
+    found = [(side, at) for side in said if (at := book.variant(concept, side)) is not None]
+    if said == ("bilateral",) and not found:
+        found = [(side, at) for side in ("right", "left") if (at := book.variant(concept, side)) is not None]
+    return found
+
+
+def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = ()) -> tuple[str, ...]:
+    """The sides that the text names for a mention: none, one, or "bilateral".
+
+    >>> sides("Fracture of the left radius", (0, 8))
+    ('left',)
+    >>> sides("right hip pain and knee pain", (19, 28), [(6, 14)])
+    ()
+    """
+    start, end = span
+    inside = {_side(match[1]) for match in _SIDE.finditer(text, start, end)}
+    if inside:
+        return _one(inside)
+    floor = max([start - _REACH, 0, *(last for _, last in others if last <= start)])
+    ceiling = min([end + _REACH, len(text), *(first for first, _ in others if first >= end)])
+    before = _CLAUSE_END.split(text[floor:start])[-1].split()[-_WORDS_BEFORE:]
+    found = {_side(word) for word in _SIDE.findall(" ".join(before))}
+    after = _AFTER.match(text, end, ceiling)
+    return _one(found or ({_side(after[1])} if after else set()))
+
+
+def _side(word: str) -> str:
+    return _NAMES.get(word.lower(), word.lower())
+
+
+def _one(found: set[str]) -> tuple[str, ...]:
+    if found >= {"left", "right"}:
+        return ("bilateral",)
+    return tuple(found) if len(found) == 1 else ()
+
+
+def gestation(text: str) -> int | None:
+    """Completed weeks of the pregnancy that a note is about: the first that it states.
+
+    >>> gestation("G2P1 at 32 weeks gestation"), gestation("Pregnant, 12+3 weeks."), gestation("3 weeks of cough")
+    (32, 12, None)
+    """
+    for match in _WEEKS.finditer(text):
+        weeks = int(match[1] or match[2])
+        if 4 <= weeks <= 44:
+            return weeks
+    return None
+
+
+def trimester(text: str) -> str:
+    """The trimester that a note states, in words or in weeks (ICD-10-CM chapter 15: 14 and 28 weeks divide them).
+
+    >>> trimester("seen at 30 weeks of gestation"), trimester("second-trimester bleeding"), trimester("cough")
+    ('third trimester', 'second trimester', '')
+    """
+    weeks = gestation(text)
+    if weeks is not None:
+        return f"{'first' if weeks < 14 else 'second' if weeks < 28 else 'third'} trimester"
+    named = {_ORDINALS.get(match[1].lower(), match[1].lower()) for match in _TRIMESTER.finditer(text)}
+    return f"{named.pop()} trimester" if len(named) == 1 else ""
+
+
+def _seventh(concept: int, text: str, span: tuple[int, int], book: CodeBook) -> tuple[int, str] | None:
+    """The 7th character that the words round a mention ask for, where the code was given the first encounter's."""
+    if not book.is_expanded(concept):
+        return None
+    before = _CLAUSE_END.split(text[max(0, span[0] - _REACH) : span[0]])[-1]
+    around = before + text[slice(*span)] + _SENTENCE_END.split(text[span[1] : span[1] + _REACH])[0]
+    for words, characters in _SEVENTH:
+        said = words.search(around)
+        if said:
+            for sibling in book.children[book.parents[concept][0]]:
+                if book.codes[sibling][-1] in characters and sibling != concept:
+                    return sibling, said[0].lower()
+    return None

@@ -1,0 +1,57 @@
+"""Draft: a code on its way into a note's list, with what speaks for it and what a coder should know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from conceptmap.code_ranges import Ranges, within
+from conceptmap.codebook import CodeBook
+
+__all__ = ["Draft", "Drafts", "add", "codes_in"]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A code under consideration.
+
+    Attributes:
+        concept: position of the code in the index.
+        numbers: of the mentions that support it, in reading order.
+        strength: of the best of them.
+        affirmed: whether some mention is affirmed of the patient, whatever else was asked to be included.
+        remarks: what a coder should know, in the order found.
+    """
+
+    concept: int
+    numbers: list[int] = field(default_factory=list)
+    strength: float = 0.0
+    affirmed: bool = False
+    remarks: list[str] = field(default_factory=list)
+
+    def remark(self, text: str) -> None:
+        """Note something once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+
+Drafts = dict[int, Draft]
+"""Drafts of one note by concept, in the order found."""
+
+
+def add(
+    drafts: Drafts, concept: int, numbers: Iterable[int], strength: float, *, affirmed: bool, remark: str = ""
+) -> Draft:
+    """The draft of a concept, made or strengthened."""
+    draft = drafts.setdefault(concept, Draft(concept))
+    draft.numbers = sorted({*draft.numbers, *numbers})
+    draft.strength = max(draft.strength, strength)
+    draft.affirmed |= affirmed
+    if remark:
+        draft.remark(remark)
+    return draft
+
+
+def codes_in(drafts: Drafts, ranges: Ranges, book: CodeBook) -> list[Draft]:
+    """Affirmed drafts whose code lies in the ranges."""
+    return [draft for draft in drafts.values() if draft.affirmed and within(book.codes[draft.concept], ranges)]

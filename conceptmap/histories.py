@@ -1,0 +1,101 @@
+"""Sections as evidence for coding: past illnesses, the family's illnesses, and procedures that are no status.
+
+A stroke under "Past medical history" is not a stroke now: where the classification has a code for the history of a
+condition, that is what the section makes of it (``data/histories_<system>.csv``). The family's illnesses give the
+patient a family history, not the illness. A procedure done in this stay ("underwent cholecystectomy") is coded with a
+procedure classification; its status code ("acquired absence of …") needs words or a section that put it in the past.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+from conceptmap.code_ranges import Ranges, parse_ranges, read_rows, within
+from conceptmap.codebook import CodeBook
+from conceptmap.context import Context
+
+__all__ = ["PAST_SECTIONS", "family_history", "is_done_now", "past_history"]
+
+PAST_SECTIONS: Final = frozenset({"past medical history", "past surgical history", "resolved problems"})
+_FAMILY: Final = frozenset({"family history", "family and social history"})
+_STILL: Final = re.compile(
+    r"\b(?:active|current|currently|on (?:chemo\w*|treatment|therapy)|undergoing|receiving|recurr\w+|metasta\w+|chronic"
+    r"|stage iv|untreated|new)\b",
+    re.IGNORECASE,
+)
+_STATUS: Final = {
+    "icd10cm": parse_ranges("Z89-Z90 Z92.2-Z92.3 Z93-Z95 Z98 Z99.2"),
+}
+_PROCEDURE: Final = re.compile(
+    r"\b(?:\w+(?:ectom(?:y|ies|ized)|otom(?:y|ies)|ostom(?:y|ies)|plast(?:y|ies)|desis|pexy|tripsy)"
+    r"|amputation|resection|transplant|transplantation|bypass|graft|grafting|cabg|stenting|ablation|implantation"
+    r"|replacement|removal|extraction|excision|hemodialysis|haemodialysis|dialysis|chemotherapy|radiotherapy|surgery"
+    r"|anastomosis|fusion|ligation|section)s?$",
+    re.IGNORECASE,
+)
+_PAST: Final = re.compile(
+    r"\b(?:status|post|s/p|history|hx|h/o|previous(?:ly)?|prior|past|old|remote|antecedents?|ago|known|absen\w+|dependen\w+"
+    r"|maintenance|chronic|home|since|(?:19|20)\d\d|peritoneal|end[- ]stage|esrd|regular|program\w*|on|three times"
+    r"|mwf|tts|carrier|wearer|bearing|with an?)\b",
+    re.IGNORECASE,
+)
+_CLAUSE: Final = re.compile(r"[.;\n]")
+_AFTER: Final = re.compile(
+    r"[^.;\n]{0,40}?\b(?:ago|in (?:19|20)\d\d|(?:19|20)\d\d|status|previously|(?:mon|tues|wednes)day|mwf|tts)\b",
+    re.IGNORECASE,
+)
+_REACH: Final = 40
+
+
+def past_history(code: int, context: Context, section: str | None, line: str, book: CodeBook) -> tuple[int, str] | None:
+    """The history code that a past illness becomes, and why; None where the condition is still coded as such.
+
+    Args:
+        code: position of the illness's code.
+        context: of its mention.
+        section: that the mention stands in.
+        line: the sentence that it stands in.
+        book: of the index.
+    """
+    if section not in PAST_SECTIONS or context.temporality != "historical" or context.negated or _STILL.search(line):
+        return None
+    return _history("history", code, book)
+
+
+def family_history(code: int, context: Context, section: str | None, book: CodeBook) -> tuple[int, str] | None:
+    """The family history code that an illness under a heading of the family becomes, and why."""
+    if section not in _FAMILY or context.subject != "family" or context.negated or context.certainty == "possible":
+        return None
+    return _history("family", code, book)
+
+
+def is_done_now(
+    code: int, text: str, span: tuple[int, int], context: Context, section: str | None, book: CodeBook
+) -> bool:
+    """Whether a status code stands for a bare procedure that nothing puts in the past."""
+    if not within(book.codes[code], _STATUS.get(book.system, ())):
+        return False
+    start, end = span
+    if section in PAST_SECTIONS or context.temporality == "historical" or not _PROCEDURE.search(text[start:end]):
+        return False
+    before = _CLAUSE.split(text[max(0, start - _REACH) : start])[-1]
+    return not (_PAST.search(before + text[start:end]) or _AFTER.match(text, end))
+
+
+def _history(of: str, code: int, book: CodeBook) -> tuple[int, str] | None:
+    for ranges, gives, reason in _rows(book.system, of):
+        if within(book.codes[code], ranges) and gives in book.position_of_code:
+            return book.default(book.position_of_code[gives]), reason
+    return None
+
+
+@cache
+def _rows(system: str, of: str) -> Sequence[tuple[Ranges, str, str]]:
+    return tuple(
+        (parse_ranges(row["codes"]), row["gives"], row["reason"])
+        for row in read_rows("histories", system)
+        if row["of"] == of
+    )

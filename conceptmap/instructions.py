@@ -1,0 +1,170 @@
+"""The classification's own instructions: Excludes1, "code first" and "use additional code", checked within a note.
+
+They are kept by the reader as the release prints them, and a code inherits those of everything above it. Nothing is
+ever changed on their account: what two codes exclude, and which partner is missing, is said in the notes of a code.
+A partner that is coded "if applicable", and statuses, exposures and external causes, are not missed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from conceptmap.code_ranges import base_code, within
+from conceptmap.codebook import CodeBook
+from conceptmap.drafts import Draft
+
+__all__ = ["Instruction", "Instructions", "references"]
+
+_KINDS: Final = ("excludes1", "code_first", "use_additional")
+_BRACKETS: Final = re.compile(r"\(([A-Z]\d[^()]*)\)")
+_CODE: Final = r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{0,4})?"
+_REFERENCE: Final = re.compile(rf"({_CODE})(?:-?\s*-\s*({_CODE}))?")
+_DIGIT: Final = re.compile(r"with (?:(?:fifth|5th|sixth|6th)(?: or )?)+ character (\w)")
+_OPTIONAL: Final = re.compile(r"\bif\b|\bany\b|\bwhen\b|\bapplicable\b|\bassociated\b", re.IGNORECASE)
+_UNDERLYING: Final = re.compile(r"\bunderlying\b|\bcausative\b|\bprimary\b|\bcondition resulting\b", re.IGNORECASE)
+_OPENING: Final = re.compile(
+    r"^\W*code(?:\(s\)|s)?,?\s*(?:to (?:further )?(?:identify|specify)|for)?\s*", re.IGNORECASE
+)
+_EXAMPLES: Final = re.compile(r"\bsuch as\b", re.IGNORECASE)
+_NOT_MISSED: Final = (("F10", "F19"), ("T00", "Z99"))
+_LONGEST: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A code, or a range of codes, that an instruction names; ``digit`` is asked for as 5th or 6th character."""
+
+    first: str
+    last: str
+    digit: str | None = None
+
+    def names(self, code: str) -> bool:
+        """Whether the reference means this code or one above it."""
+        bare = code.replace(".", "")
+        return within(code, [(self.first, self.last)]) and (self.digit is None or self.digit in bare[4:6])
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction.
+
+    Attributes:
+        node: that carries it.
+        kind: "excludes1", "code_first" or "use_additional".
+        text: as printed, its list of examples cut short.
+        references: the codes that it names; may be empty.
+        must: a code without any of them is incomplete.
+        examples: the codes are only some of those meant.
+    """
+
+    node: str
+    kind: str
+    text: str
+    references: tuple[Reference, ...]
+    must: bool
+    examples: bool = False
+
+    def names(self, code: str) -> bool:
+        """Whether a reference means this code; where they are examples, another code of the category will do."""
+        return any(named.names(code) or (self.examples and named.first[:3] == code[:3]) for named in self.references)
+
+
+def references(text: str) -> tuple[Reference, ...]:
+    """The codes in the brackets of an instruction.
+
+    >>> [(r.first, r.last) for r in references("diabetes mellitus (E08-E13), nephritis (N05.-)")]
+    [('E08', 'E13'), ('N05', 'N05')]
+    """
+    found = []
+    for inside in _BRACKETS.findall(text):
+        digit = _DIGIT.search(inside)
+        for first, last in _REFERENCE.findall(inside):
+            found.append(Reference(first.rstrip("."), (last or first).rstrip("."), digit[1] if digit else None))
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Instructions:
+    """The instructions of a release.
+
+    Attributes:
+        notes: columns node, code, kind, text, in the order of the release.
+        book: of the index.
+    """
+
+    notes: pl.DataFrame
+    book: CodeBook
+    _by_node: dict[str, list[Instruction]] = field(default_factory=dict, repr=False)
+    _by_concept: dict[int, list[Instruction]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        lines: dict[tuple[str, str], list[str]] = {}
+        wanted = self.notes.filter(pl.col("kind").is_in(_KINDS)).select("node", "kind", "text")
+        for node, kind, text in wanted.iter_rows():
+            lines.setdefault((node, kind), []).append(text)
+        for (node, kind), texts in lines.items():
+            self._by_node.setdefault(node, []).extend(_grouped(node, kind, texts))
+
+    def of(self, concept: int) -> list[Instruction]:
+        """The instructions of a concept and of everything above it."""
+        if concept not in self._by_concept:
+            nodes = self.book.concepts["node"]
+            above = [nodes[at] for at in sorted({concept, *self.book.ancestors(concept)})]
+            self._by_concept[concept] = [item for node in above for item in self._by_node.get(node, ())]
+        return self._by_concept[concept]
+
+    def remark(self, drafts: Sequence[Draft]) -> None:
+        """Note conflicts and missing partners on the affirmed codes of a note, which are in the order of the list."""
+        codes = [(draft, base_code(self.book.codes[draft.concept])) for draft in drafts if draft.affirmed]
+        for place, (draft, code) in enumerate(codes):
+            for instruction in self.of(draft.concept):
+                named = [at for at, (other, its) in enumerate(codes) if other is not draft and instruction.names(its)]
+                if instruction.kind == "excludes1":
+                    for at in named:
+                        self._conflict(instruction, draft, code, codes[at])
+                elif named and instruction.kind == "code_first":
+                    if min(named) > place:
+                        draft.remark(f"code first {codes[min(named)][1]}")
+                elif instruction.must and not named:
+                    what = "code first" if instruction.kind == "code_first" else "use additional code"
+                    draft.remark(f"{what}, not found: {instruction.text}")
+
+    def _conflict(self, instruction: Instruction, draft: Draft, code: str, other: tuple[Draft, str]) -> None:
+        node = self.book.position.get(instruction.node)
+        if node is None or self.book.is_above(node, other[0].concept):
+            return
+        draft.remark(f"Excludes1 at {instruction.node}: not with {other[1]}")
+        other[0].remark(f"Excludes1 at {instruction.node}: not with {code}")
+
+
+def _grouped(node: str, kind: str, texts: Sequence[str]) -> Iterator[Instruction]:
+    """Lines as instructions: a line that ends in a colon heads a list, any of which will do."""
+    open_: list[str] = []
+    for text in texts:
+        starts = kind == "excludes1" or text.endswith(":") or text.lower().startswith("code")
+        if open_ and (starts or not open_[0].endswith(":")):
+            yield _instruction(node, kind, open_)
+            open_ = []
+        open_.append(text)
+    if open_:
+        yield _instruction(node, kind, open_)
+
+
+def _instruction(node: str, kind: str, lines: Sequence[str]) -> Instruction:
+    found = references(" ".join(lines))
+    text = _OPENING.sub("", " ".join(lines)).strip(" ,:")
+    listed = lines[0].endswith(":") and not _OPENING.sub("", lines[0]).strip(" ,:")  # each item where it applies
+    optional = bool(_OPTIONAL.search(lines[0])) or listed or (bool(found) and all(map(_is_circumstance, found)))
+    must = not optional and (bool(_UNDERLYING.search(lines[0])) if kind == "code_first" else bool(found))
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST].rsplit(" ", 1)[0].rstrip(" ,(") + " …"
+    return Instruction(node, kind, text, found, must, bool(_EXAMPLES.search(lines[0])))
+
+
+def _is_circumstance(reference: Reference) -> bool:
+    return within(reference.first, _NOT_MISSED)

@@ -1,0 +1,61 @@
+"""A proposal for the principal diagnosis: the condition found, after study, to have led to the admission.
+
+A note rarely says which one that was, but its sections do: what a discharge or final diagnosis lists first, else the
+diagnosis at admission, the reason for the visit, the present illness. It is a proposal, said in the notes of the code
+(ICD-10-CM guideline II); nothing is moved for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from conceptmap.code_ranges import parse_ranges, within
+from conceptmap.codebook import CodeBook
+from conceptmap.drafts import Draft
+from conceptmap.surroundings import Surroundings
+
+__all__ = ["propose"]
+
+_SECTIONS: Final = (
+    "discharge diagnosis",
+    "postoperative diagnosis",
+    "diagnosis",
+    "admission diagnosis",
+    "reason for visit",
+    "chief complaint",
+    "hospital course",
+    "assessment",
+    "assessment and plan",
+    "impression",
+    "history of present illness",
+    "history",
+    "subjective",
+)
+_NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00-Z37 Z39-Z99")}
+_SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R99")}
+
+
+def propose(drafts: Sequence[Draft], book: CodeBook, around: Surroundings) -> None:
+    """Say of one code, at most, that it may be the principal diagnosis.
+
+    Args:
+        drafts: the codes of a note.
+        book: of the index.
+        around: where their mentions stand.
+    """
+    if book.system not in _NEVER:
+        return
+    able = [d for d in drafts if d.affirmed and not _never(d, book)]
+    for name in _SECTIONS:
+        here = [(number, draft) for draft in able for number in draft.numbers if around.section(number) == name]
+        if here:
+            named = [nd for nd in here if not within(book.codes[nd[1].concept], _SYMPTOMS[book.system])]
+            first = min(named or here, key=lambda nd: nd[0])[1]
+            first.remark(f"proposed as principal diagnosis: first under {name}")
+            return
+
+
+def _never(draft: Draft, book: CodeBook) -> bool:
+    """Manifestations, organisms, external causes and most factors are no principal diagnosis."""
+    return book.is_manifestation(draft.concept) or within(book.codes[draft.concept], _NEVER[book.system])
