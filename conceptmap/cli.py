@@ -11,11 +11,12 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from conceptmap import __version__
 from conceptmap.commands import build, code, evaluate, info, rollup, spans, tag
@@ -26,9 +27,12 @@ __all__ = ["main"]
 _COMMANDS = (code, tag, spans, build, info, evaluate, rollup)
 _EPILOG = (
     "exit codes: 0 done, 1 internal error, 2 usage or input, 3 finished but some notes were not coded (see run.json), "
-    "4 bad or mismatched index or model, 5 out of space or memory, 130 interrupted"
+    "4 bad or mismatched index or model, 5 out of space or memory, 130 interrupted, 143 terminated"
 )
-INTERNAL, OUT_OF_MEMORY, INTERRUPTED = 1, 5, 130
+INTERNAL, OUT_OF_MEMORY, INTERRUPTED, TERMINATED = 1, 5, 130, 143
+LEAVE_WITHIN = 8.0
+"""Seconds after a signal."""
+_LATE: list[threading.Timer] = []
 
 
 class _Terminated(BaseException):
@@ -62,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _guarded(args: argparse.Namespace) -> int:
     """The command's exit code, every failure turned into one line on stderr."""
-    before = signal.signal(signal.SIGTERM, _terminate) if _is_main_thread() else None
+    before = _catch_signals()
     try:
         code: int = args.run(args)
         sys.stdout.flush()
@@ -71,28 +75,49 @@ def _guarded(args: argparse.Namespace) -> int:
     except BrokenPipeError:  # whoever read stdout has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return _failed("interrupted; nothing unfinished was kept", INTERRUPTED)
-    except _Terminated:
-        return _failed("terminated; nothing unfinished was kept", 128 + signal.SIGTERM)
+    except KeyboardInterrupt as error:
+        return _failed(_stopped("interrupted", error), INTERRUPTED)
+    except _Terminated as error:
+        return _failed(_stopped("terminated", error), TERMINATED)
     except MemoryError:
         return _failed("out of memory; close other programs, or use fewer or smaller indexes", OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001 - the last resort
         return _failed(_internal(error), INTERNAL)
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        while _LATE:
+            _LATE.pop().cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return code
 
 
-def _is_main_thread() -> bool:
-    import threading
+def _stopped(how: str, error: BaseException) -> str:
+    """What is said at the end of a command that was stopped; a command that can go on has added how."""
+    return f"{how}; {' '.join(getattr(error, '__notes__', ())) or 'nothing unfinished was kept'}"
 
+
+def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _catch_signals() -> dict[int, Any]:
+    """Turn SIGTERM into an exception, as Python does with SIGINT; returns the handlers that were there."""
+    if not _is_main_thread():
+        return {}
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell said to ignore it
+        numbers.append(signal.SIGINT)
+    return {number: signal.signal(number, _stop) for number in numbers}
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave in good order, or (should a long computation not let go) at once after a while."""
+    code = TERMINATED if number == signal.SIGTERM else INTERRUPTED
+    late = threading.Timer(LEAVE_WITHIN, os._exit, (code,))
+    late.daemon = True
+    late.start()
+    _LATE.append(late)
+    raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def _failed(message: str, code: int) -> int:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 __all__ = [
     "ConceptMapError",
+    "DamagedShardError",
     "IndexMismatchError",
     "InputError",
     "MissingExtraError",
@@ -70,6 +71,10 @@ class ModelError(ConceptMapError):
     """Model files are missing, have other bytes than expected, or do not hold an encoder that can be used."""
 
     exit_code = 4
+
+
+class DamagedShardError(ConceptMapError):
+    """A finished piece of a run does not hold what it says; it is removed, and coding it again mends the run."""
 
 
 class OutOfSpaceError(ConceptMapError):

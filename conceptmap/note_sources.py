@@ -1,4 +1,4 @@
-"""Where notes come from: one generator of rows for each input format, all with the same row and the same errors."""
+"""Files of notes: one generator of rows for each format, all with the same row and the same errors."""
 
 from __future__ import annotations
 
@@ -8,30 +8,36 @@ import difflib
 import gzip
 import io
 import json
-import os
-import shutil
-import sys
-import tempfile
-import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import polars as pl
 
+from conceptmap.compressed import PACKED, Opener, spooled, unpacked, without_packing
 from conceptmap.errors import InputError
 
-__all__ = ["Row", "RowSource", "open_source", "require_columns"]
+__all__ = [
+    "SUPPORTED",
+    "TABLES",
+    "Row",
+    "RowSource",
+    "open_file",
+    "open_standard_input",
+    "require_columns",
+    "text_row",
+]
 
 _ALIASES = {
     "note_id": ("id", "noteid", "row_id", "doc_id", "document_id", "file", "filename"),
     "text": ("note", "note_text", "body", "content", "report", "document", "narrative", "notes", "txt"),
 }
-Opener = Callable[[], contextlib.AbstractContextManager[BinaryIO]]
+ROWS_AT_ONCE = 1024
 _LONGEST_CELL = 1 << 26  # code points; an unclosed quote would otherwise swallow the rest of the file
-_SUPPORTED = ".csv, .jsonl or .ndjson (also .gz), .parquet, .txt, or a folder of .txt files"
+SUPPORTED = ".csv, .jsonl, .ndjson or .txt (also .gz, .zst), .parquet, or a folder or pattern of such files"
+TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
 _MAGIC = {
     b"PAR1": "parquet",
     b"\x1f\x8b": "gzip",
@@ -74,24 +80,26 @@ class RowSource:
     left_out: tuple[str, ...] = ()
 
 
-def open_source(path: str | os.PathLike[str]) -> RowSource:
-    """Find out what an input is, by its first bytes and its name, and check what can be checked without reading it all.
+def open_file(where: Path) -> RowSource:
+    """Find out what a file is, by its first bytes and its name, and check what can be checked without reading it all.
 
     Raises:
-        InputError: it does not exist, cannot be read, is of no known kind, or lacks the columns that are needed.
+        InputError: it cannot be read, is of no known kind, or lacks the columns that are needed.
     """
-    if os.fspath(path) == "-":
-        return _open_stream("standard input", _spooled(sys.stdin.buffer), suffix="")
-    where = Path(path)
-    if not where.exists():
-        raise InputError(f"cannot read notes from {where}", got="no such file or folder", expected=_SUPPORTED)
-    if where.is_dir():
-        return _open_folder(where)
-    name = where.name.lower()
-    suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix == ".txt" and not name.endswith(".gz"):
-        return RowSource(where.name, lambda: iter([_text_row(where, where.stem)]), columns=("note_id", "text"))
+    suffix = Path(without_packing(where.name.lower())).suffix
+    if suffix == ".txt":
+        note_id = without_packing(where.name)[: -len(".txt")]
+        return RowSource(where.name, lambda: iter([text_row(where, note_id)]), columns=("note_id", "text"))
     return _open_stream(where.name, lambda: where.open("rb"), suffix=suffix, path=where)
+
+
+def open_standard_input(stream: BinaryIO) -> RowSource:
+    """CSV or JSONL from a stream that can be read only once.
+
+    Raises:
+        InputError: as `open_file`.
+    """
+    return _open_stream("standard input", spooled(stream), suffix="")
 
 
 def require_columns(name: str, columns: Sequence[str]) -> None:
@@ -143,35 +151,12 @@ def _reading(name: str) -> Iterator[None]:
         advice = "double the quotes in quoted cells"
         raise InputError(f"{name} is not well-formed CSV", got=str(error), then=advice) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{name} is damaged", got=type(error).__name__, expected="a whole gzip file") from None
+        raise InputError(f"{name} is damaged", got=type(error).__name__, expected="a whole file") from None
     except OSError as error:
         got = error.strerror or type(error).__name__
-        raise InputError(f"cannot read {name}", got=got, expected=_SUPPORTED) from error
+        raise InputError(f"cannot read {name}", got=got, expected=SUPPORTED) from error
     except pl.exceptions.PolarsError as error:
         raise InputError(f"cannot read {name}", got=type(error).__name__, expected="a whole Parquet file") from None
-
-
-def _spooled(stream: BinaryIO) -> Opener:
-    """Keep a stream in an unnamed temporary file, so that it can be read twice."""
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the opener below
-    shutil.copyfileobj(stream, spool)
-
-    @contextlib.contextmanager
-    def reopen() -> Iterator[BinaryIO]:
-        spool.seek(0)
-        yield spool
-
-    weakref.finalize(reopen, spool.close)
-    return reopen
-
-
-def _unpacked(packed: Opener) -> Opener:
-    @contextlib.contextmanager
-    def reopen() -> Iterator[BinaryIO]:
-        with packed() as file, gzip.GzipFile(fileobj=file) as unpacked:
-            yield cast(BinaryIO, unpacked)
-
-    return reopen
 
 
 def _open_stream(name: str, reopen: Opener, *, suffix: str, path: Path | None = None) -> RowSource:
@@ -179,15 +164,15 @@ def _open_stream(name: str, reopen: Opener, *, suffix: str, path: Path | None = 
     with _reading(name), reopen() as file:
         head = file.read(4)
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-    if kind == "gzip":
-        reopen, kind = _unpacked(reopen), None
+    if kind in PACKED:
+        reopen, kind = unpacked(reopen, kind), None
     if kind == "parquet" and path is not None:
         return _open_parquet(name, path)
     if kind is not None:
         then = "give the file's path" if kind == "parquet" else "unpack it, or save it as CSV UTF-8"
-        raise InputError(f"cannot read notes from {name}", got=kind, expected=_SUPPORTED, then=then)
+        raise InputError(f"cannot read notes from {name}", got=kind, expected=SUPPORTED, then=then)
     if not head:
-        raise InputError(f"{name} is empty", got="0 bytes", expected=_SUPPORTED)
+        raise InputError(f"{name} is empty", got="0 bytes", expected=SUPPORTED)
     if suffix == "" and path is None:
         with _reading(name), reopen() as file:
             suffix = ".jsonl" if file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else ".csv"
@@ -195,7 +180,7 @@ def _open_stream(name: str, reopen: Opener, *, suffix: str, path: Path | None = 
         return _open_csv(name, reopen)
     if suffix in (".jsonl", ".ndjson"):
         return RowSource(name, lambda: _jsonl_rows(name, reopen), open_columns=True)
-    raise InputError(f"cannot read notes from {name}", got=f"a {suffix or 'nameless'} file", expected=_SUPPORTED)
+    raise InputError(f"cannot read notes from {name}", got=f"a {suffix or 'nameless'} file", expected=SUPPORTED)
 
 
 def _csv_reader(file: BinaryIO) -> Iterator[list[str]]:
@@ -307,40 +292,34 @@ def _plain(dtype: pl.DataType) -> pl.DataType:
 
 
 def _parquet_rows(name: str, path: Path, dtypes: Mapping[str, pl.DataType]) -> Iterator[Row]:
-    frame = pl.scan_parquet(path)
     with _reading(name):
-        n_rows = frame.select(pl.len()).collect().item()
         columns = [pl.col("note_id").cast(pl.String), pl.col("text"), *(pl.col(c).cast(d) for c, d in dtypes.items())]
-        for start in range(0, n_rows, 1024):
-            part = frame.slice(start, 1024).select(columns).collect()
-            for number, values in enumerate(part.iter_rows(named=True), start + 1):
+        number = 0
+        for part in pl.scan_parquet(path, glob=False).select(columns).collect_batches(chunk_size=ROWS_AT_ONCE):
+            for values in part.iter_rows(named=True):
+                number += 1
                 text = values.pop("text")
                 if isinstance(text, bytes):
                     text = text.decode("utf-8", errors="surrogateescape")
                 yield Row(f"row {number}", values.pop("note_id"), text, values)
 
 
-def _open_folder(folder: Path) -> RowSource:
-    files = sorted(
-        (file.relative_to(folder).as_posix(), file)
-        for file in folder.rglob("*")
-        if file.suffix.lower() == ".txt" and not file.name.startswith(".") and file.is_file()
-    )
-    if not files:
-        kinds = sorted({file.suffix or "nameless" for file in folder.iterdir() if file.is_file()})
-        got = f"only {', '.join(kinds[:8])} files" if kinds else "no file"
-        expected = ".txt files, or the path of one file"
-        raise InputError(f"the folder {folder.name} holds no notes", got=got, expected=expected)
-
-    def rows() -> Iterator[Row]:
-        return (_text_row(file, name[: -len(".txt")]) for name, file in files)
-
-    return RowSource(folder.name, rows, columns=("note_id", "text"))
-
-
-def _text_row(file: Path, note_id: str) -> Row:
+def text_row(file: Path, note_id: str) -> Row:
+    """A file as one note, unpacked if it has to be."""
+    where = f"file {file.name}"
     try:
-        data = file.read_bytes()
+        with _reading(file.name):
+            data = _content(file)
     except OSError as error:
-        return Row(f"file {file.name}", note_id, problem=f"cannot be read: {error.strerror or type(error).__name__}")
-    return Row(f"file {file.name}", note_id, data.decode("utf-8", errors="surrogateescape"))
+        return Row(where, note_id, problem=f"cannot be read: {error.strerror or type(error).__name__}")
+    except InputError:
+        return Row(where, note_id, problem="cannot be read: the file is damaged")
+    return Row(where, note_id, data.decode("utf-8", errors="surrogateescape"))
+
+
+def _content(file: Path) -> bytes:
+    kind = next((kind for kind, suffix in PACKED.items() if file.name.lower().endswith(suffix)), None)
+    if kind is None:
+        return file.read_bytes()
+    with unpacked(lambda: file.open("rb"), kind)() as content:
+        return content.read()

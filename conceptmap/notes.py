@@ -9,16 +9,19 @@ them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from conceptmap.note_sources import Row, open_source, require_columns
+from conceptmap.note_folders import open_source
+from conceptmap.note_sources import Row, require_columns
 
 __all__ = ["BadNote", "Notes", "read_notes"]
 
 _LONGEST_ID_SHOWN = 200
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Notes:
         n_notes, n_chars: the good notes and their code points.
         quarantined: the bad ones.
         left_out: columns that cannot be carried along (nested values, bytes).
+        integer_ids: whether every ``note_id`` is an integer of at most 18 digits, written as integers are.
     """
 
     source: str
@@ -54,6 +58,7 @@ class Notes:
     n_chars: int
     quarantined: tuple[BadNote, ...]
     left_out: tuple[str, ...] = ()
+    integer_ids: bool = False
     _rows: Callable[[], Iterator[Row]] = field(repr=False, default=lambda: iter(()))
     _skip: frozenset[int] = field(repr=False, default=frozenset())
 
@@ -96,8 +101,10 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
     r"""Check the notes in a file or folder and get ready to stream them.
 
     Args:
-        path: ``.csv`` or ``.jsonl`` / ``.ndjson`` (also gzipped), ``.parquet``, a ``.txt`` file, a folder of ``.txt``
-            files (the note's id is the file's name without ``.txt``), or ``-`` for CSV or JSONL on standard input.
+        path: ``.csv`` or ``.jsonl`` / ``.ndjson``, ``.parquet``, a ``.txt`` file, a folder of ``.txt`` files (the
+            note's id is the file's name without ``.txt``), a folder of any one of the other kinds, a pattern such as
+            ``notes/2024-*.parquet``, or ``-`` for CSV or JSONL on standard input. All but Parquet also compressed
+            (``.gz``, ``.zst``).
 
     Returns:
         The notes, with the bad ones in ``quarantined``: no or repeated ``note_id`` (the first one counts), no text,
@@ -119,6 +126,7 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
     seen: set[str] = set()
     bad: dict[int, BadNote] = {}
     n_notes = n_chars = 0
+    integer_ids = True
     columns: dict[str, None] = dict.fromkeys(source.columns)
     for position, row in enumerate(source.rows()):
         if source.open_columns and not row.problem:
@@ -127,6 +135,7 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
             bad[position] = BadNote(row.where, _shown_id(row), reason)
             continue
         n_notes += 1
+        integer_ids = integer_ids and _INTEGER.fullmatch(row.note_id or "") is not None
         n_chars += len(row.text or "")
     if source.open_columns:
         require_columns(source.name, list(columns))
@@ -138,6 +147,7 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
         n_chars=n_chars,
         quarantined=tuple(bad.values()),
         left_out=source.left_out,
+        integer_ids=integer_ids and n_notes > 0,
         _rows=source.rows,
         _skip=frozenset(bad),
     )

@@ -14,8 +14,9 @@ import conceptmap
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
     from conceptmap.index import ConceptIndex
+    from conceptmap.mapper import ConceptMapper
 
-__all__ = ["encoder_facts", "index_facts", "read_run", "run_text", "versions"]
+__all__ = ["encoder_facts", "index_facts", "mapper_facts", "read_run", "run_text", "versions"]
 
 _PACKAGES = ("networkx", "numpy", "polars", "safetensors", "scipy", "tokenizers", "torch", "transformers")
 
@@ -46,6 +47,11 @@ def index_facts(indexes: Iterable[ConceptIndex]) -> list[dict[str, object]]:
         {**{name: getattr(index.manifest, name) for name in facts}, "sha256": index.manifest.as_json()["sha256"]}
         for index in indexes
     ]
+
+
+def mapper_facts(mapper: ConceptMapper) -> dict[str, object]:
+    """Everything of a mapper that bears on its results."""
+    return {"encoder": encoder_facts(mapper.encoder), "indexes": index_facts(mapper.indexes)}
 
 
 def run_text(facts: Mapping[str, object]) -> str:

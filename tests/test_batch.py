@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 from small_mapper import PHRASES, mapper
 
-from conceptmap import batch
-from conceptmap.batch import Run, Settings, code_notes
+from conceptmap.batch import Run, Settings, code_notes, shards, work
+from conceptmap.batch.folder import PREFIX
 from conceptmap.errors import InputError, ModelError, OutOfSpaceError, UnknownCodeError
 from conceptmap.export import tables
 from conceptmap.export.pages import ReportFiles
@@ -117,8 +117,10 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monkey
     for _ in range(2):
         done = run(tmp_path, NOTES, settings)
         written.append({name: (done.folder / name).read_bytes() for name in done.files if name != "run.json"})
+        (done.folder / "run.json").unlink()
     assert written[0] == written[1]
-    monkeypatch.setattr(batch, "CHUNK_NOTES", 1)
+    monkeypatch.setattr(work, "CHUNK_NOTES", 1)
+    monkeypatch.setattr(shards, "FEWEST_NOTES", 1)
     done = run(tmp_path, NOTES, Settings(candidates=5, rollup="chapter"))
     for name in ("annotations.csv", "codes.csv", "candidates.csv"):
         assert (done.folder / name).read_bytes() == written[0][name]
@@ -150,7 +152,8 @@ def test_what_is_no_notes_fault_ends_the_run_and_leaves_the_earlier_one(
     kept = {name: (before.folder / name).read_bytes() for name in before.files}
     with pytest.raises(raised):
         run(tmp_path, {**NOTES, "bad": POISON}, on=Failing(mapper(), error))
-    assert {path.name: path.read_bytes() for path in before.folder.iterdir()} == kept
+    files = [path for path in before.folder.iterdir() if not path.name.startswith(PREFIX)]
+    assert {path.name: path.read_bytes() for path in files} == kept
 
 
 def test_files_of_an_earlier_run_do_not_mix_with_this_one(tmp_path: Path) -> None:
@@ -273,4 +276,8 @@ def test_a_full_disk_says_so_and_leaves_nothing(suffix: str, tmp_path: Path, mon
     monkeypatch.setattr(*targets[suffix], refuse)
     with pytest.raises(OutOfSpaceError, match="no space left"):
         code_notes(source, mapper(), tmp_path / "out", Settings(formats=(suffix,)))
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(PREFIX)] == []
+    monkeypatch.undo()
+    again = code_notes(source, mapper(), tmp_path / "out", Settings(formats=(suffix,)))
+    assert again.facts["shards"] == {"all": 1, "coded_now": 0}
+    assert sorted(path.name for path in again.folder.iterdir()) == sorted(again.files)

@@ -253,7 +253,7 @@ BAD_FILES = {
     "excel.csv": (b"PK\x03\x04....", "Excel workbook"),
     "notes.xlsx": (b"PK\x03\x04....", "Excel workbook"),
     "notes.docx": (b"....", r"got a \.docx file"),
-    "notes.csv.zst": (b"\x28\xb5\x2f\xfd....", "got zstandard.*unpack it"),
+    "notes.csv.zst": (b"\x28\xb5\x2f\xfd....", "notes.csv.zst is damaged"),
     "cut.csv.gz": (
         gzip.compress(b"note_id,text\n" + bytes(range(256)) * 99)[:60],
         "cut.csv.gz is damaged: got EOFError",
@@ -278,8 +278,8 @@ def test_a_file_that_cannot_be_used_says_what_to_do(name: str, tmp_path: Path) -
 def test_missing_path_wrong_folder_and_wrong_types(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         read_notes(tmp_path / "nowhere.csv")
-    (tmp_path / "a.csv").write_text("note_id,text\n")
-    with pytest.raises(InputError, match=r"got only \.csv files"):
+    (tmp_path / "a.md").write_text("note_id,text\n")
+    with pytest.raises(InputError, match=r"got only \.md files"):
         read_notes(tmp_path)
     pl.DataFrame({"note_id": [1.5], "text": ["a"]}).write_parquet(tmp_path / "f.parquet")
     with pytest.raises(InputError, match="column note_id of another type: got Float64"):

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import (
     add_command,
     add_mapper_options,
     listed,
     load_mapper,
-    progress_bar,
+    mapper_options,
     report_quarantine,
     say,
 )
+from conceptmap.commands.progress import run_progress
+
+if TYPE_CHECKING:
+    from conceptmap.batch import Engine, Run
 
 __all__ = ["add", "run"]
+
+UNFINISHED = "what is finished is kept: the same command goes on from there"
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = add_command(commands, "code", run, summary="code notes into a folder: annotations, codes and run.json")
     parser.add_argument(
-        "notes", metavar="NOTES", help=".csv, .jsonl, .parquet (note_id, text), a folder of .txt, or - for stdin"
+        "notes",
+        metavar="NOTES",
+        help=".csv, .jsonl or .parquet (note_id, text), also .gz or .zst; a folder or 'pattern*' of them; a folder of "
+        ".txt; or - for stdin",
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="folder for the results")
     add_mapper_options(parser)
+    _add_results(parser)
+    _add_engine(parser)
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--include",
         type=listed,
@@ -41,7 +56,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="also write the N best codes of each note, accepted or not",
     )
     parser.add_argument(
-        "--format", type=listed, default=("csv",), metavar="FORMAT,…", help="csv (the default), parquet, jsonl, html"
+        "--format",
+        type=listed,
+        default=("csv",),
+        metavar="FORMAT,…",
+        help="csv (the default), parquet, jsonl, omop (NOTE_NLP), fhir (R4 Conditions), brat, html",
     )
     parser.add_argument(
         "--rollup",
@@ -49,13 +68,43 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="fill rollup_code and rollup_name: chapter, block, category, depth:N, or a .txt file that lists codes",
     )
     parser.add_argument(
+        "--athena", metavar="FOLDER", help="Athena's CONCEPT.csv and CONCEPT_RELATIONSHIP.csv, for OMOP's concept ids"
+    )
+    parser.add_argument("--date", metavar="YYYY-MM-DD", help="nlp_date of OMOP; today by default")
+    parser.add_argument(
         "--spreadsheet-safe", action="store_true", help="put an apostrophe before CSV cells that look like formulas"
+    )
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=["local", "processes", "ray"],
+        help="local (the default): this process; processes: several on this machine; ray: a cluster",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="how many; by default as many as cores and memory allow"
+    )
+    parser.add_argument("--ray-address", metavar="ADDRESS", help="of a running Ray cluster, such as auto")
+    parser.add_argument(
+        "--gpus-per-worker", type=float, default=0, metavar="N", help="GPUs for each Ray actor, also a part of one"
+    )
+    parser.add_argument(
+        "--shards",
+        metavar="I/N",
+        help="do the I-th of N parts, for array jobs that share OUT; the last to end writes the results",
+    )
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on where an earlier run with the same settings ended (the default)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Code the notes."""
-    from conceptmap.batch import Settings, code_notes
+    from conceptmap.batch import Part, Settings, code_notes
     from conceptmap.notes import read_notes
 
     settings = Settings(
@@ -65,15 +114,53 @@ def run(args: argparse.Namespace) -> int:
         formats=args.format,
         rollup=args.rollup,
         spreadsheet_safe=args.spreadsheet_safe,
+        athena=args.athena,
+        date=args.date,
     )
+    part, engine = None if args.shards is None else Part.read(args.shards), _engine(args)
     notes = read_notes(args.notes)
     mapper, seconds = load_mapper(args)
-    with progress_bar("coding", unit="note") as progress:
-        done = code_notes(notes, mapper, args.output, settings, loading_seconds=seconds, progress=progress)
-    counts = done.facts["counts"]
+    try:
+        with run_progress() as progress:
+            done = code_notes(
+                notes,
+                mapper,
+                args.output,
+                settings,
+                engine=engine,
+                part=part,
+                resume=args.resume,
+                loading_seconds=seconds,
+                progress=progress,
+            )
+    except BaseException as error:
+        error.add_note(UNFINISHED)
+        raise
+    return _told(done, seconds)
+
+
+def _engine(args: argparse.Namespace) -> Engine:
+    from conceptmap.batch import Engine, MapperSource
+
+    name = args.engine or ("processes" if args.workers > 1 else "local")
+    source = MapperSource(*mapper_options(args))
+    return Engine(name, args.workers, source, address=args.ray_address, gpus=args.gpus_per_worker)
+
+
+def _told(done: Run, seconds: float) -> int:
+    """Say what came of it; the exit code."""
+    if done.missing:
+        say(
+            f"{done.facts['shards']['coded_now']} shards coded, {done.missing} of {done.facts['shards']['all']} are "
+            f"still with other jobs; whoever ends last writes the results: {done.folder}"
+        )
+        return report_quarantine(done.quarantined)
+    counts, took = done.facts["counts"], done.facts["seconds"]
     say(
         f"{counts['notes']:,} notes, {counts['annotations']:,} annotations, {counts['codes']:,} codes "
-        f"in {done.facts['seconds']['coding']:.1f} s ({done.facts['words_per_second']:,} words/s) "
+        f"in {took['coding']:.1f} s ({done.facts['words_per_second']:,} words/s) "
         f"after {seconds:.1f} s of loading: {done.folder}"
     )
+    for notice in done.facts["notices"]:
+        say(notice)
     return report_quarantine(done.quarantined, where=str(done.folder / "run.json"))

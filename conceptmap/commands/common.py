@@ -25,6 +25,7 @@ __all__ = [
     "encoder_of",
     "listed",
     "load_mapper",
+    "mapper_options",
     "ontology_of",
     "progress_bar",
     "report_quarantine",
@@ -107,6 +108,13 @@ def load_mapper(args: argparse.Namespace) -> tuple[ConceptMapper, float]:
     with progress_bar("building the index", unit="term") as progress:
         mapper = ConceptMapper.load(*sources, encoder=encoder, device=args.device, dtype=args.dtype, progress=progress)
     return mapper, time.perf_counter() - began
+
+
+def mapper_options(args: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, object]]:
+    """What `ConceptMapper.load` is called with, for workers that load it themselves: indexes and keywords."""
+    encoder = None if args.encoder == "none" else args.encoder
+    options = {"encoder": encoder, "device": args.device, "dtype": args.dtype}
+    return tuple(_source(name) for name in args.ontology), options
 
 
 def _source(name: str) -> str:

@@ -1,0 +1,13 @@
+"""Code any number of notes into a folder of files: in shards, with bounded memory, every file whole or not there.
+
+`run.code_notes` is the course of a run; `engines` says who codes the shards, `folder` where they are kept, `merge` how
+the outputs are made of them.
+"""
+
+from __future__ import annotations
+
+from conceptmap.batch.engines import ENGINES, Engine, MapperSource
+from conceptmap.batch.run import Progress, Run, State, code_notes
+from conceptmap.batch.settings import FORMATS, Part, Settings
+
+__all__ = ["ENGINES", "FORMATS", "Engine", "MapperSource", "Part", "Progress", "Run", "Settings", "State", "code_notes"]

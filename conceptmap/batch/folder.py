@@ -1,0 +1,162 @@
+"""The hidden folder in which a run keeps its shards until all are there. A file's existence says that it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conceptmap.errors import DamagedShardError, InputError
+from conceptmap.files import atomic_file, fsync_folder, writing
+
+try:
+    import fcntl as _fcntl
+except ImportError:  # Windows has other locks; without any, runs that race do work twice and nothing else
+    _fcntl = None  # type: ignore[assignment]
+fcntl: Any = _fcntl
+
+__all__ = ["PREFIX", "ShardFolder"]
+
+PREFIX = ".shards-"
+LOCK = "lock"
+_FINISHING = 0
+"""The byte of the lock file that stands for the finishing step; shard n is byte n + 1."""
+
+
+@dataclass(eq=False)
+class ShardFolder:
+    """Where the shards of one run are, and who is at work on which.
+
+    Claims only save runs that race from doing the same work: they are locks of the operating system, which vanish
+    with the process that holds them. Where the file system has none, every claim is granted.
+    """
+
+    path: Path
+    _handle: int = field(default=-1, init=False, repr=False)
+
+    @classmethod
+    def of(cls, target: Path, run: str) -> ShardFolder:
+        """The folder of a run inside its output folder."""
+        return cls(target / f"{PREFIX}{run[:16]}")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[ShardFolder]:
+        """Make the folder; afterwards let all claims go, and the folder if it is empty."""
+        with writing(self.path):
+            self._handle = self._lock_file()
+        try:
+            yield self
+        finally:
+            os.close(self._handle)
+            self._handle = -1
+            self._remove_if_empty()
+
+    def _lock_file(self) -> int:
+        for _ in range(5):  # another run may just be removing the folder
+            self.path.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    def _remove_if_empty(self) -> None:
+        with contextlib.suppress(OSError):
+            if [entry.name for entry in self.path.iterdir()] == [LOCK]:
+                (self.path / LOCK).unlink()
+                self.path.rmdir()
+                self.path.parent.rmdir()  # only if nothing else is in it
+
+    def _file(self, key: str) -> Path:
+        return self.path / f"{key}.shard"
+
+    def holds(self, key: str) -> bool:
+        """Whether the shard is done."""
+        return self._file(key).is_file()
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep a shard, durably and whole or not at all.
+
+        Raises:
+            OutOfSpaceError: the disk is full.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with atomic_file(self._file(key)) as file:
+            file.write(content)
+
+    def read(self, key: str) -> bytes:
+        """The bytes of a shard.
+
+        Raises:
+            DamagedShardError: it is not there or cannot be read.
+        """
+        try:
+            return self._file(key).read_bytes()
+        except OSError as error:
+            raise DamagedShardError("a shard cannot be read", got=error.strerror) from error
+
+    def drop(self, key: str) -> None:
+        """Forget a shard."""
+        with contextlib.suppress(FileNotFoundError):
+            self._file(key).unlink()
+
+    def claim(self, shard: int) -> bool:
+        """Whether this process may take a shard: no other one is at work on it."""
+        return self._lock(shard + 1)
+
+    def release(self, shard: int) -> None:
+        """Let a shard go."""
+        self._unlock(shard + 1)
+
+    @contextlib.contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Be the only one to finish, where there are locks."""
+        self._lock(_FINISHING, wait=True)
+        try:
+            yield
+        finally:
+            self._unlock(_FINISHING)
+
+    def _lock(self, byte: int, *, wait: bool = False) -> bool:
+        if fcntl is None:
+            return True
+        try:
+            fcntl.lockf(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
+
+    def _unlock(self, byte: int) -> None:
+        if fcntl is not None and self._handle >= 0:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, byte)
+
+    def remove_all(self) -> None:
+        """Remove this run's shards and what other runs left behind in the same output folder."""
+        for folder in self.path.parent.glob(f"{PREFIX}*"):
+            if folder == self.path or not _in_use(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError, InputError):
+            fsync_folder(self.path.parent)
+
+
+def _in_use(folder: Path) -> bool:
+    """Whether another process holds a claim in a folder."""
+    if fcntl is None:
+        return True
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

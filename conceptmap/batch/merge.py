@@ -1,0 +1,230 @@
+"""The finishing step: every shard checked, the outputs written from them in the order of the notes.
+
+The files are written in a hidden folder and moved into place together at the end, ``run.json`` last: where there is a
+``run.json``, the files that it lists are complete and belong together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from conceptmap.batch.coded import Coded, unpack
+from conceptmap.batch.folder import ShardFolder
+from conceptmap.batch.outputs import Outputs
+from conceptmap.batch.settings import Settings
+from conceptmap.batch.shards import cut
+from conceptmap.errors import DamagedShardError, InputError
+from conceptmap.export.brat import check_folder
+from conceptmap.export.fhir import check_subjects
+from conceptmap.export.omop import ConceptIds
+from conceptmap.files import atomic_text, fsync_folder, publish, sha256_file, writing
+from conceptmap.frames import ANNOTATIONS
+from conceptmap.notes import BadNote, Notes
+from conceptmap.rollups import Rollup, read_targets
+from conceptmap.runfile import read_run, run_text
+
+if TYPE_CHECKING:
+    from conceptmap.mapper import ConceptMapper, Results
+
+__all__ = [
+    "Finished",
+    "Prepared",
+    "earlier_run",
+    "file_digests",
+    "merge",
+    "prepare",
+    "publish_all",
+    "remove_stale",
+    "staging",
+]
+
+STAGING = ".partial-"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the finishing step needs beside the shards, found and checked before the first note.
+
+    Attributes:
+        rollup: targets of the roll-up.
+        ids: OMOP's concept ids.
+    """
+
+    rollup: Rollup | None
+    ids: ConceptIds | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the finishing step wrote.
+
+    Attributes:
+        counts: notes, words and rows.
+        failed: notes that the mapper failed on.
+        notices: what somebody who uses the files should know.
+    """
+
+    counts: Mapping[str, int]
+    failed: tuple[BadNote, ...]
+    notices: tuple[str, ...]
+
+
+def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper, target: Path) -> Prepared:
+    """Refuse what cannot be had; find the targets of the roll-up and the concept ids.
+
+    Raises:
+        InputError: says what cannot be had.
+        IndexMismatchError: an index is damaged.
+    """
+    if settings.tags and mapper.encoder is None:
+        raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
+    if "fhir" in settings.formats:
+        check_subjects(notes.schema.names())
+    if "brat" in settings.formats:
+        check_folder(target / "brat")
+    for index in mapper.indexes:
+        index.verify()
+    rollup = None
+    if settings.rollup is not None:
+        rollup = Rollup.to(read_targets(settings.rollup), [index.ontology() for index in mapper.indexes])
+    ids = None if settings.athena is None else ConceptIds.read(settings.athena, mapper.indexes)
+    return Prepared(rollup, ids)
+
+
+def merge(
+    folder: ShardFolder,
+    at: Path,
+    notes: Notes,
+    mapper: ConceptMapper,
+    settings: Settings,
+    prepared: Prepared,
+    run: str,
+) -> Finished:
+    """Read every shard, in order, and write the outputs into the folder ``at``.
+
+    Raises:
+        DamagedShardError: a shard is missing or not what it says; it is removed.
+        OutOfSpaceError: the disk is full.
+    """
+    failed: list[BadNote] = []
+    counts = {"notes": 0, "words": 0}
+    with Outputs.open(at, notes, mapper, settings, prepared.ids) as outputs:
+        for shard in cut(notes, run):
+            coded = _read(folder, shard.key, shard.notes)
+            failed += coded.failed
+            counts["notes"] += coded.notes
+            counts["words"] += coded.words
+            bad = [note.note_id for note in coded.failed]
+            good = shard.notes.filter(~pl.col("note_id").is_in(bad)) if bad else shard.notes
+            outputs.write(good, _rolled_up(coded.results, prepared.rollup))
+        outputs.finish(mapper, (*notes.quarantined, *failed))
+        counts |= outputs.rows
+        notices = outputs.notices
+    if counts["notes"] + len(failed) != notes.n_notes:
+        got, expected = counts["notes"] + len(failed), notes.n_notes
+        raise InputError("the notes changed while they were coded", got=got, expected=expected, then="run again")
+    return Finished(counts, tuple(failed), notices)
+
+
+def _read(folder: ShardFolder, key: str, notes: pl.DataFrame) -> Coded:
+    try:
+        return unpack(folder.read(key), key, notes["note_id"].to_list())
+    except DamagedShardError:
+        folder.drop(key)
+        raise
+
+
+def _rolled_up(results: Results, rollup: Rollup | None) -> Results:
+    if rollup is None:
+        return results
+    return replace(results, mentions=rollup.fill(results.mentions).select(ANNOTATIONS.names()))
+
+
+# -- from the hidden folder to the final names ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def staging(target: Path) -> Iterator[Path]:
+    """A hidden folder inside the target that is gone afterwards."""
+    with writing(target):
+        at = target / f"{STAGING}{secrets.token_hex(6)}"
+        at.mkdir(parents=True)
+        try:
+            yield at
+        finally:
+            shutil.rmtree(at, ignore_errors=True)
+
+
+def remove_stale(target: Path) -> None:
+    """Remove the hidden folders of runs that were killed while they finished."""
+    for folder in target.glob(f"{STAGING}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_digests(at: Path) -> dict[str, str]:
+    """SHA-256 of every file; of a folder, of the names and digests of its files."""
+    return {path.name: sha256_file(path) if path.is_file() else _folder_digest(path) for path in sorted(at.iterdir())}
+
+
+def _folder_digest(folder: Path) -> str:
+    digests = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def publish_all(at: Path, target: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Move the files into place; what an earlier run wrote and this one did not goes."""
+    names = sorted(path.name for path in at.iterdir())
+    earlier = read_run(target).get("files", {})
+    (target / "run.json").unlink(missing_ok=True)
+    for name in names:
+        if (at / name).is_dir():
+            _publish_folder(at / name, target / name)
+        else:
+            publish(at / name, target / name)
+    for name in earlier if isinstance(earlier, dict) else ():
+        if name not in names and Path(name).name == name:
+            _remove(target / name)
+    atomic_text(target / "run.json", run_text(facts))
+    return (*names, "run.json")
+
+
+def _publish_folder(at: Path, final: Path) -> None:
+    """Give a folder its final name; the one of an earlier run makes way."""
+    if hasattr(os, "sync"):
+        os.sync()  # one call, where thousands of small files would take one each
+    fsync_folder(at)
+    if final.exists():
+        final.replace(at.with_name(f".former-{final.name}"))
+    at.replace(final)
+    fsync_folder(final.parent)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def earlier_run(target: Path, key: str) -> dict[str, Any] | None:
+    """What ``run.json`` says, where an earlier call with this key has finished and its files are as it left them."""
+    found = read_run(target)
+    files = found.get("files")
+    if found.get("key") != key or not isinstance(files, dict):
+        return None
+    for name, expected in files.items():
+        path = target / name
+        if not path.exists() or (sha256_file(path) if path.is_file() else _folder_digest(path)) != expected:
+            return None
+    return found

@@ -1,0 +1,166 @@
+"""The files of a run while they are written, whatever their format: shard by shard, in order, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from conceptmap.batch.settings import Settings
+from conceptmap.export.brat import BratFiles
+from conceptmap.export.fhir import FhirFile
+from conceptmap.export.markup import NoteView
+from conceptmap.export.omop import ConceptIds, OmopFiles
+from conceptmap.export.pages import ReportFiles
+from conceptmap.export.paths import paths_of
+from conceptmap.export.tables import TableFiles
+from conceptmap.frames import ANNOTATIONS, CODES, TAGS
+from conceptmap.notes import BadNote, Notes
+
+if TYPE_CHECKING:
+    from conceptmap.mapper import ConceptMapper, Results
+
+__all__ = ["Outputs", "carried_names"]
+
+CARRYING = ("annotations", "codes")
+"""Tables whose rows repeat the note's carried columns."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that are being written.
+
+    Attributes:
+        tables: by name.
+        documents: files of other formats, each with ``write``.
+        report: the HTML report.
+        carried: new names of the carried columns by their old ones.
+    """
+
+    tables: Mapping[str, TableFiles]
+    documents: tuple[OmopFiles | FhirFile | BratFiles, ...]
+    report: ReportFiles | None
+    carried: Mapping[str, str]
+    stack: ExitStack
+
+    @classmethod
+    def open(
+        cls, staging: Path, notes: Notes, mapper: ConceptMapper, settings: Settings, ids: ConceptIds | None
+    ) -> Outputs:
+        """Begin files in a folder."""
+        carried = carried_names(notes)
+        kept = {new: notes.schema[old] for old, new in carried.items()}
+        schemas = {"annotations": pl.Schema({**ANNOTATIONS, **kept}), "codes": pl.Schema({**CODES, **kept})}
+        schemas |= {"tags": TAGS} if settings.tags else {}
+        schemas |= {"candidates": CODES} if settings.candidates else {}
+        with ExitStack() as stack:
+            options = {"formats": settings.formats, "spreadsheet_safe": settings.spreadsheet_safe}
+            tables = {
+                name: stack.enter_context(TableFiles(staging, name, schema, **options))  # type: ignore[arg-type]
+                for name, schema in schemas.items()
+            }
+            documents = tuple(_documents(stack, staging, notes, settings, ids))
+            report = None
+            if "html" in settings.formats:
+                path = paths_of(mapper.path, mapper.indexes)
+                report = ReportFiles(staging, n_notes=notes.n_notes, path=path, title=f"{notes.source}, coded")
+                stack.callback(report.close)
+            return cls(tables, documents, report, carried, stack.pop_all())
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stack.__exit__(kind, error, trace)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows of every table, and what the other formats count."""
+        counts = {name: table.rows for name, table in self.tables.items()}
+        return counts | {name: n for document in self.documents for name, n in document.counts.items()}
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What somebody who uses these files should know."""
+        return tuple(notice for document in self.documents for notice in document.notices)
+
+    def write(self, notes: pl.DataFrame, results: Results) -> None:
+        """Append the rows of some notes."""
+        frames = {
+            "annotations": results.mentions,
+            **{name: getattr(results, name) for name in ("codes", "tags", "candidates")},
+        }
+        kept = notes.select("note_id", *(pl.col(old).alias(new) for old, new in self.carried.items()))
+        for name, table in self.tables.items():
+            frame = frames[name]
+            if name in CARRYING and self.carried:
+                frame = frame.join(kept, on="note_id", how="left", maintain_order="left")
+            table.write(frame)
+        for document in self.documents:
+            if isinstance(document, FhirFile):
+                document.write(notes, results.mentions, results.codes)
+            else:
+                document.write(notes, results.mentions)
+        if self.report is not None:
+            self.report.write(_views(notes, results))
+
+    def finish(self, mapper: ConceptMapper, quarantined: tuple[BadNote, ...]) -> None:
+        """Write what can only be written at the end."""
+        if self.report is None:
+            return
+        facts = [f"{index.system} {index.release}" for index in mapper.indexes]
+        facts.append(f"encoder {mapper.encoder.name}" if mapper.encoder is not None else "lexical evidence alone")
+        self.report.finish(facts=facts, quarantined=[asdict(bad) for bad in quarantined])
+
+
+def _documents(
+    stack: ExitStack, staging: Path, notes: Notes, settings: Settings, ids: ConceptIds | None
+) -> Iterator[OmopFiles | FhirFile | BratFiles]:
+    if "omop" in settings.formats:
+        yield stack.enter_context(OmopFiles(staging, ids=ids, date=settings.date, integer_ids=notes.integer_ids))
+    if "fhir" in settings.formats:
+        yield stack.enter_context(FhirFile(staging))
+    if "brat" in settings.formats:
+        yield stack.enter_context(BratFiles(staging / "brat"))
+
+
+def carried_names(notes: Notes) -> dict[str, str]:
+    """Names for the carried columns beside our own: one that we use gets ``note_`` before it.
+
+    >>> from conceptmap.notes import Notes
+    >>> schema = pl.Schema({"note_id": pl.String, "text": pl.String, "ward": pl.String, "code": pl.String})
+    >>> carried_names(Notes("notes.csv", schema, 0, 0, ()))
+    {'ward': 'ward', 'code': 'note_code'}
+    """
+    taken = {*ANNOTATIONS, *CODES, *notes.carried}
+    names = {}
+    for name in notes.carried:
+        new = name
+        while new in ANNOTATIONS or new in CODES or (new != name and new in taken):
+            new = f"note_{new}"
+        names[name] = new
+    return names
+
+
+def _views(notes: pl.DataFrame, results: Results) -> Iterator[NoteView]:
+    """The notes of a shard, each with its own rows."""
+    frames = (results.mentions, results.codes, results.tags)
+    parts = [frame.partition_by("note_id", as_dict=True) for frame in frames]
+    for note in notes.iter_rows(named=True):
+        mentions, codes, tags = (
+            part.get((note["note_id"],), frame.clear()) for part, frame in zip(parts, frames, strict=True)
+        )
+        yield NoteView(note["note_id"], note["text"], mentions, codes, tags, _said_of(note))
+
+
+def _said_of(note: Mapping[str, object]) -> tuple[str, ...]:
+    """What the report shows of a note beside its id."""
+    known = {"note_date": "{}", "sex": "sex {}", "age_years": "age {}"}
+    return tuple(form.format(note[name]) for name, form in known.items() if note.get(name) not in (None, ""))
