@@ -167,7 +167,7 @@ def _drafts(
         if not counts(context, include):
             family = family_history(code, context, section, book)
             if family is not None:
-                remark = f"{family[1]}: {book.codes[code]}"
+                remark = f"{family[1]}: {book.codes[code]}" if family[1] else ""
                 add(drafts, family[0], [number], strength, affirmed=True, remark=remark)
             continue
         affirmed = counts(context, AFFIRMED)

@@ -26,6 +26,7 @@ _STILL: Final = re.compile(
     r"|stage iv|untreated|new)\b",
     re.IGNORECASE,
 )
+_OF_FAMILY: Final = {"icd10cm": parse_ranges("Z80-Z84")}
 _STATUS: Final = {
     "icd10cm": parse_ranges("Z89-Z90 Z92.2-Z92.3 Z93-Z95 Z98 Z99.2"),
 }
@@ -66,8 +67,15 @@ def past_history(code: int, context: Context, section: str | None, line: str, bo
 
 
 def family_history(code: int, context: Context, section: str | None, book: CodeBook) -> tuple[int, str] | None:
-    """The family history code that an illness under a heading of the family becomes, and why."""
-    if section not in _FAMILY or context.subject != "family" or context.negated or context.certainty == "possible":
+    """The family history code that an illness under a heading of the family becomes, and why.
+
+    What is a family history code already ("family history of gout") stays what it is, without a reason.
+    """
+    if context.subject != "family" or context.negated or context.certainty == "possible":
+        return None
+    if within(book.codes[code], _OF_FAMILY.get(book.system, ())):
+        return code, ""
+    if section not in _FAMILY:
         return None
     return _history("family", code, book)
 
