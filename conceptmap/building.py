@@ -16,6 +16,7 @@ import polars as pl
 from conceptmap.cache import cached_index
 from conceptmap.encoders import TokenEncoder
 from conceptmap.index import ConceptIndex
+from conceptmap.lending import LENT
 from conceptmap.lexical import build_lexicon
 from conceptmap.ontology import Ontology
 from conceptmap.readers import load_ontology
@@ -84,13 +85,14 @@ def with_lexicon(index: ConceptIndex) -> ConceptIndex:
     """The index with the wordings of its terms listed for lexical evidence."""
     concept_of = {node: i for i, node in enumerate(index.concepts["node"].to_list())}
     groups = index.concepts.filter(pl.col("kind").is_in(["chapter", "block"]))  # names of shelves, not of diseases
+    terms = index.terms.join(groups, on="node", how="anti")
+    lent = pl.col("kind") == LENT
     lexicon = build_lexicon(
-        index.terms.join(groups, on="node", how="anti"),
-        concept_of,
-        stop=stop_terms(),
-        expand_titles=index.system in CLASSIFICATIONS,
+        terms.filter(~lent), concept_of, stop=stop_terms(), expand_titles=index.system in CLASSIFICATIONS
     )
-    return replace(index, lexicon=lexicon)
+    more = build_lexicon(terms.filter(lent), concept_of, stop=stop_terms(), expand_titles=False)
+    both = pl.concat([lexicon, more.join(lexicon, on="key", how="anti")])
+    return replace(index, lexicon=both.sort("key", -pl.col("quality"), "concept"))
 
 
 def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = None) -> ConceptIndex:

@@ -45,8 +45,10 @@ SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
     "BF16": np.dtype("<u2"),
+    "I32": np.dtype("<i4"),
+    "I64": np.dtype("<i8"),
 }
-"""BF16 has no numpy type: its bit patterns are held as uint16."""
+"""BF16 has no numpy type: its bit patterns are held as uint16. Whole numbers are found in files of others alone."""
 MAX_HEADER = 1 << 20
 
 
