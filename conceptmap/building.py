@@ -10,19 +10,21 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import metadata, resources
+from pathlib import Path
 
 import polars as pl
 
 from conceptmap.cache import cached_index
-from conceptmap.encoders import TokenEncoder
+from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.index import ConceptIndex
 from conceptmap.lending import LENT
 from conceptmap.lexical import build_lexicon
 from conceptmap.ontology import Ontology
 from conceptmap.readers import load_ontology
+from conceptmap.vectors import GivenVectors
 from conceptmap.vocabulary import clinical_synonyms, stop_terms
 
-__all__ = ["EMBEDDED", "build_index", "embedded_index", "with_lexicon"]
+__all__ = ["EMBEDDED", "build_index", "embedded_index", "index_of_vectors", "with_lexicon"]
 
 EMBEDDED = "icd10cm"
 """The system whose release comes with the installation."""
@@ -70,6 +72,41 @@ def build_index(
         progress=progress,
     )
     return with_lexicon(_with_wordings(index, ontology))
+
+
+def index_of_vectors(
+    ontology: Ontology, given: GivenVectors, encoder: str | Path | None = None, *, synonyms: pl.DataFrame | None = None
+) -> ConceptIndex:
+    """Build an index of vectors that others made: they answer for the tokens, the release's terms for the words.
+
+    Args:
+        ontology: the release that they were read for.
+        given: the vectors.
+        encoder: the token encoder that they go with, recorded so that no other is taken: a hub name, which may carry
+            its revision, or a model folder, which is looked into for its name and digest. Unless given, any encoder of
+            their width is taken.
+        synonyms: as in `build_index`; they get no rows.
+    """
+    if synonyms is not None and synonyms.height:
+        ontology = ontology.with_terms(synonyms)
+    name, revision = ("given", "") if encoder is None else _named_encoder(encoder)
+    index = ConceptIndex.from_vectors(
+        given.codes, given.vectors, ontology, terms=given.terms, encoder_name=name, revision=revision
+    )
+    return with_lexicon(_with_wordings(index, ontology))
+
+
+def _named_encoder(encoder: str | Path) -> tuple[str, str]:
+    """Name and revision, without loading it."""
+    if encoder == "embedded":
+        embedded = load_encoder("embedded")
+        return embedded.name, embedded.revision
+    if Path(encoder).is_dir():
+        from conceptmap.encoders.folder import identity
+
+        return identity(Path(encoder))
+    name, _, revision = str(encoder).partition("@")
+    return name, revision
 
 
 def _with_wordings(index: ConceptIndex, ontology: Ontology) -> ConceptIndex:

@@ -324,7 +324,7 @@ def _check_fit(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
     built = index.manifest
     if encoder is None or not index.dim or built.encoder in ("given", "custom"):
         return
-    if (built.encoder, built.revision) != (encoder.name, encoder.revision):
+    if (built.encoder, built.revision or encoder.revision) != (encoder.name, encoder.revision):
         raise IndexMismatchError(
             f"the index of {built.system} was built with another encoder",
             got=f"{encoder.name} {encoder.revision[:12]}",

@@ -1,24 +1,36 @@
-"""``conceptmap build``: from a release as it was downloaded to an index folder."""
+"""``conceptmap build``: from a release as it was downloaded, or from vectors that others made, to an index folder."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, progress_bar, say
+from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, progress_bar, say, write_out
+from conceptmap.commands.releases import add_release_options, load_release
 from conceptmap.commands.tables import read_table
+from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from conceptmap.index import ConceptIndex
+    from conceptmap.ontology import Ontology
+
 __all__ = ["add", "run"]
+
+_TABLES = (".csv", ".parquet")
+_ABOUT_VECTORS = ("code_column", "term_column", "vector_column", "codes_file", "left_out")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = add_command(commands, "build", run, summary="build an index from an ontology release")
     parser.add_argument(
-        "release", metavar="RELEASE", help="SNOMED CT RF2, UMLS RRF, ICD-10-CM, ClaML or OBO: a zip, folder or file"
+        "release",
+        nargs="+",
+        metavar="RELEASE",
+        help="SNOMED CT RF2 (with its extensions, if any), UMLS RRF, ICD-10-CM, ClaML or OBO: a zip, folder or file; "
+        "or icd10cm, which comes along",
     )
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="folder for the index")
     parser.add_argument(
@@ -26,43 +38,120 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--encoder",
-        default="embedded",
         metavar="NAME|PATH|none",
-        help="encodes the terms: embedded (the default), a model folder, a hub name, or none: lexical evidence alone",
+        help="encodes the terms: embedded (the default), a model folder, a hub name, or none: lexical evidence alone; "
+        "with --vectors: the encoder whose tokens they are for",
     )
     add_encoder_options(parser)
-    parser.add_argument("--synonyms", metavar="FILE.csv", help="more terms: columns code, term")
-    parser.add_argument("--centre", action="store_true", help="subtract the mean concept vector from the concepts")
     parser.add_argument(
-        "--lenient",
-        action="store_true",
-        help="leave malformed rows of the release out instead of stopping at the first",
+        "--synonyms",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="more terms: a .csv or .parquet with columns code, term; or a release (OBO, UMLS) whose cross-references "
+        "lead to the system: it lends its terms",
     )
+    parser.add_argument("--centre", action="store_true", help="subtract the mean concept vector from the concepts")
+    _add_vector_options(parser)
+    add_release_options(parser)
+
+
+def _add_vector_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("given vectors (what is not said is found out, and told)")
+    group.add_argument(
+        "--vectors",
+        metavar="FILE",
+        help="vectors instead of an encoder: .parquet, .arrow, .csv, .safetensors, .npy, a folder of them, or a data "
+        "set of the hub with its revision, OWNER/NAME@COMMIT",
+    )
+    group.add_argument("--code-column", metavar="NAME", help="the column of the codes")
+    group.add_argument("--term-column", metavar="NAME", help="the column of what the vectors stand for")
+    group.add_argument(
+        "--vector-column", metavar="NAME", help="the column or tensor of the vectors, or the prefix of one a dimension"
+    )
+    group.add_argument("--codes-file", metavar="FILE", help="codes for .safetensors or .npy: a row per vector")
+    group.add_argument("--left-out", metavar="FILE.csv", help="write the rows whose codes are unknown or inactive")
 
 
 def run(args: argparse.Namespace) -> int:
     """Build the index."""
-    from conceptmap.building import build_index
-    from conceptmap.readers import load_ontology
-    from conceptmap.readers.tables import ReadReport
-
-    synonyms = _synonyms(args.synonyms) if args.synonyms else None
-    report = ReadReport()
-    ontology = load_ontology(args.release, system=args.system, strict=not args.lenient, report=report)
-    say(f"{ontology.system} {ontology.release}: {ontology.concepts.height:,} concepts, {ontology.terms.height:,} terms")
-    for bad in report.malformed[:5]:
-        say(f"left out: {bad.file}, line {bad.line}: {bad.reason}")
-    if report.n_malformed > 5:
-        say(f"and {report.n_malformed - 5:,} more malformed rows")
-    encoder = encoder_of(args)
-    with progress_bar("building the index", unit="token") as progress:
-        index = build_index(ontology, encoder, synonyms=synonyms, centre=args.centre, progress=progress)
+    _check(args)
+    ontology = load_release(args)
+    synonyms = _synonyms(args.synonyms, ontology)
+    index = _of_vectors(args, ontology, synonyms) if args.vectors else _of_terms(args, ontology, synonyms)
     folder = index.save(args.output)
     say(f"{index.n_rows:,} rows of width {index.dim}: {folder}")
     return 0
 
 
-def _synonyms(path: str) -> pl.DataFrame:
+def _check(args: argparse.Namespace) -> None:
+    given = [f"--{name.replace('_', '-')}" for name in _ABOUT_VECTORS if getattr(args, name) is not None]
+    if given and not args.vectors:
+        raise InputError(f"{', '.join(given)} without --vectors", then="give the vectors, or leave it out")
+    if args.vectors and (args.centre or args.encoder == "none"):
+        got = "--centre" if args.centre else "--encoder none"
+        raise InputError("given vectors are taken as they are", got=got, then="leave it out")
+
+
+def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
+    from conceptmap.building import build_index
+
+    args.encoder = args.encoder or "embedded"
+    encoder = encoder_of(args)
+    with progress_bar("building the index", unit="token") as progress:
+        return build_index(ontology, encoder, synonyms=synonyms, centre=args.centre, progress=progress)
+
+
+def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
+    from conceptmap.building import index_of_vectors
+    from conceptmap.vectors import read_vectors
+
+    options = {name: getattr(args, name) for name in _ABOUT_VECTORS if name != "left_out"}
+    given = read_vectors(args.vectors, ontology, **options)
+    for line in given.about:
+        say(f"vectors: {line}")
+    _tell_changed(given.changed)
+    if args.left_out:
+        write_out(args.left_out, given.changed.write_csv().encode())
+    return index_of_vectors(ontology, given, args.encoder, synonyms=synonyms)
+
+
+def _tell_changed(changed: pl.DataFrame) -> None:
+    words = {
+        "unknown": "are not in the release and were left out",
+        "inactive": "are inactive, without one replacement, and were left out",
+        "replaced": "are inactive and were taken as what replaced them",
+    }
+    for reason, what in words.items():
+        rows = changed.filter(reason=reason)
+        if rows.height:
+            pairs = rows.select("code", "now").unique(maintain_order=True).head(3).rows()
+            first = ", ".join(f"{code} → {now}" if now else str(code) for code, now in pairs)
+            say(f"vectors: {rows.height:,} rows have codes that {what}: {first}{', …' if rows.height > 3 else ''}")
+
+
+def _synonyms(paths: list[str], ontology: Ontology) -> pl.DataFrame | None:
+    """The terms of all files, each said with the number that it adds; ``code, term, kind``."""
+    import polars as pl
+
+    frames = [_of_table(path) if path.lower().endswith(_TABLES) else _lent(path, ontology) for path in paths]
+    return pl.concat(frames).unique(["code", "term"], keep="first", maintain_order=True) if frames else None
+
+
+def _of_table(path: str) -> pl.DataFrame:
     import polars as pl
 
     return read_table(path, ("code", "term")).select("code", "term", kind=pl.lit("synonym"))
+
+
+def _lent(path: str, ontology: Ontology) -> pl.DataFrame:
+    from conceptmap.lending import lend_terms
+    from conceptmap.readers import load_ontology
+
+    lender = load_ontology(path)
+    lent = lend_terms(lender, ontology)
+    say(f"{lender.system} {lender.release} lends {lent.terms.height:,} terms, from {lent.concepts:,} of its concepts")
+    for reason, count in lent.left_out.items():
+        if count:
+            say(f"not lent: {count:,} {reason}")
+    return lent.terms.select("code", "term", "kind")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from conceptmap.errors import InputError, ReaderError
 
@@ -27,6 +28,15 @@ _FORMATS: dict[str, Format] = {
 }
 """The format that a system's releases come in."""
 
+_OPTIONS: dict[Format, dict[str, str]] = {
+    "rf2": {"language": "language", "at": "at"},
+    "rrf": {"language": "languages", "sabs": "sabs", "suppress": "suppress", "hierarchy": "hierarchy"},
+    "claml": {"language": "language"},
+    "icd10cm": {},
+    "obo": {},
+}
+"""Choices that a format's releases leave open, and what the format's reader calls them."""
+
 _HEAD_BYTES = 4096
 
 
@@ -35,28 +45,41 @@ def load_ontology(
     *more: str | Path,
     system: str | None = None,
     release: str | None = None,
+    language: str | Sequence[str] | None = None,
+    at: str | int | None = None,
+    sabs: Sequence[str] | None = None,
+    suppress: Sequence[str] | None = None,
+    hierarchy: str | None = None,
     strict: bool = True,
     report: ReadReport | None = None,
 ) -> Ontology:
     """Returns the ontology in a release as it was downloaded: a zip, a folder or a file.
 
     SNOMED CT RF2, UMLS RRF, ICD-10-CM (tabular XML, order file, alphabetic index), ICD-10 in ClaML and OBO are told
-    apart by their files. For a choice of languages, dates or sources call the format's own reader in
-    ``conceptmap.readers``.
+    apart by their files.
 
     Args:
         source: the release, or ``"icd10cm"`` for the embedded one.
         more: SNOMED CT extensions to read together with their edition.
         system: prefix of the system, where it is not what the files say: for an OBO or ClaML file of your own.
         release: version to carry instead of the one that the files name.
+        language: SNOMED CT: ``en-US`` (the default), ``en-GB`` or the id of a language reference set, several in order
+            of preference. UMLS: values of LAT (``ENG`` by default), or ``all``. ClaML: of labels, such as ``en``.
+        at: SNOMED CT: date ``YYYYMMDD``, the content as it was then, out of the Full files.
+        sabs: UMLS: sources to keep, such as ``SNOMEDCT_US``; all by default.
+        suppress: UMLS: values of SUPPRESS to keep; ``N`` by default.
+        hierarchy: UMLS: ``MRREL``, ``MRHIER``, ``none`` or ``auto`` (the default).
         strict: a malformed row is an error; otherwise it is left out, counted and listed.
         report: receives what was read and what was left out.
 
     Raises:
-        InputError: no such file or system.
+        InputError: no such file or system, or a choice that the format does not have.
         ReaderError: the files are missing, malformed or unsafe, or hold no release of a known format.
     """
+    given = {"language": language, "at": at, "sabs": sabs, "suppress": suppress, "hierarchy": hierarchy}
+    choices = {name: value for name, value in given.items() if value is not None}
     if source == "icd10cm" and not more and system in (None, "icd10cm"):
+        _check_choices(choices, "icd10cm")
         from conceptmap.readers.icd10cm import read_embedded
 
         return read_embedded(release=release)
@@ -69,7 +92,33 @@ def load_ontology(
         raise InputError(f"{archives[0].source.name} is of another system", got=repr(system), expected=fitting)
     if more and found != "rf2":
         raise InputError("several releases at once", got=found, expected="SNOMED CT editions and extensions")
-    return _read(found, archives, system, release, strict, report)
+    _check_choices(choices, found)
+    common = {"release": release, "strict": strict, "report": report}
+    return _read(found, archives, system, common | _as_the_reader_says(choices, found))
+
+
+def _check_choices(choices: Mapping[str, object], found: Format) -> None:
+    if unfit := [name for name in choices if name not in _OPTIONS[found]]:
+        expected = ", ".join(_OPTIONS[found]) or "none of these options"
+        what = f"{', '.join(unfit)} cannot be chosen in this release"
+        raise InputError(what, got=f"files of format {found}", expected=f"for it: {expected}")
+
+
+def _as_the_reader_says(choices: Mapping[str, Any], found: Format) -> dict[str, Any]:
+    """The choices as arguments of the format's reader."""
+    chosen = {_OPTIONS[found][name]: value for name, value in choices.items()}
+    if "languages" in chosen:  # of the UMLS: several, or all
+        several = (chosen["languages"],) if isinstance(chosen["languages"], str) else tuple(chosen["languages"])
+        chosen["languages"] = None if several == ("all",) else several
+    if found == "claml" and not isinstance(chosen.get("language", ""), str):
+        (chosen["language"],) = _one(chosen["language"])
+    return chosen
+
+
+def _one(languages: Sequence[str]) -> Sequence[str]:
+    if len(languages) != 1:
+        raise InputError("ClaML labels are read in one language", got=", ".join(languages), expected="one, such as en")
+    return languages
 
 
 def _format_of(archive: Archive, system: str | None) -> Format:
@@ -106,31 +155,24 @@ def _format_of_xml(archive: Archive) -> Format | None:
     return None
 
 
-def _read(
-    found: Format,
-    archives: list[Archive],
-    system: str | None,
-    release: str | None,
-    strict: bool,
-    report: ReadReport | None,
-) -> Ontology:
+def _read(found: Format, archives: list[Archive], system: str | None, arguments: dict[str, Any]) -> Ontology:
     archive = archives[0]
     if found == "rf2":
         from conceptmap.readers.snomed_rf2 import read_rf2
 
-        return read_rf2(*archives, release=release, strict=strict, report=report)
+        return read_rf2(*archives, **arguments)
     if found == "rrf":
         from conceptmap.readers.umls_rrf import read_rrf
 
-        return read_rrf(archive, release=release, strict=strict, report=report)
+        return read_rrf(archive, **arguments)
     if found == "icd10cm":
         from conceptmap.readers.icd10cm import read_icd10cm
 
-        return read_icd10cm(archive, release=release, report=report)
+        return read_icd10cm(archive, **arguments)
     if found == "claml":
         from conceptmap.readers.icd10_claml import read_claml
 
-        return read_claml(archive, system=system or "icd10", release=release, strict=strict, report=report)
+        return read_claml(archive, system=system or "icd10", **arguments)
     from conceptmap.readers.obo import read_obo
 
-    return read_obo(archive, system=system, release=release, strict=strict, report=report)
+    return read_obo(archive, system=system, **arguments)

@@ -75,7 +75,7 @@ def read_embedded(*, release: str | None = None) -> Ontology:
 
 
 def read_icd10cm(
-    source: str | Path | Archive, *, release: str | None = None, report: ReadReport | None = None
+    source: str | Path | Archive, *, release: str | None = None, strict: bool = True, report: ReadReport | None = None
 ) -> Ontology:
     """Returns the release in the files that CMS and NCHS publish, zipped or not.
 
@@ -89,13 +89,16 @@ def read_icd10cm(
     Args:
         source: a folder or zip that holds some of them, or one of them.
         release: overrides the date in the file name and the version in the file.
-        report: takes the index entries that are left out.
+        strict: a line of a code list or order file that cannot be read is an error. Otherwise such lines are left out,
+            counted and listed in ``report``. XML that is malformed is always an error.
+        report: takes the lines and the index entries that are left out.
 
     Raises:
         ReaderError: none of these files is there, they are of several releases, or one is malformed; names file
             and line.
     """
     archive = source if isinstance(source, Archive) else open_archive(source)
+    lenient = None if strict else ReadReport() if report is None else report
     files = {what: _members(archive, pattern) for what, pattern in FILES.items()}
     for what in ("tabular", "order", "codes"):
         if len(files[what]) > 1:
@@ -103,11 +106,11 @@ def read_icd10cm(
             raise ReaderError(f"{archive.source.name} holds several releases", got=got, then="give one of the files")
     if files["tabular"]:
         lists = files["order"] or files["codes"]
-        codes = read_code_list(archive, lists[0]) if lists else None
+        codes = read_code_list(archive, lists[0], lenient=lenient) if lists else None
         ontology = _tabular(archive, files["tabular"][0], codes, release)
-        _check_same_release(ontology, codes)
+        _check_same_release(ontology, codes, left_out=0 if lenient is None else lenient.n_malformed)
     elif files["order"]:
-        ontology = read_order(archive, files["order"][0], release=release)
+        ontology = read_order(archive, files["order"][0], release=release, lenient=lenient)
     else:
         got = ", ".join(member.name for member in archive.members[:5])
         expected = "icd10cm_tabular_YYYY.xml or icd10cm_order_YYYY.txt"
@@ -122,10 +125,10 @@ def _members(archive: Archive, pattern: re.Pattern[str]) -> list[Member]:
     return [member for member in found if "addenda" not in member.name.lower()]
 
 
-def _check_same_release(ontology: Ontology, codes: frozenset[str] | None) -> None:
+def _check_same_release(ontology: Ontology, codes: frozenset[str] | None, *, left_out: int) -> None:
     billable = ontology.concepts.filter("billable")["code"]
     strange = [] if codes is None else [code for code in billable if code.replace(".", "") not in codes]
-    if strange:
+    if len(strange) > left_out:
         raise ReaderError(
             f"{len(strange)} codes of the tabular list are not in the code list",
             got=", ".join(strange[:5]),

@@ -16,6 +16,7 @@ from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
 from conceptmap.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, stream
+from conceptmap.readers.tables import MalformedRow, ReadReport
 
 __all__ = ["date_in", "dotted", "read_code_list", "read_order"]
 
@@ -49,8 +50,13 @@ def date_in(file: str) -> str | None:
     return datetime.strptime(" ".join(parts.groups()), "%B %d %Y").strftime("%Y-%m-%d")
 
 
-def read_code_list(archive: Archive, member: Member) -> frozenset[str]:
+def read_code_list(archive: Archive, member: Member, *, lenient: ReadReport | None = None) -> frozenset[str]:
     """Returns the codes, without dots, of a list with a code first on each line, or of an order file.
+
+    Args:
+        archive: the release.
+        member: the list.
+        lenient: takes the lines that cannot be read, which are left out; without it the first is an error.
 
     Raises:
         ReaderError: a line without a code; names file and line.
@@ -60,17 +66,32 @@ def read_code_list(archive: Archive, member: Member) -> frozenset[str]:
         codes = [(number, line[6:13].rstrip()) for number, line in lines]
     else:
         codes = [(number, line.split(maxsplit=1)[0].replace(".", "")) for number, line in lines]
-    for number, code in codes:
-        if not _CODE(code):
-            got = repr(code[:20])
-            raise ReaderError(f"{member.name}, line {number}: no ICD-10-CM code", got=got, expected="such as A000")
-    return frozenset(code for _, code in codes)
+    return frozenset(
+        code for number, code in codes if _CODE(code) or _refused(lenient, member, number, "no ICD-10-CM code")
+    )
 
 
-def read_order(archive: Archive, member: Member, *, release: str | None = None) -> Ontology:
+def _refused(lenient: ReadReport | None, member: Member, number: int, what: str) -> bool:
+    """Raises, or lists the line and answers False."""
+    if lenient is None:
+        expected = "a code such as A000 first; in an order file number, code, 0 or 1 and titles in fixed columns"
+        raise ReaderError(f"{member.name}, line {number}: {what}", expected=expected)
+    lenient.add_malformed([MalformedRow(member.path, number, what)])
+    return False
+
+
+def read_order(
+    archive: Archive, member: Member, *, release: str | None = None, lenient: ReadReport | None = None
+) -> Ontology:
     """Returns categories and codes of an order file: a code lies below the longest other code that it starts with.
 
     A 7-character code is ``expanded`` when its title is its header's title and something more.
+
+    Args:
+        archive: the release.
+        member: the order file.
+        release: version to carry instead of the one in the file name.
+        lenient: as in :func:`read_code_list`.
 
     Raises:
         ReaderError: a line of another layout; names file and line.
@@ -78,10 +99,11 @@ def read_order(archive: Archive, member: Member, *, release: str | None = None) 
     titles: dict[str, tuple[bool, str, str]] = {}
     for number, line in _lines(archive, member):
         if not (parts := _ORDER.fullmatch(line)):
-            expected = "order, code, 0 or 1, short and long title in fixed columns"
-            raise ReaderError(f"{member.name}, line {number}: not a line of an order file", expected=expected)
+            _refused(lenient, member, number, "not a line of an order file")
+            continue
         if parts[1] in titles:
-            raise ReaderError(f"{member.name}, line {number}: {parts[1]} again", expected="each code once")
+            _refused(lenient, member, number, f"{parts[1]} again")
+            continue
         titles[parts[1]] = (parts[2] == "1", " ".join(parts[3].split()), " ".join(parts[4].split()))
     year = re.search(r"(?<!\d)20\d\d(?!\d)", member.name)
     try:
