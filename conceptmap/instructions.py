@@ -33,6 +33,7 @@ _OPENING: Final = re.compile(
 _EXAMPLES: Final = re.compile(r"\bsuch as\b", re.IGNORECASE)
 _NOT_MISSED: Final = (("F10", "F19"), ("T00", "Z99"))
 _LONGEST: Final = 90
+_MOST_PAIRS: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Instructions:
     book: CodeBook
     _by_node: dict[str, list[Instruction]] = field(default_factory=dict, repr=False)
     _by_concept: dict[int, list[Instruction]] = field(default_factory=dict, repr=False)
+    _named: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         lines: dict[tuple[str, str], list[str]] = {}
@@ -122,8 +124,9 @@ class Instructions:
         """Note conflicts and missing partners on the affirmed codes of a note, which are in the order of the list."""
         codes = [(draft, base_code(self.book.codes[draft.concept])) for draft in drafts if draft.affirmed]
         for place, (draft, code) in enumerate(codes):
-            for instruction in self.of(draft.concept):
-                named = [at for at, (other, its) in enumerate(codes) if other is not draft and instruction.names(its)]
+            naming = [frozenset() if other is draft else self._naming(draft.concept, its) for other, its in codes]
+            for number, instruction in enumerate(self.of(draft.concept)):
+                named = [at for at, numbers in enumerate(naming) if number in numbers]
                 if instruction.kind == "excludes1":
                     for at in named:
                         self._conflict(instruction, draft, code, codes[at])
@@ -133,6 +136,16 @@ class Instructions:
                 elif instruction.must and not named:
                     what = "code first" if instruction.kind == "code_first" else "use additional code"
                     draft.remark(f"{what}, not found: {instruction.text}")
+
+    def _naming(self, concept: int, code: str) -> frozenset[int]:
+        """Which of a concept's instructions name a code; the same pairs come again in note after note."""
+        found = self._named.get((concept, code))
+        if found is None:
+            if len(self._named) >= _MOST_PAIRS:
+                self._named.clear()
+            found = frozenset(n for n, instruction in enumerate(self.of(concept)) if instruction.names(code))
+            self._named[concept, code] = found
+        return found
 
     def _conflict(self, instruction: Instruction, draft: Draft, code: str, other: tuple[Draft, str]) -> None:
         node = self.book.position.get(instruction.node)
