@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 
 from conceptmap.errors import ConceptMapError, InputError
-from conceptmap.topk import cpu, exact, prepare, topk
+from conceptmap.topk import cpu, exact, prepare, scan, topk
 
-PRODUCTS = ["float32", "bfloat16"]
+PRODUCTS = ["float32", "bfloat16", "int8"]
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -39,7 +39,9 @@ def _agree(queries: NDArray[Any], matrix: Any, k: int, product: str = "float32",
 
 
 @pytest.fixture(params=PRODUCTS)
-def product(request: pytest.FixtureRequest) -> str:
+def product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What first products are computed in; whole numbers for however few queries."""
+    monkeypatch.setattr(scan, "FEWEST_QUERIES", 1)
     return str(request.param)
 
 

@@ -21,6 +21,7 @@ pair is checked against the bound, so that a product that does not keep it ends 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,11 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
+from conceptmap.topk.codes import Chunks
 from conceptmap.topk.exact import cosines
 from conceptmap.topk.pool import Pool, best_of_groups, join, kth_of_each, ranked
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
+from conceptmap.topk.scan import scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +65,8 @@ class Request:
     Attributes:
         queries: *Shape:* (n, dim) float32.
         norms: *Shape:* (n,) float64.
-        unit: the transposed unit queries. *Shape:* (dim, n), of the first pass's type.
+        exact: the unit queries. *Shape:* (n, dim) float64.
+        unit: the same, transposed. *Shape:* (dim, n), of the product's type.
         error: bound on the product's error for each query, e above. *Shape:* (n,) float32.
         relative: r above.
         k: answers wanted, no more than there are groups or rows.
@@ -72,6 +76,7 @@ class Request:
 
     queries: torch.Tensor
     norms: torch.Tensor
+    exact: torch.Tensor
     unit: torch.Tensor
     error: torch.Tensor
     relative: float
@@ -98,11 +103,11 @@ def topk(
     rows = np.full((len(asked), k), -1, dtype=np.int64)
     if not n_answers:
         return scores, rows
-    with _full_precision():
+    with _full_precision(), ThreadPoolExecutor(torch.get_num_threads()) as threads:
         for start in range(0, len(asked), QUERIES_AT_ONCE):
             part = slice(start, start + QUERIES_AT_ONCE)
             request = _request(asked[part], norms[part], min(k, n_answers), prepared.product, (group_of, allowed))
-            answer, found = _search(request, prepared)
+            answer, found = _search(request, prepared, threads)
             place, rank = ranked(answer, found, request.k, None)
             query = answer.query.numpy()[place]
             scores[part][query, rank] = found.numpy()[place]
@@ -163,12 +168,13 @@ def _request(
     product: torch.dtype,
     rows: tuple[torch.Tensor | None, torch.Tensor | None],
 ) -> Request:
-    unit = (queries.to(torch.float64) / norms[:, None]).to(torch.float32)
+    exact = queries.to(torch.float64) / norms[:, None]
+    unit = exact.to(torch.float32)
     low = unit.to(product)
     moved = torch.linalg.vector_norm(unit.to(torch.float64) - low.to(torch.float64), dim=1)
     error = product_error(queries.shape[1], product, moved).to(torch.float32)
     relative = 0.0 if product == torch.float32 else 2.0**-8
-    return Request(queries, norms, low.T.contiguous(), error, relative, k, *rows)
+    return Request(queries, norms, exact, low.T.contiguous(), error, relative, k, *rows)
 
 
 def product_error(dim: int, product: torch.dtype, moved: torch.Tensor) -> torch.Tensor:
@@ -198,18 +204,26 @@ def _margin(request: Request, level: torch.Tensor, query: torch.Tensor | None = 
     return (2 * error + 2 * request.relative * size + STEP) / (1 - request.relative)
 
 
-def _search(request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
+def _search(request: Request, prepared: Prepared, threads: ThreadPoolExecutor) -> tuple[Pool, torch.Tensor]:
     """The answer's pairs and their final scores, after one reading of the rows."""
     n = len(request.queries)
     threshold = torch.full((n,), -torch.inf)
     pool, fresh = join([]), list[Pool]()
-    for at, tile in _products(request, prepared):
+    step, total = _block_size(request, prepared)
+    scan = scanner(request.exact, rows_at_once=step, threads=threads) if prepared.scan else None
+    tile = torch.empty((step, n), dtype=prepared.product)
+    for at, block in _blocks(request, prepared, step, total):
         rows = torch.arange(at.start, at.stop) if isinstance(at, slice) else at
-        if bool(torch.isinf(threshold).any()):
-            level = _kth_best(tile[: len(rows)], rows, request)
-            threshold = torch.maximum(threshold, level - _margin(request, level))
-        fresh.append(_reaching(tile, threshold, rows))
-        if sum(map(len, fresh)) > 2 * n * request.k:
+        unknown = bool(torch.isinf(threshold).any())
+        found = None if scan is None or unknown else scan.pairs(block.numpy(), threshold)
+        if found is None:
+            product = _product(request, block[:, : prepared.dim], tile)
+            if unknown:
+                level = _kth_best(product[: len(rows)], rows, request)
+                threshold = torch.maximum(threshold, level - _margin(request, level))
+            found = _reaching(product, threshold)
+        fresh.append(Pool(found.query, rows[found.row], found.approx))
+        if sum(map(len, fresh)) > n * request.k // 2:
             pool, threshold = _narrow(join([pool, *fresh]), threshold, request)
             fresh = []
         if len(pool) > PAIRS_KEPT + 2 * n * request.k:
@@ -218,21 +232,34 @@ def _search(request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
     return _settle(pool, threshold, request, prepared)[:2]
 
 
-def _products(request: Request, prepared: Prepared) -> Iterator[tuple[slice | torch.Tensor, torch.Tensor]]:
-    """Rows read together and their approximations, padded to whole cells with -inf.
+def _block_size(request: Request, prepared: Prepared) -> tuple[int, int]:
+    """Rows read together, and all rows to read."""
+    total = prepared.n_rows if request.allowed is None else len(request.allowed)
+    most = min(ROWS_AT_ONCE, TILE // len(request.queries), BLOCK_ELEMENTS // prepared.dim, total + CELL)
+    return max(CELL, most // CELL * CELL), total
 
-    The buffers are made once: freed and made again for each block, they would leave the heap in pieces.
+
+def _blocks(
+    request: Request, prepared: Prepared, step: int, total: int
+) -> Iterator[tuple[slice | torch.Tensor, torch.Tensor]]:
+    """Rows read together, as unit rows filled up with zeros to the width that is scanned.
+
+    The buffer is made once: freed and made again for each block, it would leave the heap in pieces.
     """
-    n, dim, allowed = len(request.queries), prepared.dim, request.allowed
-    total = prepared.n_rows if allowed is None else len(allowed)
-    step = max(CELL, min(ROWS_AT_ONCE, TILE // n, BLOCK_ELEMENTS // dim, total + CELL) // CELL * CELL)
-    unit, tile = torch.empty((step, dim)), torch.empty((step, n), dtype=prepared.product)
+    buffer = torch.zeros((step, Chunks.of(prepared.dim).width if prepared.scan else prepared.dim))
     for start in range(0, total, step):
         stop = min(start + step, total)
-        at = slice(start, stop) if allowed is None else allowed[start:stop]
-        torch.mm(prepared.unit(at, unit[: stop - start]).to(prepared.product), request.unit, out=tile[: stop - start])
-        tile[stop - start :] = -torch.inf
-        yield at, tile[: -(-(stop - start) // CELL) * CELL]
+        at = slice(start, stop) if request.allowed is None else request.allowed[start:stop]
+        block = buffer[: stop - start]
+        prepared.unit(at, block[:, : prepared.dim])
+        yield at, block
+
+
+def _product(request: Request, block: torch.Tensor, tile: torch.Tensor) -> torch.Tensor:
+    """Approximations for one block, padded to whole cells with -inf. *Shape:* (n_cells * CELL, n)."""
+    torch.mm(block.to(tile.dtype), request.unit, out=tile[: len(block)])
+    tile[len(block) :] = -torch.inf
+    return tile[: -(-len(block) // CELL) * CELL]
 
 
 def _kth_best(tile: torch.Tensor, rows: torch.Tensor, request: Request) -> torch.Tensor:
@@ -248,19 +275,18 @@ def _kth_best(tile: torch.Tensor, rows: torch.Tensor, request: Request) -> torch
     return tile.topk(request.k, dim=0).values[-1].to(torch.float32)
 
 
-def _reaching(tile: torch.Tensor, threshold: torch.Tensor, rows: torch.Tensor) -> Pool:
-    """Pairs of one block at or above their query's threshold.
+def _reaching(tile: torch.Tensor, threshold: torch.Tensor) -> Pool:
+    """Pairs of one block at or above their query's threshold; rows count from the block's first.
 
     Args:
         tile: approximations, padded with -inf. *Shape:* (n_cells * CELL, n).
         threshold: *Shape:* (n,).
-        rows: the matrix rows of the tile's. *Shape:* (at most n_cells * CELL,).
     """
     cells = tile.view(-1, CELL, tile.shape[1])
     cell, query = torch.nonzero(cells.amax(1) >= threshold, as_tuple=True)
     inside = cells[cell, :, query].to(torch.float32)
     hit, offset = torch.nonzero((inside >= threshold[query, None]) & (inside > -torch.inf), as_tuple=True)
-    return Pool(query[hit], rows[cell[hit] * CELL + offset], inside[hit, offset])
+    return Pool(query[hit], cell[hit] * CELL + offset, inside[hit, offset])
 
 
 def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> tuple[Pool, torch.Tensor]:

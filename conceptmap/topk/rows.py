@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import InputError
+from conceptmap.topk.native import kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "norms_of", "prepare", "tensor_over"]
 
 STORED = (torch.float16, torch.bfloat16, torch.float32)
-PRODUCTS = ("auto", "float32", "bfloat16")
+PRODUCTS = ("auto", "float32", "bfloat16", "int8")
 CHECK_ELEMENTS = 1 << 22
 SAFE_NORMS = (2.0**-40, 2.0**40)
 """Between these, x / |x| keeps its relative precision in float32: no overflow, and no underflow that matters."""
@@ -32,7 +33,8 @@ class Prepared:
         stored: the truth that scores are computed from. *Shape:* (n_rows, dim) float16, bfloat16 or float32.
         norms: Euclidean norms of the stored rows. *Shape:* (n_rows,) float64.
         moderate: whether every norm lies within ``SAFE_NORMS``.
-        product: type that the first product is computed in, float32 or bfloat16.
+        product: type that products of whole blocks are computed in, float32 or bfloat16.
+        scan: whether whole numbers say first which products are needed, see `conceptmap.topk.codes`.
         verify: called with a range of rows before it is read, or None.
     """
 
@@ -40,6 +42,7 @@ class Prepared:
     norms: torch.Tensor
     moderate: bool
     product: torch.dtype
+    scan: bool = False
     verify: Callable[[int, int], None] | None = None
 
     @property
@@ -83,15 +86,21 @@ def prepare(
         raise InputError("norms do not fit the matrix", got=tuple(lengths.shape), expected=(len(stored),))
     low, high = SAFE_NORMS
     moderate = bool(((lengths >= low) & (lengths <= high)).all())
-    return Prepared(stored, lengths, moderate, _product_type(product), verify)
+    return Prepared(stored, lengths, moderate, *_product_type(product), verify)
 
 
-def _product_type(name: str) -> torch.dtype:
-    """Bfloat16 halves the work, but only where the processor multiplies it itself; elsewhere it is emulated, slowly."""
+def _product_type(name: str) -> tuple[torch.dtype, bool]:
+    """Whole numbers where this processor multiplies them fast, else bfloat16 where it does not emulate it, else float32.
+
+    Returns:
+        The type of whole blocks' products, and whether whole numbers are scanned first.
+    """
     if name not in PRODUCTS:
         raise InputError("product is unknown", got=repr(name), expected=" or ".join(PRODUCTS))
+    scan = name == "int8" or (name == "auto" and kernels() is not None)
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001 (no public name)
-    return torch.bfloat16 if name == "bfloat16" or (name == "auto" and native) else torch.float32
+    low = name == "bfloat16" or (name == "auto" and native and not scan)
+    return torch.bfloat16 if low else torch.float32, scan
 
 
 def norms_of(vectors: torch.Tensor, *, what: str) -> torch.Tensor:

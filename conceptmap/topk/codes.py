@@ -1,0 +1,138 @@
+"""Vectors as small whole numbers, and the bound that makes their products safe to search with.
+
+A unit row r is coded as scale * c with whole numbers |c_i| <= 63, and a unit query q as step * d with |d_i| <= 127.
+Whatever rounding does,
+
+    q.r = step*d . scale*c  +  (q - step*d) . r  +  step*d . (r - scale*c)
+        <= step * scale * (d.c)  +  |q - step*d|  +  |step*d| |r - scale*c|          (Cauchy-Schwarz, |r| = 1)
+
+where d.c is exact, being a sum of whole numbers. ``scan`` therefore finds every row whose cosine can reach a threshold
+if it compares (d.c) * scale + lost * lift with level, all divided by step: lost is |r - scale*c| and lift is |step*d|,
+and level is the threshold less |q - step*d|. What is computed here in float32 is enlarged by more than its rounding
+can be: a row's residual is summed from at most 2**14 squares, each with a relative error below 8 * 2**-24 in an element
+that is itself off by at most 3 units in the last place of r's element, hence lost (1 + 2**-9) + 2**-20; the comparison
+itself rounds three times, values below 4, hence 2**-20 off the level. Queries are measured in float64.
+
+Without VNNI, a chunk's products are added in 16 bits: two sums, over dimensions 0 and 1 of every four, and 2 and 3.
+Wrapping around on the way does no harm; what counts is the end, and that is at most the product of the norms of these
+dimensions of c and d (Cauchy-Schwarz once more). Steps are therefore so wide that the norm of c over a chunk is at most
+175 + 6 (rounding moves each of at most 128 numbers by 1/2) and that of d over half a chunk 176 + 4: 181 * 180 < 2**15.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from conceptmap.topk.kernels import Target
+
+__all__ = ["LONGEST_ROW", "SLACK", "WIDEST_ROW", "Chunks", "Coded", "code_queries"]
+
+WIDEST_ROW, LONGEST_ROW = 63, 175
+WIDEST_QUERY, LONGEST_QUERY = 127, 176
+PAIRS_AT_MOST = 16
+MARGIN = 2.0**-20
+SLACK = (1 + 2.0**-9, 2.0**-20)
+"""What the norm that ``code`` writes is multiplied by, and then what is added, to bound the true residual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """How dimensions are cut: ``chunks`` times ``pairs`` (4, 8, 12 or 16) times eight of them, the last ones empty."""
+
+    pairs: int
+    chunks: int
+
+    @classmethod
+    def of(cls, dim: int) -> Chunks:
+        """For vectors of this width.
+
+        >>> Chunks.of(384), Chunks.of(1024).width, Chunks.of(300).width
+        (Chunks(pairs=16, chunks=3), 1024, 384)
+        """
+        pairs = -(-dim // 8)
+        chunks = -(-pairs // PAIRS_AT_MOST)
+        return cls(-(-pairs // chunks // 4) * 4, chunks)
+
+    @property
+    def width(self) -> int:
+        """Dimensions with the empty ones."""
+        return 8 * self.pairs * self.chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Queries as ``scan`` reads them, in groups of ``target.queries``, the last group filled up with zeros.
+
+    Attributes:
+        codes: *Shape:* (n_groups, n_chunks, n_quads, queries) int32, four codes each.
+        starts: what sums begin with. *Shape:* (n_groups, n_chunks, queries) int32.
+        step: *Shape:* (n,) float64.
+        moved: |q - step*d|, enlarged. *Shape:* (n,) float64.
+        lift: |step*d| / step, enlarged. *Shape:* (n_groups * queries,) float32.
+    """
+
+    codes: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    step: NDArray[np.float64]
+    moved: NDArray[np.float64]
+    lift: NDArray[np.float32]
+
+    def level(self, threshold: torch.Tensor) -> NDArray[np.float32]:
+        """What ``scan`` compares with, for cosines that may reach a threshold. *Shape:* as ``lift``, float32."""
+        n = len(self.step)
+        level = np.full(len(self.lift), np.inf, dtype=np.float32)
+        exact = (threshold.to(torch.float64).numpy() - self.moved - MARGIN) / self.step
+        level[:n] = np.nextafter(exact.astype(np.float32), np.float32(-np.inf))
+        return level
+
+
+def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> Coded:
+    """Code unit queries.
+
+    Args:
+        unit: *Shape:* (n, dim).
+        chunks: how their dimensions are cut.
+        target: for which processor.
+    """
+    n, dim = unit.shape
+    groups = -(-n // target.queries)
+    padded = np.zeros((groups * target.queries, chunks.width))
+    padded[:n, :dim] = unit
+    halves = _halves(chunks)
+    longest = np.sqrt((np.square(padded.astype(np.float32)) @ halves).max(axis=1))
+    step = np.maximum(np.abs(padded).max(axis=1) / WIDEST_QUERY, longest / LONGEST_QUERY)
+    step[n:] = 1.0
+    whole = np.rint(padded / step[:, None])
+    moved = np.linalg.norm(padded - step[:, None] * whole, axis=1)
+    codes = whole.astype(np.int8)
+    quads = codes.view(np.int32).reshape(groups, target.queries, chunks.chunks, 2 * chunks.pairs)
+    starts = _starts(-64 * (whole.astype(np.float32) @ halves), target).reshape(groups, target.queries, -1)
+    return Coded(
+        np.ascontiguousarray(quads.transpose(0, 2, 3, 1)),
+        np.ascontiguousarray(starts.transpose(0, 2, 1)),
+        step[:n],
+        moved[:n] * (1 + MARGIN) + 2.0**-40,
+        (np.linalg.norm(whole, axis=1) * (1 + MARGIN)).astype(np.float32),
+    )
+
+
+def _halves(chunks: Chunks) -> NDArray[np.float32]:
+    """Which dimensions belong to each half of each chunk. *Shape:* (width, n_chunks * 2), zeros and ones."""
+    dims = np.arange(chunks.width)
+    half = dims // (chunks.width // chunks.chunks) * 2 + dims % 4 // 2
+    return np.equal(half[:, None], np.arange(2 * chunks.chunks)).astype(np.float32)
+
+
+def _starts(sums: NDArray[np.float32], target: Target) -> NDArray[np.int32]:
+    """Sums of both halves of each chunk, packed into 16 bits each, or added. *Shape:* (n, n_chunks) int32.
+
+    Args:
+        sums: whole numbers below 2**24, exact in float32. *Shape:* (n, n_chunks * 2).
+        target: for which processor.
+    """
+    halves = sums.astype(np.int32).reshape(len(sums), -1, 2)
+    return halves.astype(np.int16).view(np.int32)[..., 0] if target.narrow else halves.sum(axis=2, dtype=np.int32)

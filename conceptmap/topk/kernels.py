@@ -1,0 +1,251 @@
+"""Three loops over rows that no matrix library has, in LLVM's language, for the vector instructions of this processor.
+
+``code``: unit rows to 7-bit codes, with what that loses. ``scan``: products of codes, compared in registers, so that
+one bit per row and query is all that is written. ``settle``: float32 products of the pairs whose bit is set.
+
+Codes lie in tiles of 16 rows, four dimensions of each row together: byte ``((tile * quads + quad) * 16 + row) * 4 + j``
+is dimension ``4 * quad + j``, plus 64 so that it is never negative. A vector register holds 8 or 16 rows then, and four
+dimensions of a query, repeated, meet them all in one instruction. Dimensions come in chunks; on processors without VNNI
+a chunk is summed in 16 bits, which `conceptmap.topk.codes` keeps from overflowing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["AVX2", "PLAIN", "ROWS_PER_TILE", "VNNI", "Target", "source"]
+
+ROWS_PER_TILE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How one kind of processor multiplies bytes.
+
+    Attributes:
+        name: "avx2", "vnni" or "plain" (any processor; slow, for tests).
+        rows: rows in a register of 32-bit sums.
+        queries: queries that a tile meets at once; with the tile's registers their sums fill the register file.
+        narrow: whether a chunk is summed in 16 bits first.
+    """
+
+    name: str
+    rows: int
+    queries: int
+    narrow: bool
+
+
+AVX2 = Target("avx2", rows=8, queries=6, narrow=True)
+VNNI = Target("vnni", rows=16, queries=12, narrow=False)
+PLAIN = Target("plain", rows=16, queries=12, narrow=False)
+
+
+def source(target: Target) -> str:
+    """The module's text."""
+    here = Path(__file__).parent
+    rest = [(here / name).read_text(encoding="utf-8") for name in ("code.ll", "settle.ll")]
+    return "\n".join([_DECLARED[target.name], *_scan(target), *rest])
+
+
+_DECLARED = {
+    "avx2": """
+declare <16 x i16> @llvm.x86.avx2.pmadd.ub.sw(<32 x i8>, <32 x i8>)
+declare <8 x i32> @llvm.x86.avx2.pmadd.wd(<16 x i16>, <16 x i16>)""",
+    "vnni": "declare <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32>, <16 x i32>, <16 x i32>)",
+    "plain": "",
+}
+
+
+def _dot(target: Target, sums: str, rows: str, query: str, out: str) -> list[str]:
+    """Add the products of four dimensions of a register of rows (bytes) with a query's (signed bytes) to the sums."""
+    if target.narrow:
+        return [
+            f"%m{out} = call <16 x i16> @llvm.x86.avx2.pmadd.ub.sw(<32 x i8> %{rows}, <32 x i8> %{query})",
+            f"%{out} = add <16 x i16> %{sums}, %m{out}",
+        ]
+    if target.name == "vnni":
+        types = ", ".join(f"<16 x i32> %{name}" for name in (sums, f"r{out}", f"q{out}"))
+        return [
+            f"%r{out} = bitcast <64 x i8> %{rows} to <16 x i32>",
+            f"%q{out} = bitcast <64 x i8> %{query} to <16 x i32>",
+            f"%{out} = call <16 x i32> @llvm.x86.avx512.vpdpbusd.512({types})",
+        ]
+    lines = [
+        f"%r{out} = zext <64 x i8> %{rows} to <64 x i32>",
+        f"%q{out} = sext <64 x i8> %{query} to <64 x i32>",
+        f"%p{out} = mul <64 x i32> %r{out}, %q{out}",
+    ]
+    before = sums
+    for j in range(4):
+        after = out if j == 3 else f"s{out}.{j}"
+        places = ", ".join(f"i32 {4 * row + j}" for row in range(16))
+        lines += [
+            f"%p{out}.{j} = shufflevector <64 x i32> %p{out}, <64 x i32> poison, <16 x i32> <{places}>",
+            f"%{after} = add <16 x i32> %{before}, %p{out}.{j}",
+        ]
+        before = after
+    return lines
+
+
+def _splat(name: str, address: str, kind: str, n: int) -> list[str]:
+    """A value from memory in every lane."""
+    return [
+        f"%{name}.value = load {kind}, ptr {address}, align 4",
+        f"%{name}.first = insertelement <{n} x {kind}> poison, {kind} %{name}.value, i64 0",
+        f"%{name} = shufflevector <{n} x {kind}> %{name}.first, <{n} x {kind}> poison, <{n} x i32> zeroinitializer",
+    ]
+
+
+def _scan(target: Target) -> list[str]:
+    """Tiles, groups of queries, chunks, quads: four loops, the innermost in registers."""
+    each = [(h, i) for i in range(target.queries) for h in range(ROWS_PER_TILE // target.rows)]
+    sums = "<16 x i16>" if target.narrow else "<16 x i32>"
+    wide = f"<{target.rows} x i32>"
+    return [
+        _SCAN_HEAD,
+        *(f"%s{h}_{i} = phi {wide} [zeroinitializer, %group], [%n{h}_{i}, %chunk_end]" for h, i in each),
+        _scan_chunk(target),
+        *_starts(target),
+        "br label %quad\nquad:\n%j = phi i64 [0, %chunk], [%j1, %quad]",
+        *(f"%a{h}_{i} = phi {sums} [%start{i}, %chunk], [%b{h}_{i}, %quad]" for h, i in each),
+        *_products(target),
+        "%j1 = add i64 %j, 1\n%more_quads = icmp ult i64 %j1, %quads\nbr i1 %more_quads, label %quad, label %chunk_end",
+        "chunk_end:",
+        *(line for h, i in each for line in _widened(target, f"{h}_{i}")),
+        "%c1 = add i64 %c, 1\n%more_chunks = icmp ult i64 %c1, %chunks",
+        "br i1 %more_chunks, label %chunk, label %group_end\ngroup_end:",
+        *_compared(target),
+        _SCAN_TAIL,
+    ]
+
+
+_SCAN_HEAD = """
+define void @scan(ptr noalias %codes, i64 %tiles, i64 %quads, i64 %chunks, ptr noalias %queries, ptr noalias %starts,
+                  i64 %groups, ptr noalias %scale, ptr noalias %lost, ptr noalias %lift, ptr noalias %level,
+                  ptr noalias %found) {
+entry:
+%chunk_bytes = mul i64 %quads, 64
+%tile_bytes = mul i64 %chunk_bytes, %chunks
+br label %tile
+tile:
+%t = phi i64 [0, %entry], [%t1, %tile_end]
+%tile_at = mul i64 %t, %tile_bytes
+%tile_codes = getelementptr i8, ptr %codes, i64 %tile_at
+%first_row = mul i64 %t, 16
+%tile_scale = getelementptr float, ptr %scale, i64 %first_row
+%tile_lost = getelementptr float, ptr %lost, i64 %first_row
+%tile_found = mul i64 %t, %groups
+br label %group
+group:
+%g = phi i64 [0, %tile], [%g1, %group_end]
+%group_chunk = mul i64 %g, %chunks
+br label %chunk
+chunk:
+%c = phi i64 [0, %group], [%c1, %chunk_end]"""
+
+_SCAN_TAIL = """
+%g1 = add i64 %g, 1
+%more_groups = icmp ult i64 %g1, %groups
+br i1 %more_groups, label %group, label %tile_end
+tile_end:
+%t1 = add i64 %t, 1
+%more_tiles = icmp ult i64 %t1, %tiles
+br i1 %more_tiles, label %tile, label %done
+done:
+ret void
+}"""
+
+
+def _scan_chunk(target: Target) -> str:
+    return f"""
+%at_chunk = add i64 %group_chunk, %c
+%start_at = mul i64 %at_chunk, {target.queries}
+%start = getelementptr i32, ptr %starts, i64 %start_at
+%codes_at = mul i64 %c, %chunk_bytes
+%chunk_codes = getelementptr i8, ptr %tile_codes, i64 %codes_at
+%queries_at0 = mul i64 %at_chunk, %quads
+%queries_at = mul i64 %queries_at0, {target.queries}
+%chunk_queries = getelementptr i32, ptr %queries, i64 %queries_at"""
+
+
+def _starts(target: Target) -> list[str]:
+    """Sums begin where they undo the 64 in the rows' bytes."""
+    lines = []
+    for i in range(target.queries):
+        lines.append(f"%start.at{i} = getelementptr i32, ptr %start, i64 {i}")
+        name = f"start.lanes{i}" if target.narrow else f"start{i}"
+        lines += _splat(name, f"%start.at{i}", "i32", target.rows)
+        if target.narrow:
+            lines.append(f"%start{i} = bitcast <8 x i32> %{name} to <16 x i16>")
+    return lines
+
+
+def _products(target: Target) -> list[str]:
+    size = 4 * target.rows
+    lines = [
+        "%row_at = mul i64 %j, 64\n%row0.at = getelementptr i8, ptr %chunk_codes, i64 %row_at",
+        f"%row0 = load <{size} x i8>, ptr %row0.at, align {size}",
+        f"%query_at = mul i64 %j, {target.queries}\n%query = getelementptr i32, ptr %chunk_queries, i64 %query_at",
+    ]
+    if target.rows < ROWS_PER_TILE:
+        lines += ["%row1.at = getelementptr i8, ptr %row0.at, i64 32", "%row1 = load <32 x i8>, ptr %row1.at, align 32"]
+    for i in range(target.queries):
+        lines.append(f"%query.at{i} = getelementptr i32, ptr %query, i64 {i}")
+        lines += _splat(f"query.lanes{i}", f"%query.at{i}", "i32", target.rows)
+        lines.append(f"%query{i} = bitcast <{target.rows} x i32> %query.lanes{i} to <{size} x i8>")
+        for h in range(ROWS_PER_TILE // target.rows):
+            lines += _dot(target, f"a{h}_{i}", f"row{h}", f"query{i}", f"b{h}_{i}")
+    return lines
+
+
+def _widened(target: Target, at: str) -> list[str]:
+    if not target.narrow:
+        return [f"%n{at} = add <16 x i32> %s{at}, %b{at}"]
+    ones = ", ".join(["i16 1"] * 16)
+    return [
+        f"%w{at} = call <8 x i32> @llvm.x86.avx2.pmadd.wd(<16 x i16> %b{at}, <16 x i16> <{ones}>)",
+        f"%n{at} = add <8 x i32> %s{at}, %w{at}",
+    ]
+
+
+def _compared(target: Target) -> list[str]:
+    """One bit a row: sum * scale + lost * lift >= level."""
+    n, q = target.rows, target.queries
+    parts = range(ROWS_PER_TILE // n)
+    lines = [
+        f"%query_of = mul i64 %g, {q}\n%lifts = getelementptr float, ptr %lift, i64 %query_of",
+        "%levels = getelementptr float, ptr %level, i64 %query_of\n%found_at0 = add i64 %tile_found, %g",
+        f"%found_at = mul i64 %found_at0, {q}\n%bits = getelementptr i16, ptr %found, i64 %found_at",
+    ]
+    for h in parts:
+        for name in ("scale", "lost"):
+            lines.append(f"%{name}{h}.at = getelementptr float, ptr %tile_{name}, i64 {h * n}")
+            lines.append(f"%{name}{h} = load <{n} x float>, ptr %{name}{h}.at, align 4")
+    for i in range(q):
+        for name in ("lift", "level"):
+            lines.append(f"%{name}.at{i} = getelementptr float, ptr %{name}s, i64 {i}")
+            lines += _splat(f"{name}{i}", f"%{name}.at{i}", "float", n)
+        for h in parts:
+            at = f"{h}_{i}"
+            lines += [
+                f"%f{at} = sitofp <{n} x i32> %n{at} to <{n} x float>",
+                f"%x{at} = fmul <{n} x float> %f{at}, %scale{h}",
+                f"%y{at} = fmul <{n} x float> %lost{h}, %lift{i}",
+                f"%z{at} = fadd <{n} x float> %x{at}, %y{at}",
+                f"%k{at} = fcmp oge <{n} x float> %z{at}, %level{i}",
+                f"%bits{at} = bitcast <{n} x i1> %k{at} to i{n}",
+            ]
+        lines += _joined(target, i)
+    return lines
+
+
+def _joined(target: Target, i: int) -> list[str]:
+    lines = [f"%bits.at{i} = getelementptr i16, ptr %bits, i64 {i}"]
+    if target.rows == ROWS_PER_TILE:
+        return [*lines, f"store i16 %bits0_{i}, ptr %bits.at{i}"]
+    return [
+        *lines,
+        f"%low{i} = zext i8 %bits0_{i} to i16\n%high{i} = zext i8 %bits1_{i} to i16",
+        f"%up{i} = shl i16 %high{i}, 8\n%both{i} = or i16 %up{i}, %low{i}\nstore i16 %both{i}, ptr %bits.at{i}",
+    ]

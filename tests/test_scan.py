@@ -1,0 +1,210 @@
+"""The first pass in whole numbers: its codes, its bound, its sums in 16 bits, and where it gives way."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from oracles import topk_oracle
+
+from conceptmap.topk import native, prepare, rows, scan, topk
+from conceptmap.topk.codes import SLACK, Chunks, code_queries
+from conceptmap.topk.kernels import AVX2, PLAIN, VNNI, Target, source
+from conceptmap.topk.native import Kernels, address, compiled, kernels
+
+
+def _runnable() -> list[Target]:
+    here = kernels()
+    return [PLAIN] if here is None else [PLAIN, here.target]
+
+
+@pytest.fixture(params=_runnable(), ids=lambda target: target.name)
+def loops(request: pytest.FixtureRequest) -> Kernels:
+    if importlib.util.find_spec("llvmlite") is None:
+        pytest.skip("llvmlite has no wheel for this machine")
+    return compiled(request.param)
+
+
+def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    wide = vectors.astype(np.float64)
+    unit: NDArray[np.float64] = wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    return unit
+
+
+def _aligned(size: int) -> NDArray[np.uint8]:
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    return raw[-raw.ctypes.data % 64 :][:size]
+
+
+def _coded(loops: Kernels, unit: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any]]:
+    """Codes in tiles, the step of every row, and the bound on what they lose."""
+    n, dim = unit.shape
+    chunks = Chunks.of(dim)
+    values = np.zeros((n, chunks.width), np.float32)
+    values[:, :dim] = unit
+    tiles = -(-n // 16)
+    codes, scale, lost = _aligned(tiles * 16 * chunks.width), np.zeros(tiles * 16, "f4"), np.zeros(tiles * 16, "f4")
+    out = (address(codes), address(scale), address(lost))
+    loops.code(address(values), n, chunks.pairs, chunks.chunks, 63, 175, *out)
+    return codes, scale, lost * np.float32(SLACK[0]) + np.float32(SLACK[1])
+
+
+def _bits(
+    loops: Kernels, unit: NDArray[np.float64], asked: NDArray[np.float64], threshold: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Which pairs ``scan`` lets through. *Shape:* (n_rows, n)."""
+    chunks = Chunks.of(unit.shape[1])
+    codes, scale, lost = _coded(loops, unit)
+    coded = code_queries(asked, chunks, loops.target)
+    level = coded.level(torch.from_numpy(threshold.astype(np.float32)))
+    tiles, groups = len(scale) // 16, len(coded.codes)
+    found = np.zeros((tiles, groups * loops.target.queries), np.uint16)
+    of_query = (address(coded.codes), address(coded.starts), groups)
+    of_row = (address(scale), address(lost), address(coded.lift), address(level), address(found))
+    loops.scan(address(codes), tiles, 2 * chunks.pairs, chunks.chunks, *of_query, *of_row)
+    bits = np.unpackbits(found.view(np.uint8).reshape(tiles, -1, 2), axis=-1, bitorder="little")
+    return bits.transpose(0, 2, 1).reshape(tiles * 16, -1)[: len(unit), : len(asked)].astype(bool)
+
+
+def _families(dim: int) -> dict[str, NDArray[np.float64]]:
+    """Rows that are hard to code: one number alone, few equal ones in one half of a chunk, many scales, clusters."""
+    generator = np.random.default_rng(dim)
+    sparse = np.zeros((120, dim))
+    for i, row in enumerate(sparse):
+        lanes = np.arange(i % 2 * 2, dim, 4)
+        row[lanes[: 1 + i % 16]] = generator.choice([-1.0, 1.0]) * (1 + 1e-3 * generator.standard_normal())
+    scales = generator.standard_normal((100, dim)) * 10.0 ** generator.uniform(-6, 0, (100, dim))
+    cluster = generator.standard_normal(dim) + 1e-4 * generator.standard_normal((90, dim))
+    return {
+        "normal": generator.standard_normal((130, dim)),
+        "sparse": sparse,
+        "scales": scales,
+        "cluster": cluster,
+        "constant": np.where(generator.random((70, dim)) < 0.5, -1.0, 1.0),
+    }
+
+
+@pytest.mark.parametrize("dim", [8, 100, 384, 1024])
+def test_codes_lose_no_more_than_they_say(loops: Kernels, dim: int) -> None:
+    chunks = Chunks.of(dim)
+    for vectors in _families(dim).values():
+        unit = _unit(vectors)
+        codes, scale, lost = _coded(loops, unit)
+        tiles = codes.reshape(-1, chunks.width // 4, 16, 4).transpose(0, 2, 1, 3).reshape(-1, chunks.width)
+        whole = tiles[: len(unit)].astype(np.float64) - 64
+        assert np.abs(whole).max() <= 63
+        by_chunk = np.linalg.norm(whole.reshape(len(unit), chunks.chunks, -1), axis=2)
+        assert by_chunk.max() <= 181
+        residual = np.linalg.norm(unit - scale[: len(unit), None] * whole[:, :dim], axis=1)
+        assert (residual <= lost[: len(unit)]).all()
+        assert not whole[:, dim:].any()
+
+
+@pytest.mark.parametrize("dim", [8, 100, 384, 1024])
+def test_no_pair_above_its_threshold_is_lost(loops: Kernels, dim: int) -> None:
+    """Thresholds just below a true score of every query; and what lies far below is indeed ruled out."""
+    families = {name: _unit(vectors) for name, vectors in _families(dim).items()}
+    asked = np.concatenate([unit[::9] for unit in families.values()])
+    for unit in families.values():
+        true = unit @ asked.T
+        for rank in (0, 3, 20):
+            threshold = np.nextafter(np.sort(true, axis=0)[-1 - rank].astype(np.float32), np.float32(-2))
+            bits = _bits(loops, unit, asked, threshold)
+            assert bits[true >= threshold].all()
+            assert not bits[true < threshold - 0.25].any()
+
+
+def test_sums_reach_the_limit_of_16_bits_and_no_further(loops: Kernels) -> None:
+    """Equal rows and queries of 1 to 64 equal numbers in one half of a chunk: products as large as they can be."""
+    unit = _unit(np.stack([np.where(np.arange(128) % 4 // 2 == 0, np.arange(128) < 2 * n, 0) for n in range(1, 65)]))
+    for sign in (1.0, -1.0):
+        bits = _bits(loops, unit, sign * unit, np.full(64, 0.999 * sign))
+        true = unit @ (sign * unit).T
+        assert bits[true >= 0.999 * sign].all()
+        assert not bits[true < 0.999 * sign - 0.1].any()
+
+
+def _searched(monkeypatch: pytest.MonkeyPatch, loops: Kernels) -> list[int]:
+    """Use these loops, and count what ``settle`` keeps (-1: too many) at each call."""
+    kept: list[int] = []
+    genuine = loops.settle
+
+    def settle(*arguments: Any) -> int:
+        kept.append(genuine(*arguments))
+        return kept[-1]
+
+    counted = Kernels(loops.target, loops.scan, loops.code, settle, loops.engine)
+    monkeypatch.setattr(scan, "kernels", lambda: counted)
+    monkeypatch.setattr("conceptmap.topk.cpu.ROWS_AT_ONCE", 512)
+    return kept
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_answers_are_the_oracles_and_most_rows_are_ruled_out(
+    loops: Kernels, grouped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _searched(monkeypatch, loops)
+    generator = np.random.default_rng(1)
+    matrix = generator.standard_normal((6000, 200)).astype(np.float16)
+    queries = generator.standard_normal((40, 200), dtype=np.float32)
+    options: dict[str, Any] = {"mask": generator.random(6000) < 0.9}
+    if grouped:
+        options["groups"] = generator.integers(0, 900, 6000)
+    expected = topk_oracle(queries, matrix, 10, **options)
+    found = topk(queries, prepare(matrix, product="int8"), 10, **options)
+    np.testing.assert_array_equal(found.rows, expected[1])
+    np.testing.assert_array_equal(found.scores, expected[0])
+    assert 0 < sum(kept) < 6000 * 40 // 10
+    assert min(kept) >= 0
+
+
+def test_blocks_that_cannot_be_ruled_out_are_multiplied_whole(loops: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one tight cluster no bound tells rows apart: it is tried ever less often, and answers stay exact."""
+    kept = _searched(monkeypatch, loops)
+    generator = np.random.default_rng(2)
+    matrix = (generator.standard_normal(64) + 1e-3 * generator.standard_normal((9000, 64))).astype(np.float32)
+    queries = (matrix[:40] + 0.3 * generator.standard_normal((40, 64))).astype(np.float32)
+    expected = topk_oracle(queries, matrix, 5)
+    found = topk(queries, prepare(matrix, product="int8"), 5)
+    np.testing.assert_array_equal(found.rows, expected[1])
+    np.testing.assert_array_equal(found.scores, expected[0])
+    assert set(kept) == {-1}
+    assert len(kept) // torch.get_num_threads() <= 6 < 9000 // 512
+
+
+def test_without_these_loops_products_are_taken_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "kernels", lambda: None)
+    monkeypatch.setattr(rows, "kernels", lambda: None)
+    generator = np.random.default_rng(3)
+    matrix, queries = generator.standard_normal((3000, 40)), generator.standard_normal((50, 40))
+    assert not prepare(matrix).scan
+    expected = topk_oracle(queries.astype(np.float32), matrix.astype(np.float32), 5)
+    np.testing.assert_array_equal(topk(queries, prepare(matrix, product="int8"), 5).rows, expected[1])
+
+
+def test_a_processor_that_multiplies_wrongly_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = kernels()
+    if here is None:
+        pytest.skip("no loops for this processor")
+
+    def wrong(*arguments: Any) -> None:
+        here.scan(*arguments)
+        ctypes.c_uint16.from_address(arguments[-1]).value ^= 4
+
+    broken = Kernels(here.target, wrong, here.code, here.settle, here.engine)
+    monkeypatch.setattr(native, "compiled", lambda target: broken)
+    assert kernels.__wrapped__() is None
+
+
+def test_every_target_is_sound_code_and_uses_its_instruction() -> None:
+    llvm = pytest.importorskip("llvmlite.binding")
+    for target in (AVX2, VNNI, PLAIN):
+        module = llvm.parse_assembly(source(target))
+        module.verify()
+    assert source(VNNI).count("call <16 x i32> @llvm.x86.avx512.vpdpbusd.512") == VNNI.queries
+    assert source(AVX2).count("call <16 x i16> @llvm.x86.avx2.pmadd.ub.sw") == 2 * AVX2.queries
