@@ -114,6 +114,7 @@ def _with_wordings(index: ConceptIndex, ontology: Ontology) -> ConceptIndex:
     own = clinical_synonyms(ontology.system)
     if own is None:
         return index
+    own = own.join(ontology.concepts, on="code", how="semi", maintain_order="left")  # releases differ in some codes
     added = ontology.with_terms(own).terms[ontology.terms.height :].with_columns(row=pl.lit(None, dtype=pl.Int64))
     return replace(index, terms=pl.concat([index.terms, added.select(index.terms.columns)], how="vertical_relaxed"))
 

@@ -22,6 +22,7 @@ from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.frames import TAGS
 from conceptmap.mapper import ConceptMapper
 
+UMLS = Path(__file__).parents[1] / "ontologies" / "fixtures" / "umls"
 TEXT = "Known hypertension, no fever.\r\nNaïve 🤒 headache; type 2 diabetes."
 
 
@@ -315,6 +316,46 @@ def test_build_info_and_code_with_ones_own_index(here: Path, capfd: pytest.Captu
     assert main(["build", "own.obo", "-o", "other", "--encoder", "none", "--synonyms", bad]) == 2
     assert "DOID:77" in capfd.readouterr().err
     assert main(["build", "nowhere.zip", "-o", "other"]) == 2
+
+
+def test_build_takes_choices_that_the_release_has(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    line = ["build", str(UMLS), "-o", "index", "--encoder", "none", "--sabs", "SNOMEDCT_US,MSH", "--language", "ENG"]
+    assert main([*line, "--hierarchy", "none"]) == 0
+    assert "umls 2025AA: 6 concepts" in capfd.readouterr().err
+    assert main([*line, "--at", "20240101"]) == 2
+    assert "at cannot be chosen in this release" in capfd.readouterr().err
+
+
+def test_build_from_given_vectors(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "own.obo").write_text(OBO)
+    table = pl.DataFrame({"id": ["DOID:1", "DOID:1", "DOID:9"], "v": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]})
+    table.write_parquet(here / "v.parquet")
+    line = ["build", "own.obo", "-o", "index", "--system", "doid", "--vectors", "v.parquet"]
+    assert main([*line, "--encoder", "maker/model@1", "--left-out", "out.csv"]) == 0
+    err = capfd.readouterr().err
+    assert "vectors: 3 vectors of width 2 in column v" in err
+    assert "vectors: codes in column id, 66.7 % of which the release holds" in err
+    assert "vectors: 1 rows have codes that are not in the release and were left out: DOID:9" in err
+    assert pl.read_csv(here / "out.csv").rows() == [(2, "DOID:9", "unknown", None)]
+    assert main(["info", "index", "--json"]) == 0
+    facts = json.loads(capfd.readouterr().out)
+    assert (facts["rows"], facts["dim"], facts["encoder"], facts["revision"]) == (2, 2, "maker/model", "1")
+    for wrong in ([*line, "--centre"], [*line[:-2], "--code-column", "id"], [*line, "--encoder", "none"]):
+        assert main(wrong) == 2
+    assert "--code-column without --vectors" in capfd.readouterr().err
+
+
+def test_build_lends_terms_over_cross_references(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "own.obo").write_text(OBO)
+    line = ["build", str(UMLS.parent / "icd10cm"), "-o", "index", "--encoder", "none", "--synonyms", "own.obo"]
+    assert main(line) == 2
+    assert "doid 2099-01-01 lends no terms" in capfd.readouterr().err
+    (here / "own.obo").write_text(OBO.replace("is_a: DOID:4", "xref: ICD10CM:A00.9\nis_a: DOID:4"))
+    table = write(here / "more.csv", ("code", "term"), ("A00.0", "cerulean ague"))
+    assert main([*line, table]) == 0
+    assert "lends 2 terms, from 1 of its concepts" in capfd.readouterr().err
+    terms = pl.read_parquet(here / "index" / "terms.parquet")
+    assert {("A00.9", "itchy bones"), ("A00.0", "cerulean ague")} <= set(terms.select("code", "term").iter_rows())
 
 
 def test_info_without_an_index_tells_the_installation(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

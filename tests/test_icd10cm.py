@@ -138,6 +138,23 @@ def test_a_code_list_with_other_lines_is_named_with_its_line(tmp_path: Path) -> 
         load_ontology(folder)
 
 
+def test_lines_that_cannot_be_read_are_listed_when_lenient(whole: Ontology, tmp_path: Path) -> None:
+    report = ReadReport()
+    lines = ORDER.read_text(encoding="utf-8")
+    order = tmp_path / ORDER.name
+    order.write_text(f"{lines}an order file has no such line\n{lines.splitlines()[0]}\n", encoding="utf-8")
+    lenient = load_ontology(order, strict=False, report=report)
+    assert lenient.concepts.equals(load_ontology(ORDER).concepts)
+    reasons = [row.reason.split()[0] for row in report.malformed]
+    assert (report.n_malformed, reasons) == (2, ["not", lines[6:13].strip()])
+    billable = whole.concepts.filter("billable")["code"].str.replace(".", "", literal=True)
+    report, folder = ReadReport(), tmp_path / "coded"
+    folder.mkdir()
+    with_codes("icd10cm_codes_2099.txt", "\n".join([*billable, "- nothing"]), folder)
+    assert load_ontology(folder, strict=False, report=report).concepts.height == whole.concepts.height
+    assert [row.line for row in report.malformed] == [len(billable) + 1]
+
+
 def test_the_placeholder_level_is_marked(whole: Ontology) -> None:
     assert whole.concepts.filter("placeholder")["node"].to_list() == ["A01.1X"]
 

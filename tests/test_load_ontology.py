@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import doctest
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,40 @@ def test_only_snomed_ct_comes_in_several_releases() -> None:
 def test_a_system_that_the_files_contradict_is_refused() -> None:
     with pytest.raises(InputError, match="got 'snomedct', expected icd10cm"):
         load_ontology(FIXTURES / "icd10cm", system="snomedct")
+
+
+def test_choices_reach_the_reader_of_the_format() -> None:
+    edition, umls = RF2[-1], FIXTURES / "umls"
+    code = "10089999999105"
+    assert load_ontology(edition, language="en-GB").name(code) != load_ontology(edition).name(code)
+    assert load_ontology(edition, language=["en-GB", "en-US"]).name(code) == load_ontology(
+        edition, language="en-GB"
+    ).name(code)
+    assert load_ontology(edition, at="20240101").release.endswith("@20240101")
+    chosen = load_ontology(umls, sabs=["SNOMEDCT_US", "MSH"], hierarchy="none")
+    assert (chosen.concepts.height, chosen.edges.height) == (6, 0)
+    every, english = load_ontology(umls, language="all"), load_ontology(umls, language=("ENG",))
+    assert every.terms.height > english.terms.height == load_ontology(umls, language="ENG").terms.height
+    assert load_ontology(umls, suppress=["N", "O", "E", "Y"]).terms.height > english.terms.height
+    claml = FIXTURES / "claml"
+    assert load_ontology(claml, language=("en",)).concepts.equals(load_ontology(claml, language="en").concepts)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("icd10cm", {"language": "en-US"}, "language cannot be chosen .* none of these options"),
+        (RF2[-1], {"sabs": ["MSH"], "hierarchy": "none"}, "sabs, hierarchy cannot be chosen .* for it: language, at"),
+        (FIXTURES / "umls", {"at": "20240101"}, "at cannot be chosen .* for it: language, sabs, suppress, hierarchy"),
+        (FIXTURES / "obo" / "invented.obo", {"at": "20240101"}, "got files of format obo"),
+        (FIXTURES / "claml", {"language": ["en", "de"]}, "one language: got en, de"),
+    ],
+)
+def test_a_choice_that_the_format_does_not_have_is_refused(
+    source: Path | str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_ontology(source, **options)
 
 
 def test_the_embedded_release_takes_another_version_name_and_no_other_system() -> None:

@@ -67,15 +67,17 @@ def read_code_list(archive: Archive, member: Member, *, lenient: ReadReport | No
     else:
         codes = [(number, line.split(maxsplit=1)[0].replace(".", "")) for number, line in lines]
     return frozenset(
-        code for number, code in codes if _CODE(code) or _refused(lenient, member, number, "no ICD-10-CM code")
+        code
+        for number, code in codes
+        if _CODE(code) or _refused(lenient, member, number, f"no ICD-10-CM code: got {code[:20]!r}")
     )
 
 
 def _refused(lenient: ReadReport | None, member: Member, number: int, what: str) -> bool:
     """Raises, or lists the line and answers False."""
     if lenient is None:
-        expected = "a code such as A000 first; in an order file number, code, 0 or 1 and titles in fixed columns"
-        raise ReaderError(f"{member.name}, line {number}: {what}", expected=expected)
+        then = "take the file as it was released, or read it with strict=False to leave such lines out and list them"
+        raise ReaderError(f"{member.name}, line {number}: {what}", then=then)
     lenient.add_malformed([MalformedRow(member.path, number, what)])
     return False
 
