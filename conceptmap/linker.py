@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from conceptmap.adapters.adapter import Adapter
+from conceptmap.adapters.memory import extend_lexicon
 from conceptmap.building import with_lexicon
 from conceptmap.codebook import CodeBook
 from conceptmap.encoders.embeddings import TokenEmbeddings
@@ -36,23 +39,30 @@ class Linker:
 
     Attributes:
         index: any index; without vectors only lexical evidence is given.
+        adapter: what annotated notes taught about this index and its encoder.
     """
 
     index: ConceptIndex
+    adapter: Adapter | None = None
 
     @cached_property
     def matcher(self) -> TermMatcher:
-        """Finds the index's terms in texts."""
+        """Finds the index's terms in texts, and the wordings that an adapter remembers."""
+        if self.adapter is None:
+            return TermMatcher(self._lexicon)
+        return TermMatcher(extend_lexicon(self._lexicon, self.adapter.memory.names, self.book.position_of_code))
+
+    @cached_property
+    def _lexicon(self) -> pl.DataFrame:
         index = self.index if self.index.lexicon is not None else with_lexicon(self.index)
         assert index.lexicon is not None
-        return TermMatcher(index.lexicon)
+        return index.lexicon
 
     @cached_property
     def book(self) -> CodeBook:
         """The index's hierarchy."""
-        return CodeBook(
-            self.index.system, self.index.concepts, self.index.edges, self.matcher.lexicon.select(LEXICON.names())
-        )
+        index = self.index
+        return CodeBook(index.system, index.concepts, index.edges, self._lexicon.select(LEXICON.names()))
 
     @cached_property
     def instructions(self) -> Instructions | None:
@@ -86,12 +96,22 @@ class Linker:
         found = self.lexical(texts, contents)
         if embeddings is None or not self.index.dim:
             return found
+        found = self._with_vectors(contents, embeddings, found)
+        return self._judged(texts, contents, embeddings, found)
+
+    def _with_vectors(
+        self,
+        contents: Sequence[Content],
+        embeddings: Sequence[TokenEmbeddings],
+        found: Sequence[Sequence[Mention]],
+    ) -> list[list[Mention]]:
+        """What the vectors say of the mentions found by words, and of windows that are almost a term."""
         windows = self._open(contents, found)
         asked = [
             [(m.start_char, m.end_char) for m in mentions] + open_
             for mentions, open_ in zip(found, windows, strict=True)
         ]
-        pooled = [pool(tokens, spans) for tokens, spans in zip(embeddings, asked, strict=True)]
+        pooled = [self.mapped(pool(tokens, spans)) for tokens, spans in zip(embeddings, asked, strict=True)]
         near = self._near(np.concatenate(pooled)) if pooled else None
         out, first = [], 0
         for mentions, open_, vectors in zip(found, windows, pooled, strict=True):
@@ -102,6 +122,33 @@ class Linker:
             new = self._accepted(open_, here, len(mentions))
             out.append(sorted(known + new, key=lambda m: (m.start_char, m.end_char)))
         return out
+
+    def _judged(
+        self,
+        texts: Sequence[str],
+        contents: Sequence[Content],
+        embeddings: Sequence[TokenEmbeddings],
+        found: list[list[Mention]],
+    ) -> list[list[Mention]]:
+        """The mentions with the probability that an adapter gives them."""
+        if self.adapter is None or self.adapter.judge is None:
+            return found
+        judge, memory = self.adapter.judge, self.adapter.memory
+        return [
+            judge.judged(text, content, mentions, memory, self.plain_cosines(tokens, mentions))
+            for text, content, tokens, mentions in zip(texts, contents, embeddings, found, strict=True)
+        ]
+
+    def plain_cosines(self, tokens: TokenEmbeddings, mentions: Sequence[Mention]) -> list[float]:
+        """Cosine of each mention's first concept before any adapting; 0 where the widths differ."""
+        if tokens.vectors.shape[1] != self.index.dim:
+            return [0.0] * len(mentions)
+        vectors = pool(tokens, [(m.start_char, m.end_char) for m in mentions])
+        return [own[0] for own in self.cosines(vectors, [[m.candidates[0].concept] for m in mentions])]
+
+    def mapped(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Token vectors, or means of them, in the index's space. *Shape:* (n, encoder dim) to (n, index dim)."""
+        return vectors if self.adapter is None else self.adapter.mapped(vectors)
 
     def near(self, vectors: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k nearest concepts of each vector: scores and positions, (n, k) both; -inf and -1 for a zero vector."""

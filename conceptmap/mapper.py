@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from conceptmap.abbreviations import Abbreviation, ShortForms
+from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
 from conceptmap.context import assess
@@ -106,16 +107,19 @@ class ConceptMapper:
     Attributes:
         indexes: one for each system.
         encoder: None where only lexical evidence is wanted.
+        adapters: at most one for each system.
     """
 
     indexes: tuple[ConceptIndex, ...]
     encoder: TokenEncoder | None
+    adapters: tuple[Adapter, ...] = ()
 
     @classmethod
     def load(
         cls,
         *indexes: str | Path | ConceptIndex,
         encoder: str | Path | TokenEncoder | None = "embedded",
+        adapter: str | Path | Adapter | Sequence[str | Path | Adapter] = (),
         device: str = "cpu",
         dtype: Dtype = "auto",
         progress: Callable[[int, int], None] | None = None,
@@ -126,12 +130,13 @@ class ConceptMapper:
             indexes: ``"icd10cm"`` (the embedded release, built on first use), index folders, or opened indexes; by
                 default ``"icd10cm"``.
             encoder: ``"embedded"``, a folder, a hub name or a loaded encoder; None for lexical evidence alone.
+            adapter: what ``conceptmap adapt`` made for this encoder and one of the indexes; or several, one an index.
             device: where the encoder runs.
             dtype: what its weights are computed in.
             progress: called with the tokens done and their total while an index is built.
 
         Raises:
-            IndexMismatchError: an index was built with another encoder.
+            IndexMismatchError: an index was built with another encoder, or an adapter belongs to others.
             ModelError: the encoder cannot be loaded.
 
         >>> mapper = ConceptMapper.load("icd10cm", encoder=None)
@@ -141,14 +146,20 @@ class ConceptMapper:
         """
         reader = load_encoder(encoder, device=device, dtype=dtype) if isinstance(encoder, str | Path) else encoder
         opened = tuple(_opened(source, reader, progress) for source in indexes or (EMBEDDED,))
+        given = [adapter] if isinstance(adapter, str | Path | Adapter) else adapter
+        adapters = tuple(one if isinstance(one, Adapter) else open_adapter(one) for one in given)
+        for one in adapters:
+            _check_adapter(one, opened, reader)
         for index in opened:
-            _check_fit(index, reader)
-        return cls(opened, reader)
+            if all(one.fit.system != index.system for one in adapters):
+                _check_fit(index, reader)
+        return cls(opened, reader, adapters)
 
     @cached_property
     def linkers(self) -> tuple[Linker, ...]:
         """One for each index."""
-        return tuple(Linker(index) for index in self.indexes)
+        adapters = {adapter.fit.system: adapter for adapter in self.adapters}
+        return tuple(Linker(index, adapters.get(index.system)) for index in self.indexes)
 
     # -- the main path --------------------------------------------------------------------------------------------
 
@@ -191,11 +202,13 @@ class ConceptMapper:
             linked = [linker.link(texts, contents, embeddings) for linker in self.linkers]
             for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
                 parts = sections(text)
-                mentions = [outside_headings(found[i], parts) for found in linked]
-                spans = sorted({(m.start_char, m.end_char) for found in mentions for m in found})
+                every = [outside_headings(found[i], parts) for found in linked]
+                mentions = [[m for m in found if not m.abstains] for found in every]
+                abstaining = [[m for m in found if m.abstains] for found in every]
+                spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
                 contexts = dict(zip(spans, assess(text, spans, parts), strict=True))
                 tokens = None if embeddings is None else embeddings[i]
-                yield Reading(note_id, text, tokens, mentions, spans, contexts, parts)
+                yield Reading(note_id, text, tokens, mentions, abstaining, spans, contexts, parts)
 
     def _encoded(
         self, notes: pl.DataFrame, *, for_tags: bool
@@ -313,6 +326,15 @@ def _opened(
     if isinstance(source, ConceptIndex):
         return source
     return embedded_index(encoder, progress=progress) if source == EMBEDDED else ConceptIndex.open(source)
+
+
+def _check_adapter(adapter: Adapter, indexes: Sequence[ConceptIndex], encoder: TokenEncoder | None) -> None:
+    if encoder is None:
+        expected = adapter.fit.encoder
+        raise IndexMismatchError("an adapter belongs to an encoder", got="no encoder", expected=expected)
+    same = [index for index in indexes if index.system == adapter.fit.system]
+    for index in same or indexes:
+        adapter.check(index, encoder.name, encoder.revision, encoder.dim)
 
 
 def _check_fit(index: ConceptIndex, encoder: TokenEncoder | None) -> None:

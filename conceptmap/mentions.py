@@ -53,11 +53,15 @@ class Mention:
         start_char: first code point.
         end_char: one past the last.
         candidates: at least one.
+        probability: that the first of them is right; None where no adapter judges it.
+        abstains: too improbable to stand: no annotation names a concept for it, and nothing is coded.
     """
 
     start_char: int
     end_char: int
     candidates: tuple[Candidate, ...]
+    probability: float | None = None
+    abstains: bool = False
 
 
 def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:

@@ -21,6 +21,8 @@ from conceptmap.words import words
 
 __all__ = ["Ranked", "rank_spans"]
 
+CONTEXTUAL = 0.5
+"""Share of the contextual view in a score, where no adapter was trained for another."""
 POOL = 4
 """Each view proposes this many times k concepts before they are ranked together."""
 
@@ -55,14 +57,17 @@ def rank_spans(
     if encoder is None or embeddings is None or not linker.index.dim:
         return [[_by_name(names, k) for names in note] for note in named]
     contextual = np.concatenate([pool(tokens, wanted) for tokens, wanted in zip(embeddings, spans, strict=True)])
-    as_string = encoder.terms([string for strings in spelled for string in strings])
+    contextual = as_string = linker.mapped(contextual)
+    share = CONTEXTUAL if linker.adapter is None else linker.adapter.contextual
+    if share < 1:
+        as_string = linker.mapped(encoder.terms([string for strings in spelled for string in strings]))
     proposals = [linker.near(vectors, POOL * k)[1].tolist() for vectors in (contextual, as_string)]
     flat = [names for note in named for names in note]
     pools = [sorted({c for c in (*a, *b, *names) if c >= 0}) for a, b, names in zip(*proposals, flat, strict=True)]
     both = zip(linker.cosines(contextual, pools), linker.cosines(as_string, pools), strict=True)
     ranked = iter(
         [
-            _ranked(concepts, [(x + y) / 2 for x, y in zip(a, b, strict=True)], names, k)
+            _ranked(concepts, [share * x + (1 - share) * y for x, y in zip(a, b, strict=True)], names, k)
             for concepts, (a, b), names in zip(pools, both, flat, strict=True)
         ]
     )

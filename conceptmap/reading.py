@@ -17,6 +17,9 @@ from conceptmap.tags import tag_tokens
 
 __all__ = ["Reading", "annotation_rows", "candidate_rows", "code_rows", "coded", "outside_headings", "tag_rows"]
 
+ABSTAINS = 0
+"""Rank of the one row, without a code, of a mention that an adapter found too improbable."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -27,6 +30,7 @@ class Reading:
         text: as given.
         tokens: its tokens, or None without an encoder.
         mentions: for each linker its mentions in reading order.
+        abstaining: for each linker the mentions that its adapter found too improbable; they name nothing.
         spans: the distinct spans of all mentions in reading order; the n-th is mention ``m<n+1>``.
         contexts: what is said of each span.
         sections: of the note.
@@ -36,6 +40,7 @@ class Reading:
     text: str
     tokens: TokenEmbeddings | None
     mentions: Sequence[Sequence[Mention]]
+    abstaining: Sequence[Sequence[Mention]]
     spans: Sequence[tuple[int, int]]
     contexts: Mapping[tuple[int, int], Context]
     sections: Sequence[Section]
@@ -63,15 +68,20 @@ def outside_headings(mentions: Sequence[Mention], parts: Sequence[Section]) -> l
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:
     """Rows of ``frames.ANNOTATIONS``: a row per mention × rank."""
-    for linker, mentions in zip(linkers, reading.mentions, strict=True):
+    for linker, standing, abstaining in zip(linkers, reading.mentions, reading.abstaining, strict=True):
         book, index = linker.book, linker.index
-        for mention in mentions:
+        for mention in sorted([*standing, *abstaining], key=lambda m: m.start_char):
             span = mention.start_char, mention.end_char
             head = (reading.note_id, reading.mention_id(mention), *span, reading.text[span[0] : span[1]])
             said = reading.contexts[span]
             tail = (reading.section(mention), said.negated, said.subject, said.temporality, said.certainty, None, None)
+            if mention.abstains:
+                nothing = (index.system, None, None, mention.candidates[0].score, mention.probability, None)
+                yield (*head, ABSTAINS, *nothing, *tail, index.release, encoder)
+                continue
             for rank, c in enumerate(mention.candidates, 1):
-                concept = (index.system, book.codes[c.concept], book.names[c.concept], c.score, None, c.evidence)
+                sure = mention.probability if rank == 1 else None
+                concept = (index.system, book.codes[c.concept], book.names[c.concept], c.score, sure, c.evidence)
                 yield (*head, rank, *concept, *tail, index.release, encoder)
 
 

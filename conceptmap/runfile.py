@@ -51,7 +51,10 @@ def index_facts(indexes: Iterable[ConceptIndex]) -> list[dict[str, object]]:
 
 def mapper_facts(mapper: ConceptMapper) -> dict[str, object]:
     """Everything of a mapper that bears on its results."""
-    return {"encoder": encoder_facts(mapper.encoder), "indexes": index_facts(mapper.indexes)}
+    facts: dict[str, object] = {"encoder": encoder_facts(mapper.encoder), "indexes": index_facts(mapper.indexes)}
+    if mapper.adapters:
+        facts["adapters"] = [{"system": adapter.fit.system, "sha256": adapter.sha256} for adapter in mapper.adapters]
+    return facts
 
 
 def run_text(facts: Mapping[str, object]) -> str:

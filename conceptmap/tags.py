@@ -54,7 +54,7 @@ def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], 
     inside = _mention_of(tokens, mentions)
     word_of, vectors = _smoothed_words(text, tokens)
     asked = sorted({int(word_of[t]) for t in range(len(tokens)) if inside[t] < 0 and word_of[t] >= 0})
-    scores, concepts = linker.near(vectors[asked], k) if asked else (np.empty((0, k)), np.empty((0, k), dtype=int))
+    scores, concepts = _nearest(vectors[asked], linker, k) if asked else (np.empty((0, k)), np.empty((0, k), dtype=int))
     place = {word: i for i, word in enumerate(asked)}
     out: list[Tag] = []
     for t in range(len(tokens)):
@@ -66,6 +66,14 @@ def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], 
         else:
             out += _open_tags(t, scores[place[int(word_of[t])]], concepts[place[int(word_of[t])]])
     return out
+
+
+def _nearest(vectors: NDArray[np.float32], linker: Linker, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The k nearest concepts of each word; none where an adapter knows that it belongs to no mention."""
+    scores, concepts = linker.near(linker.mapped(vectors), k)
+    if linker.adapter is not None:
+        concepts[linker.adapter.outside(vectors)] = -1
+    return scores, concepts
 
 
 def _open_tags(token: int, scores: NDArray[np.float32], concepts: NDArray[np.int64]) -> list[Tag]:

@@ -19,7 +19,7 @@ PACKAGE = REPOSITORY / "conceptmap"
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
 
 HEAVY = {"cupy", "networkx", "scipy", "sentence_transformers", "torch", "transformers"}
-MODELS = ("adapters.py", "encoders/", "topk/")
+MODELS = ("adapters/", "encoders/", "topk/")
 GRAPHS = ("ontology.py", "rollup.py")
 HOMES = {
     "cupy": ("topk/gpu",),
@@ -27,7 +27,7 @@ HOMES = {
     "networkx": GRAPHS,
     "obonet": ("readers/",),
     "ray": ("batch.py", "batch/"),
-    "scipy": (*GRAPHS, "adapters.py"),
+    "scipy": (*GRAPHS, "adapters/"),
     "sentence_transformers": MODELS,
     "torch": MODELS,
     "transformers": MODELS,

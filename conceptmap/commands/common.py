@@ -68,6 +68,13 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|PATH|none",
         help="embedded (all-MiniLM-L6-v2, the default), a model folder, a hub name, or none: lexical evidence alone",
     )
+    parser.add_argument(
+        "--adapter",
+        nargs="+",
+        default=(),
+        metavar="ADAPTER",
+        help="what conceptmap adapt learned for this encoder and one of the indexes, or one for each of several",
+    )
     add_encoder_options(parser)
 
 
@@ -106,14 +113,21 @@ def load_mapper(args: argparse.Namespace) -> tuple[ConceptMapper, float]:
     encoder = encoder_of(args)
     sources = [_source(name) for name in args.ontology]
     with progress_bar("building the index", unit="term") as progress:
-        mapper = ConceptMapper.load(*sources, encoder=encoder, device=args.device, dtype=args.dtype, progress=progress)
+        mapper = ConceptMapper.load(
+            *sources,
+            encoder=encoder,
+            adapter=args.adapter,
+            device=args.device,
+            dtype=args.dtype,
+            progress=progress,
+        )
     return mapper, time.perf_counter() - began
 
 
 def mapper_options(args: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, object]]:
     """What `ConceptMapper.load` is called with, for workers that load it themselves: indexes and keywords."""
     encoder = None if args.encoder == "none" else args.encoder
-    options = {"encoder": encoder, "device": args.device, "dtype": args.dtype}
+    options = {"encoder": encoder, "adapter": args.adapter, "device": args.device, "dtype": args.dtype}
     return tuple(_source(name) for name in args.ontology), options
 
 

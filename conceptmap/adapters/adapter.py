@@ -1,0 +1,121 @@
+"""Adapter: what annotated notes taught about one encoder and one index, ready to be applied."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conceptmap.adapters.judge import Judge
+from conceptmap.adapters.linear import unit
+from conceptmap.adapters.memory import Memory
+from conceptmap.errors import IndexMismatchError
+from conceptmap.index import ConceptIndex
+
+__all__ = ["Adapter", "Fit", "fit_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The encoder and the index that an adapter belongs to.
+
+    Attributes:
+        encoder: name of the encoder of the notes, and ``revision`` its version.
+        dim: width of its token vectors.
+        system: prefix of the ontology, and ``release`` its version.
+        index_dim: width of the index's rows.
+        rows: sha256 over the codes and terms of these rows, in order.
+    """
+
+    encoder: str
+    revision: str
+    dim: int
+    system: str
+    release: str
+    index_dim: int
+    rows: str
+
+
+def fit_of(index: ConceptIndex, *, encoder: str, revision: str, dim: int) -> Fit:
+    """What an adapter for this index and encoder belongs to."""
+    with_rows = index.terms.drop_nulls("row").sort("row")
+    digest = hashlib.sha256()
+    for column in ("node", "term"):
+        digest.update("\n".join(with_rows[column].to_list()).encode())
+    return Fit(encoder, revision, dim, index.system, index.release, index.dim, digest.hexdigest())
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """Made by ``conceptmap adapt``, applied by ``ConceptMapper.load(adapter=…)``.
+
+    Attributes:
+        fit: the encoder and the index that it belongs to.
+        memory: wordings of the training notes.
+        matrix: takes unit token vectors into the index's space; None leaves them. *Shape:* (dim, index_dim) float32.
+        inside: whether a token is part of a mention: weights of its unit vector, intercept last. *Shape:* (dim + 1,);
+            None where it was not learned.
+        inside_threshold: weighted sum below which a token outside mentions abstains.
+        contextual: share of the contextual view when given spans are ranked; the rest is the string's.
+        judge: probability that a mention is right; None where it was not learned.
+        card: data, licence, figures.
+    """
+
+    fit: Fit
+    memory: Memory
+    matrix: NDArray[np.float32] | None = None
+    inside: NDArray[np.float32] | None = None
+    inside_threshold: float = 0.0
+    contextual: float = 0.5
+    judge: Judge | None = None
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of everything that bears on what the adapter does."""
+        digest = hashlib.sha256(repr((self.fit, self.contextual, self.inside_threshold)).encode())
+        for array in (self.matrix, self.inside):
+            digest.update(b"-" if array is None else np.ascontiguousarray(array, dtype="<f4").tobytes())
+        for frame in (self.memory.names, self.memory.seen):
+            digest.update(repr(frame.rows()).encode())
+        if self.judge is not None:
+            digest.update(repr((self.judge.weights.tolist(), self.judge.calibration, self.judge.threshold)).encode())
+        return digest.hexdigest()
+
+    def check(self, index: ConceptIndex, encoder: str, revision: str, dim: int) -> None:
+        """Refuse another encoder or index.
+
+        Raises:
+            IndexMismatchError: the adapter was trained for others; the message names the first difference.
+        """
+        here = fit_of(index, encoder=encoder, revision=revision, dim=dim)
+        if here == self.fit:
+            return
+        what = "encoder" if (here.encoder, here.revision, here.dim) != self._encoder else "index"
+        name = next(name for name in Fit.__slots__ if getattr(here, name) != getattr(self.fit, name))
+        raise IndexMismatchError(
+            f"the adapter was trained for another {what}: its {name.replace('_', ' ')} differs",
+            got=str(getattr(here, name))[:40],
+            expected=str(getattr(self.fit, name))[:40],
+            then="train it again: conceptmap adapt",
+        )
+
+    @property
+    def _encoder(self) -> tuple[str, str, int]:
+        return self.fit.encoder, self.fit.revision, self.fit.dim
+
+    def mapped(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Token vectors, or means of them, in the index's space. *Shape:* (n, dim) to (n, index_dim)."""
+        return vectors if self.matrix is None else unit(vectors) @ self.matrix
+
+    def outside(self, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Whether each vector is surely no part of a mention. *Shape:* (n, dim) to (n,)."""
+        if self.inside is None:
+            return np.zeros(len(vectors), dtype=np.bool_)
+        sums = unit(vectors) @ self.inside[:-1] + self.inside[-1]
+        return np.asarray(sums < self.inside_threshold)

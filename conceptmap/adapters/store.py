@@ -1,0 +1,116 @@
+"""An adapter's folder: numbers as safetensors, wordings as Parquet, everything else as JSON, all checksummed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conceptmap import indexfiles
+from conceptmap.adapters.adapter import Adapter, Fit
+from conceptmap.adapters.calibration import Calibration
+from conceptmap.adapters.judge import FEATURES, Judge
+from conceptmap.adapters.memory import NAMES, SEEN, Memory
+from conceptmap.errors import IndexMismatchError
+from conceptmap.indexfiles import CheckedFile, FileDigest
+
+__all__ = ["FORMAT", "open_adapter", "save_adapter"]
+
+FORMAT = "adapter 1"
+TENSORS = "adapter.safetensors"
+_AGAIN = "train the adapter again: conceptmap adapt"
+
+
+def save_adapter(adapter: Adapter, folder: str | Path, *, pages: Mapping[str, str] | None = None) -> Path:
+    """Write an adapter into a folder, which appears whole or not at all.
+
+    Args:
+        adapter: what to write.
+        folder: new, empty, or holding an older adapter.
+        pages: text files for people, by name.
+
+    Raises:
+        InputError: the folder exists and holds something else.
+        OutOfSpaceError: the disk is full.
+    """
+    target = Path(folder)
+    with indexfiles.new_folder(target) as partial:
+        tensors = {name: array for name in ("matrix", "inside") if (array := getattr(adapter, name)) is not None}
+        kinds: dict[str, tuple[str, NDArray[Any]]] = {name: ("F32", array) for name, array in tensors.items()}
+        if adapter.judge is not None:
+            kinds["judge"] = ("F64", adapter.judge.weights)
+        indexfiles.write_tensors(partial / TENSORS, kinds)
+        indexfiles.write_frame(partial / "names.parquet", adapter.memory.names)
+        indexfiles.write_frame(partial / "seen.parquet", adapter.memory.seen)
+        files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
+        indexfiles.write_json(partial / "manifest.json", {**_manifest(adapter), "files": files})
+        for name, text in (pages or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
+    return target
+
+
+def _manifest(adapter: Adapter) -> dict[str, Any]:
+    judge = adapter.judge and {
+        "features": FEATURES,
+        "scores": adapter.judge.calibration.scores,
+        "probabilities": adapter.judge.calibration.probabilities,
+        "threshold": adapter.judge.threshold,
+    }
+    settings = {"contextual": adapter.contextual, "inside_threshold": adapter.inside_threshold, "judge": judge}
+    return {"format": FORMAT, "fit": asdict(adapter.fit), **settings, "card": dict(adapter.card)}
+
+
+def open_adapter(folder: str | Path) -> Adapter:
+    """Read a saved adapter.
+
+    Raises:
+        IndexMismatchError: no adapter there, another format version, or a damaged file (the message names it).
+    """
+    source = Path(folder)
+    if not (source / "manifest.json").is_file():
+        expected = "a folder that conceptmap adapt wrote"
+        raise IndexMismatchError(f"{source} is not an adapter", expected=expected)
+    value = indexfiles.read_json(source / "manifest.json")
+    if value.get("format") != FORMAT:
+        got = str(value.get("format"))[:40]
+        raise IndexMismatchError(f"{source} is not an adapter that can be read", got=got, expected=FORMAT, then=_AGAIN)
+    try:
+        files = {name: FileDigest(**entry) for name, entry in value["files"].items()}
+        CheckedFile(source / TENSORS, files[TENSORS]).verify()
+        tensors = {name: np.array(array) for name, (_, array, _) in indexfiles.read_tensors(source / TENSORS).items()}
+        return Adapter(
+            fit=Fit(**value["fit"]),
+            memory=Memory(*(_frame(source, name, files, schema) for name, schema in _FRAMES)),
+            matrix=tensors.get("matrix"),
+            inside=tensors.get("inside"),
+            inside_threshold=float(value["inside_threshold"]),
+            contextual=float(value["contextual"]),
+            judge=_judge(value["judge"], tensors),
+            card=value["card"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise IndexMismatchError(f"{source} is damaged", got=type(error).__name__, then=_AGAIN) from error
+
+
+_FRAMES = (("names.parquet", NAMES), ("seen.parquet", SEEN))
+
+
+def _frame(source: Path, name: str, files: Mapping[str, FileDigest], schema: pl.Schema) -> pl.DataFrame:
+    frame = indexfiles.read_frame(source / name, files[name])
+    if frame.schema != schema:
+        raise ValueError(name)
+    return frame
+
+
+def _judge(value: Mapping[str, Any] | None, tensors: Mapping[str, NDArray[Any]]) -> Judge | None:
+    if value is None:
+        return None
+    if tuple(value["features"]) != FEATURES:
+        raise IndexMismatchError("the adapter judges by other features", then=_AGAIN)
+    curve = Calibration(tuple(value["scores"]), tuple(value["probabilities"]))
+    return Judge(tensors["judge"], curve, float(value["threshold"]))
