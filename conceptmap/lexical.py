@@ -91,6 +91,14 @@ def _word_classes() -> tuple[dict[tuple[str, ...], tuple[str, ...]], dict[str, s
     return always, loose
 
 
+@lru_cache(maxsize=1)
+def organs() -> frozenset[str]:
+    """Forms of the organs and regions that the word classes fold adjectives and other names to."""
+    lines = resources.files("conceptmap").joinpath("data/word_classes.csv").read_text("utf-8").splitlines()
+    named = [row for row in csv.DictReader(lines) if re.search(r"organ|region|gland", row["reason"])]
+    return frozenset(form for row in named for form in content_words(row["canonical"]).form)
+
+
 def content_words(text: str, expand: Callable[[Words], Mapping[int, Sequence[str]]] | None = None) -> Content:
     """The words of ``text`` that terms are compared by.
 

@@ -20,9 +20,12 @@ from conceptmap.instructions import Instructions
 from conceptmap.lexical import LEXICON, Content
 from conceptmap.matcher import TermMatcher
 from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
+from conceptmap.shared_heads import shared_heads
 from conceptmap.spans import pool
+from conceptmap.spelling import Speller
 from conceptmap.topk import TopK
-from conceptmap.words import Words
+from conceptmap.vocabulary import clinical_synonyms
+from conceptmap.words import Words, normal_form
 
 __all__ = ["Expand", "Linker"]
 
@@ -65,6 +68,14 @@ class Linker:
         return CodeBook(index.system, index.concepts, index.edges, self._lexicon.select(LEXICON.names()))
 
     @cached_property
+    def speller(self) -> Speller | None:
+        """Knows the words of the index's terms; None for a system whose everyday neighbours nobody has reviewed."""
+        if clinical_synonyms(self.index.system) is None:
+            return None
+        written = self.index.terms["term"].str.to_lowercase().str.extract_all(r"\pL+").explode().drop_nulls().unique()
+        return Speller.of({*self.matcher.lexicon["forms"].str.split(" ").explode(), *map(normal_form, written)})
+
+    @cached_property
     def instructions(self) -> Instructions | None:
         """The release's own coding instructions, where it has any."""
         return None if self.index.notes is None else Instructions(self.index.notes, self.book)
@@ -78,7 +89,11 @@ class Linker:
 
     def lexical(self, texts: Sequence[str], contents: Sequence[Content]) -> list[list[Mention]]:
         """Mentions of every text found by the index's own terms."""
-        return [lexical_mentions(hits, self.matcher, self.book) for hits in self.matcher.find_all(texts, contents)]
+        if self.speller is not None:
+            contents = [self.speller.corrected(content) for content in contents]
+        found = self.matcher.find_all(texts, contents)
+        more = shared_heads(texts, contents, found, self.matcher)
+        return [lexical_mentions([*a, *b], self.matcher, self.book) for a, b in zip(found, more, strict=True)]
 
     def link(
         self,

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.lexical import KEY_MASK, MAX_WORDS, Content, content_words, loose_number, number
+from conceptmap.variants import LOOSE
 
 __all__ = ["Hit", "TermMatcher"]
 
@@ -268,6 +269,14 @@ class TermMatcher:
                     if entries := self._entries(texts[text], passage, chosen[i : j + 1], keys.at(place), loose=loose):
                         hits[text][span] = Hit(*span, j - i + 1, tuple(entries), loose)
         return [sorted(found.values(), key=lambda hit: (hit.start_char, -hit.end_char)) for found in hits]
+
+    def wordings(self, bags: Sequence[Sequence[str]]) -> list[list[int]]:
+        """Entries of which each bag of forms is a wording, best first; those shortened too far are left out."""
+        out: list[list[int]] = [[] for _ in bags]
+        keys = np.array([sum(map(number, bag)) & KEY_MASK for bag in bags], dtype=np.uint64)
+        for i, place in zip(*(found.tolist() for found in self._strict.places(keys)), strict=True):
+            out[i] = [entry for entry in self._strict.at(place) if self.quality[entry] > LOOSE]
+        return out
 
     def find_near(self, contents: Sequence[Content]) -> list[list[tuple[int, int]]]:
         """Windows of each text that would be a wording with one more word of little meaning ("disease", "chronic").
