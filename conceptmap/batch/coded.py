@@ -1,4 +1,4 @@
-"""What coding a shard gave, and the bytes that it is kept as: a zip of Parquet tables with their checksums."""
+"""What coding a shard gave, and the bytes that it is kept as: a checksum, then a zip of Parquet tables."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import polars as pl
 
@@ -21,6 +20,7 @@ __all__ = ["SCHEMAS", "Coded", "pack", "unpack"]
 
 SCHEMAS = {"mentions": ANNOTATIONS, "codes": CODES, "tags": TAGS, "candidates": CODES}
 FACTS = "shard.json"
+CHECKSUM_BYTES = 32
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -52,20 +52,18 @@ def joined(results: Iterable[Results]) -> Results:
 
 def pack(coded: Coded, key: str) -> bytes:
     """The bytes to keep: the same results give the same bytes."""
-    tables = {f"{name}.parquet": _parquet(getattr(coded.results, name)) for name in SCHEMAS}
     facts = {
         "key": key,
         "notes": coded.notes,
         "words": coded.words,
         "failed": [asdict(bad) for bad in coded.failed],
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in tables.items()},
     }
-    facts["digest"] = _digest(facts)
+    tables = {f"{name}.parquet": _parquet(getattr(coded.results, name)) for name in SCHEMAS}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, content in {FACTS: json.dumps(facts).encode(), **tables}.items():
             file.writestr(zipfile.ZipInfo(name, _LONG_AGO), content)
-    return buffer.getvalue()
+    return hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue()
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
@@ -74,38 +72,24 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _digest(facts: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
 def unpack(content: bytes, key: str, note_ids: Sequence[str]) -> Coded:
-    """The results kept in ``content``, every checksum and count compared.
+    """The results kept in ``content``, checksum and counts compared.
 
     Raises:
         DamagedShardError: they are not what ``pack`` wrote for this key, or not those of these notes.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as file:
-            facts = json.loads(file.read(FACTS))
-            tables = {name: file.read(f"{name}.parquet") for name in SCHEMAS}
-        _compare(facts, tables, key)
-        frames = {name: pl.read_parquet(io.BytesIO(table)) for name, table in tables.items()}
-        failed = tuple(BadNote(**bad) for bad in facts["failed"])
-        coded = Coded(Results(**frames), failed, int(facts["notes"]), int(facts["words"]))
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, pl.exceptions.PolarsError) as error:
-        raise DamagedShardError("a shard is damaged", got=type(error).__name__) from error
+    checksum, body = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
+    if hashlib.sha256(body).digest() != checksum:
+        raise DamagedShardError("a shard is damaged", got="other bytes than its checksum says")
+    with zipfile.ZipFile(io.BytesIO(body)) as file:
+        facts = json.loads(file.read(FACTS))
+        frames = {name: pl.read_parquet(io.BytesIO(file.read(f"{name}.parquet"))) for name in SCHEMAS}
+    if facts["key"] != key:
+        raise DamagedShardError("a shard has another key than its name says", got=facts["key"], expected=key)
+    failed = tuple(BadNote(**bad) for bad in facts["failed"])
+    coded = Coded(Results(**frames), failed, facts["notes"], facts["words"])
     _check_notes(coded, note_ids)
     return coded
-
-
-def _compare(facts: dict[str, Any], tables: Mapping[str, bytes], key: str) -> None:
-    digest = facts.pop("digest")
-    sums = {f"{name}.parquet": hashlib.sha256(table).hexdigest() for name, table in tables.items()}
-    for what, got, expected in (("content", digest, _digest(facts)), ("key", facts["key"], key)):
-        if got != expected:
-            raise DamagedShardError(f"a shard has another {what} than its name says", got=got, expected=expected)
-    if sums != facts["sha256"]:
-        raise DamagedShardError("a shard is damaged", got="other bytes than its checksums say")
 
 
 def _check_notes(coded: Coded, note_ids: Sequence[str]) -> None:

@@ -23,9 +23,7 @@ fcntl: Any = _fcntl
 __all__ = ["PREFIX", "ShardFolder"]
 
 PREFIX = ".shards-"
-LOCK = "lock"
-_FINISHING = 0
-"""The byte of the lock file that stands for the finishing step; shard n is byte n + 1."""
+LOCK, FINISHING = "lock", "finishing"
 
 
 @dataclass(eq=False)
@@ -65,8 +63,9 @@ class ShardFolder:
 
     def _remove_if_empty(self) -> None:
         with contextlib.suppress(OSError):
-            if [entry.name for entry in self.path.iterdir()] == [LOCK]:
-                (self.path / LOCK).unlink()
+            if {entry.name for entry in self.path.iterdir()} <= {LOCK, FINISHING}:
+                for name in (LOCK, FINISHING):
+                    (self.path / name).unlink(missing_ok=True)
                 self.path.rmdir()
                 self.path.parent.rmdir()  # only if nothing else is in it
 
@@ -105,26 +104,27 @@ class ShardFolder:
 
     def claim(self, shard: int) -> bool:
         """Whether this process may take a shard: no other one is at work on it."""
-        return self._lock(shard + 1)
+        return self._lock(shard)
 
     def release(self, shard: int) -> None:
         """Let a shard go."""
-        self._unlock(shard + 1)
+        self._unlock(shard)
 
     @contextlib.contextmanager
-    def finishing(self) -> Iterator[None]:
-        """Be the only one to finish, where there are locks."""
-        self._lock(_FINISHING, wait=True)
+    def finishing(self) -> Iterator[bool]:
+        """Be the only one to finish, thread or process; False where there are no locks to make sure of that."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path / FINISHING, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            yield
+            yield _flock(handle)
         finally:
-            self._unlock(_FINISHING)
+            os.close(handle)
 
-    def _lock(self, byte: int, *, wait: bool = False) -> bool:
+    def _lock(self, byte: int) -> bool:
         if fcntl is None:
             return True
         try:
-            fcntl.lockf(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
+            fcntl.lockf(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
         except (BlockingIOError, PermissionError):
             return False
         except OSError:  # a file system without locks
@@ -143,6 +143,14 @@ class ShardFolder:
                 shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError, InputError):
             fsync_folder(self.path.parent)
+
+
+def _flock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except (AttributeError, OSError):  # no such locks on this system or file system
+        return False
+    return True
 
 
 def _in_use(folder: Path) -> bool:

@@ -157,6 +157,8 @@ class _Course:
         shards = ShardFolder.of(self.target, self.run_key)
         if resume and (found := self._finished()) is not None:
             return found
+        if self._key_there():  # its files are not as it left them, or not wanted
+            (self.target / "run.json").unlink(missing_ok=True)
         with shards.opened():
             if not resume:
                 self._forget(shards)
@@ -271,10 +273,11 @@ class _Course:
 
     def _finish(self, shards: ShardFolder, loading_seconds: float | None) -> Run:
         """Check the shards, write the outputs, clear away."""
-        with shards.finishing():
-            if self.counts.shards_coded == 0 and (found := self._finished()) is not None:
+        with shards.finishing() as alone:
+            if (found := self._finished()) is not None:
                 return found  # another run was faster
-            remove_stale(self.target)
+            if alone:
+                remove_stale(self.target)
             with staging(self.target) as at:
                 finished = merge(shards, at, self.notes, self.mapper, self.settings, self.prepared, self.run_key)
                 facts = self._facts(finished, loading_seconds) | {"files": file_digests(at)}

@@ -30,7 +30,7 @@ SHARD_NOTES = 512
 SHARD_CHARS = 4_000_000
 SHARDS_WANTED = 64
 FEWEST_NOTES = 16
-FORMAT = 1
+FORMAT = 2
 """Of the files that shards are kept in."""
 
 
