@@ -16,6 +16,7 @@ import polars as pl
 
 from conceptmap.abbreviations import Abbreviation, ShortForms
 from conceptmap.adapters import Adapter, open_adapter
+from conceptmap.alignment import Crosswalk, align
 from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
 from conceptmap.context import assess
@@ -198,7 +199,7 @@ class ConceptMapper:
     def _read(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[Reading]:
         """Everything that a note goes through before it becomes rows."""
         for note_ids, texts, embeddings in self._encoded(notes, for_tags=for_tags):
-            contents = [content_words(text, self._expander(text)) for text in texts]
+            contents = [content_words(text, self.expander(text)) for text in texts]
             linked = [linker.link(texts, contents, embeddings) for linker in self.linkers]
             for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
                 parts = sections(text)
@@ -231,7 +232,9 @@ class ConceptMapper:
             return None
         return self.encoder.tokens(texts)
 
-    def _expander(self, text: str) -> Expand:
+    def expander(self, text: str) -> Expand:
+        """What turns the abbreviations of a text into the forms of their long forms."""
+
         def expand(found: Words) -> dict[int, Sequence[str]]:
             written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
             short = {word for word in written if _is_short_form(word)}
@@ -271,6 +274,19 @@ class ConceptMapper:
         """The codes of every note: schema ``frames.CODES``."""
         return self.annotate_many(notes, include=include).codes
 
+    @cached_property
+    def crosswalk(self) -> Crosswalk:
+        """What the maps and cross-references of the indexes join."""
+        return Crosswalk.of(self.indexes)
+
+    def align(self, found: pl.DataFrame) -> pl.DataFrame:
+        """The systems side by side, a row per mention or token, and whether they agree: see `conceptmap.alignment`.
+
+        Args:
+            found: mentions or tags that this mapper gave.
+        """
+        return align(found, self.crosswalk)
+
     def path(self, system: str, code: str) -> list[tuple[str, str]]:
         """The way from the root of the hierarchy down to a code, itself last: (code, name) each."""
         for linker in self.linkers:
@@ -299,7 +315,7 @@ class ConceptMapper:
         for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
             embeddings = self._embed(texts, for_tags=False)
             wanted = [asked[note_id] for note_id in note_ids]
-            expands = [self._expander(text) for text in texts]
+            expands = [self.expander(text) for text in texts]
             for linker in self.linkers:
                 ranked = rank_spans(linker, self.encoder, texts, wanted, embeddings, expands, k)
                 for note_id, here, lists in zip(note_ids, wanted, ranked, strict=True):
