@@ -26,6 +26,9 @@ class Completed:
 
 
 _SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|both|lt|rt)\b", re.IGNORECASE)
+_BOTH: Final = re.compile(
+    r"\b(?:left|right)\s*(?:and|or|&|/|>|<|(?:greater|less|more|worse) than)\s*(?:left|right)\b", re.IGNORECASE
+)
 _CLAUSE_END: Final = re.compile(r"[.;:!?\n]|\b(?:and|but|with|without)\b|,")
 _SENTENCE_END: Final = re.compile(r"[.;:!?\n]")
 _AFTER: Final = re.compile(
@@ -116,7 +119,7 @@ def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = 
         return _one(inside)
     floor = max([start - _REACH, 0, *(last for _, last in others if last <= start)])
     ceiling = min([end + _REACH, len(text), *(first for first, _ in others if first >= end)])
-    before = _CLAUSE_END.split(text[floor:start])[-1].split()[-_WORDS_BEFORE:]
+    before = _CLAUSE_END.split(_BOTH.sub("bilateral", text[floor:start]))[-1].split()[-_WORDS_BEFORE:]
     found = {_side(word) for word in _SIDE.findall(" ".join(before))}
     after = _AFTER.match(text, end, ceiling)
     return _one(found or ({_side(after[1])} if after else set()))

@@ -32,6 +32,7 @@ _SECTIONS: Final = (
     "history",
     "subjective",
 )
+_RANK: Final = {name: place for place, name in enumerate(_SECTIONS)}
 _NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00-Z37 Z39-Z99")}
 _SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R99")}
 
@@ -46,14 +47,20 @@ def propose(drafts: Sequence[Draft], book: CodeBook, around: Surroundings) -> No
     """
     if book.system not in _NEVER:
         return
-    able = [d for d in drafts if d.affirmed and not _never(d, book)]
-    for name in _SECTIONS:
-        here = [(number, draft) for draft in able for number in draft.numbers if around.section(number) == name]
-        if here:
-            named = [nd for nd in here if not within(book.codes[nd[1].concept], _SYMPTOMS[book.system])]
-            first = min(named or here, key=lambda nd: nd[0])[1]
-            first.remark(f"proposed as principal diagnosis: first under {name}")
-            return
+    first: dict[str, tuple[bool, int, Draft]] = {}  # by section: a symptom?, the mention, its code
+    for draft in drafts:
+        names = {around.section(number): number for number in reversed(draft.numbers)} if draft.affirmed else {}
+        named = [(name, number) for name, number in names.items() if name in _RANK]
+        if named and not _never(draft, book):
+            symptom = within(book.codes[draft.concept], _SYMPTOMS[book.system])
+            for name, number in named:
+                assert name is not None
+                known = first.get(name)
+                if known is None or (symptom, number) < known[:2]:
+                    first[name] = (symptom, number, draft)
+    if first:
+        best = min(first, key=_RANK.__getitem__)
+        first[best][2].remark(f"proposed as principal diagnosis: first under {best}")
 
 
 def _never(draft: Draft, book: CodeBook) -> bool:
