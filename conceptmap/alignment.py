@@ -175,16 +175,21 @@ def _beside(rows: pl.DataFrame, best: pl.DataFrame, key: str, system: str) -> pl
         return rows.join(cells, on=["note_id", key], how="left", maintain_order="left")
     cells = best.select("note_id", pl.col("mention_id").alias("_id"), pl.col("start_char").alias("_start"),
                         pl.col("end_char").alias("_end"), *columns)  # fmt: skip
-    parts = []
-    for part in rows.with_columns(_part=pl.col("_note") // _NOTES_AT_ONCE).partition_by("_part", maintain_order=True):
-        pairs = part.select("note_id", "mention_id", "start_char", "end_char").join(cells, on="note_id")
-        shared = pl.min_horizontal("end_char", "_end") - pl.max_horizontal("start_char", "_start")
-        length = (pl.col("end_char") - pl.col("start_char")) + (pl.col("_end") - pl.col("_start"))
-        near = pairs.with_columns(shared=shared, rest=length - 2 * shared).filter(pl.col("shared") > 0)
-        near = near.sort("shared", "rest", "_start", descending=[True, False, False], maintain_order=True)
-        parts.append(near.unique(["note_id", "mention_id"], keep="first", maintain_order=True))
     named = {**columns, "_id": f"{system}_mention_id"}
-    wanted = pl.concat(parts).select("note_id", "mention_id", *named).rename(named) if parts else None
-    return (
-        rows if wanted is None else rows.join(wanted, on=["note_id", "mention_id"], how="left", maintain_order="left")
+    notes = rows.with_columns(_part=pl.col("_note") // _NOTES_AT_ONCE).partition_by("_part", maintain_order=True)
+    wanted = (
+        pl.concat([_overlapping(part, cells) for part in notes or [rows]])
+        .select("note_id", "mention_id", *named)
+        .rename(named)
     )
+    return rows.join(wanted, on=["note_id", "mention_id"], how="left", maintain_order="left")
+
+
+def _overlapping(rows: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """For each row the cell that shares most characters with it, and of these the one with fewest others."""
+    pairs = rows.select("note_id", "mention_id", "start_char", "end_char").join(cells, on="note_id")
+    shared = pl.min_horizontal("end_char", "_end") - pl.max_horizontal("start_char", "_start")
+    length = (pl.col("end_char") - pl.col("start_char")) + (pl.col("_end") - pl.col("_start"))
+    near = pairs.with_columns(shared=shared, rest=length - 2 * shared).filter(pl.col("shared") > 0)
+    near = near.sort("shared", "rest", "_start", descending=[True, False, False], maintain_order=True)
+    return near.unique(["note_id", "mention_id"], keep="first", maintain_order=True)

@@ -14,6 +14,7 @@ from conceptmap.rollup import roll_up, roll_up_frame
 
 __all__ = ["Rollup", "read_targets"]
 
+_OLD = pl.Schema({"system": pl.String(), "code": pl.String(), "now": pl.List(pl.String())})
 _ROLLED = {"rollup_code": pl.String(), "rollup_name": pl.String()}
 
 
@@ -94,6 +95,23 @@ class Rollup:
             rows = rest.filter(pl.col("system") == system)
             parts.append(roll_up_frame(rows, ontology, to=self.targets[system]).select(parts[0].columns))
         return pl.concat(parts).sort("_row").drop("_row")
+
+    def old_codes(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Returns ``system, code, now``: the codes that are no longer active and what they were rolled up as.
+
+        ``now`` lists active codes; none where nothing is known to have replaced the code, which then reaches nothing.
+
+        Args:
+            frame: as in :meth:`fill`.
+        """
+        rows: list[tuple[str, str, list[str]]] = []
+        for system, ontology in self.ontologies.items():
+            mine = frame if "system" not in frame.columns else frame.filter(pl.col("system") == system)
+            codes = mine["code"].drop_nulls().unique(maintain_order=True)
+            active = ontology.concepts["active"].gather(ontology.rows_of(codes))
+            old = codes.filter(~active.fill_null(value=True)).to_list()
+            rows += [(system, code, sorted(ontology.current(code))) for code in old]
+        return pl.DataFrame(rows, schema=_OLD, orient="row")
 
 
 def _nulls() -> list[pl.Expr]:

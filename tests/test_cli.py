@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from invented import RF2
 from small_mapper import index, ontology
 
 from conceptmap import cli
@@ -343,6 +344,34 @@ def test_build_from_given_vectors(here: Path, capfd: pytest.CaptureFixture[str])
     for wrong in ([*line, "--centre"], [*line[:-2], "--code-column", "id"], [*line, "--encoder", "none"]):
         assert main(wrong) == 2
     assert "--code-column without --vectors" in capfd.readouterr().err
+
+
+def test_rollup_takes_old_codes_to_what_replaced_them(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    codes = write(here / "codes.csv", ("code",), ("10119999999101",), ("10069999999100",))
+    assert main(["rollup", codes, "--to", "disorder", "--ontology", str(RF2)]) == 0
+    out, err = capfd.readouterr()
+    rolled = pl.read_csv(io.StringIO(out), infer_schema=False)
+    assert rolled["rollup_code"].to_list() == ["10069999999100"] * 2
+    assert "1 codes are inactive, rolled up as what replaced them: 10119999999101 → 10069999999100\n" in err
+
+
+def test_align_puts_systems_side_by_side(here: Path, lexical: str, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "own.obo").write_text(
+        OBO.replace("bone itch", "fever").replace("is_a: DOID:4", "xref: TEST:R50.9\nis_a: DOID:4")
+    )
+    assert main(["build", "own.obo", "-o", "index", "--encoder", "none"]) == 0
+    notes = write(here / "notes.csv", ("note_id", "text"), ("a", "Fever. Headache."))
+    assert main(["code", notes, "-o", "out", "--encoder", "none", "--ontology", lexical, "index"]) == 0
+    capfd.readouterr()
+    assert main(["align", "out", "--ontology", lexical, "index"]) == 0
+    out, err = capfd.readouterr()
+    aligned = pl.read_csv(io.StringIO(out), infer_schema=False)
+    assert aligned.select("text", "test", "doid", "agreement_test_doid").rows() == [
+        ("Fever", "R50.9", "DOID:1", "same"),
+        ("Headache", "R51.9", None, None),
+    ]
+    assert "agreement_test_doid: 1 same, 0 near, 0 differ, 1 not assessed" in err
+    assert main(["align", "nowhere.csv", "--ontology", lexical]) == 2
 
 
 def test_build_lends_terms_over_cross_references(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
