@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from conceptmap.allergies import is_reaction
 from conceptmap.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
 from conceptmap.codebook import CodeBook
 from conceptmap.combinations import combine
@@ -173,6 +174,8 @@ def _drafts(
         affirmed = counts(context, AFFIRMED)
         if around.text and affirmed:
             span = mention.start_char, mention.end_char
+            if is_reaction(book.codes[code], section, book.system):
+                continue
             if is_done_now(code, around.text, span, context, section, book):
                 continue
             past = None if code in still else past_history(code, context, section, around.line(number), book)

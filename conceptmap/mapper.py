@@ -17,6 +17,7 @@ import polars as pl
 from conceptmap.abbreviations import Abbreviation, ShortForms
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.alignment import Crosswalk, align
+from conceptmap.allergies import with_allergens
 from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
 from conceptmap.context import assess
@@ -203,7 +204,10 @@ class ConceptMapper:
             linked = [linker.link(texts, contents, embeddings) for linker in self.linkers]
             for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
                 parts = sections(text)
-                every = [outside_headings(found[i], parts) for found in linked]
+                every = [
+                    with_allergens(text, parts, outside_headings(found[i], parts), linker.book)
+                    for linker, found in zip(self.linkers, linked, strict=True)
+                ]
                 mentions = [[m for m in found if not m.abstains] for found in every]
                 abstaining = [[m for m in found if m.abstains] for found in every]
                 spans = sorted({(m.start_char, m.end_char) for found in every for m in found})

@@ -56,6 +56,10 @@ _PREFIX: Final = re.compile(
 _SUFFIX: Final = " \t\u00a0*_#=-\u2013\u2014:"
 _INLINE: Final = re.compile(r"(?<=[.;!?,])\s{1,3}(?=([A-Z][A-Za-z/&\- ]{1,45}?)\s?:)")
 _CAPITALS: Final = re.compile(r"([A-Z][A-Z/&\-]+(?: [A-Z/&\-]+)+)\s+(?=[A-Z][a-z]|\d)")
+_SPACED: Final = re.compile(  # "PMH  asthma", "PSH tonsillectomy"
+    r"([A-Z][A-Z/&]{1,11}(?: [A-Z]{2,11}){0,2})"
+    r"(?: {2,}|\t\s*|(?<=PMH|PSH|FHX|PMX|HPI|ROS) |(?<=MEDS|PMHX) )(?=\S)"
+)
 _BRACKETS: Final = re.compile(r"\s*[(\[][^)\]]{0,40}[)\]]\s*$")
 _SPACES: Final = re.compile(r"\s+")
 _WORDS: Final = re.compile(r"[A-Za-z][A-Za-z/&,'\u2019\- ]*$")
@@ -208,7 +212,7 @@ def _line_heading(content: str, offset: int) -> _Heading | None:
         alone = _heading(content, offset, begin, label_end, marked=marked)
         if alone is not None:
             return alone
-    capitals = _CAPITALS.match(content, begin)
+    capitals = _SPACED.match(content, begin) or _CAPITALS.match(content, begin)
     if capitals:
         return _heading(content, offset, begin, capitals.end(1), marked=True, listed=True)
     return None

@@ -1,0 +1,90 @@
+"""The allergies section: what stands there is an allergen, and the reactions in brackets are no findings of today.
+
+"ALLERGIES: penicillin (hives), latex" says allergy to penicillin and to latex, and not urticaria. The allergens that
+have a status code are ``data/allergens_<system>.csv``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Final
+
+from conceptmap.code_ranges import parse_ranges, read_rows, within
+from conceptmap.codebook import CodeBook
+from conceptmap.mentions import Candidate, Mention
+from conceptmap.sections import Section
+from conceptmap.words import words
+
+__all__ = ["SECTION", "is_reaction", "with_allergens"]
+
+SECTION: Final = "allergies"
+_STRENGTH: Final = 0.95
+_ALLERGIC: Final = {"icd10cm": parse_ranges("J30 J45 K52.2 L20 L23 L50.0 T78 Z00-Z99")}
+_EVERYTHING: Final = (("", "\uffff"),)
+_NO_ALLERGEN: Final = re.compile(
+    r"\b(?:tolerat\w+|de-?label\w*|desensiti[sz]\w+|not allergic|ok with|can take)\b", re.IGNORECASE
+)
+_REACH: Final = 120
+_CLAUSE: Final = re.compile(r"[.;\n]")
+
+
+def with_allergens(text: str, sections: Sequence[Section], known: Sequence[Mention], book: CodeBook) -> list[Mention]:
+    """The mentions of a note and, where none stands already, the allergens of its allergies section, in reading order.
+
+    Args:
+        text: the note.
+        sections: of the note.
+        known: its mentions so far.
+        book: of the index; systems without a list of allergens give none.
+    """
+    names = _allergens(book.system)
+    kept = list(known)
+    for section in sections if names else ():
+        if section.name != SECTION:
+            continue
+        body = words(text[section.heading_end : section.end_char])
+        i = 0
+        while i < len(body.form):
+            size, code = _longest(body.form, i, names)
+            start = section.heading_end + body.start_char[i]
+            end = section.heading_end + body.end_char[i + max(size, 1) - 1]
+            i += max(size, 1)
+            concept = book.position_of_code.get(code)
+            beside = [m for m in kept if m.start_char < end and start < m.end_char]
+            if concept is None or any(_is_allergic(m, book) for m in beside) or _denied(text, start, end):
+                continue
+            kept = [m for m in kept if m not in beside]
+            kept.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
+    return sorted(kept, key=lambda m: (m.start_char, m.end_char))
+
+
+def is_reaction(code: str, section: str | None, system: str) -> bool:
+    """Whether a code under the heading of the allergies is only how the patient reacted once."""
+    return section == SECTION and not within(code, _ALLERGIC.get(system, _EVERYTHING))
+
+
+def _is_allergic(mention: Mention, book: CodeBook) -> bool:
+    """Whether a mention names an allergy already, and not only a reaction."""
+    return within(book.codes[mention.candidates[0].concept], _ALLERGIC.get(book.system, ()))
+
+
+def _denied(text: str, start: int, end: int) -> bool:
+    """Whether the clause round an allergen says that it is none."""
+    stop = _CLAUSE.search(text, end)
+    clause = _CLAUSE.split(text[max(0, start - _REACH) : start])[-1] + text[start : stop.start() if stop else len(text)]
+    return bool(_NO_ALLERGEN.search(clause))
+
+
+def _longest(forms: Sequence[str], start: int, names: Mapping[tuple[str, ...], str]) -> tuple[int, str]:
+    for size in (3, 2, 1):
+        code = names.get(tuple(forms[start : start + size]))
+        if code is not None and start + size <= len(forms):
+            return size, code
+    return 0, ""
+
+
+@cache
+def _allergens(system: str) -> Mapping[tuple[str, ...], str]:
+    return {tuple(words(row["name"]).form): row["code"] for row in read_rows("allergens", system)}
