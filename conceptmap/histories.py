@@ -27,6 +27,9 @@ _STILL: Final = re.compile(
     re.IGNORECASE,
 )
 _OF_FAMILY: Final = {"icd10cm": parse_ranges("Z80-Z84")}
+_LONG_AGO: Final = re.compile(
+    r"\b(?:years?|yrs?|decades?) (?:ago|before|earlier)\b|\bin (?:19|20)\d\d\b", re.IGNORECASE
+)
 _STATUS: Final = {
     "icd10cm": parse_ranges("Z89-Z90 Z92.2-Z92.3 Z93-Z95 Z98 Z99.2"),
 }
@@ -54,6 +57,8 @@ _REACH: Final = 40
 def past_history(code: int, context: Context, section: str | None, line: str, book: CodeBook) -> tuple[int, str] | None:
     """The history code that a past illness becomes, and why; None where the condition is still coded as such.
 
+    Past is what stands under a heading of the past, or what its sentence dates years back.
+
     Args:
         code: position of the illness's code.
         context: of its mention.
@@ -61,7 +66,9 @@ def past_history(code: int, context: Context, section: str | None, line: str, bo
         line: the sentence that it stands in.
         book: of the index.
     """
-    if section not in PAST_SECTIONS or context.temporality != "historical" or context.negated or _STILL.search(line):
+    if context.temporality != "historical" or context.negated or _STILL.search(line):
+        return None
+    if section not in PAST_SECTIONS and not _LONG_AGO.search(line):
         return None
     return _history("history", code, book)
 

@@ -116,6 +116,19 @@ def test_a_procedure_done_now_is_no_status(text: str, codes: set[str]) -> None:
     assert set(coded(text)) == codes
 
 
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Stroke 5 years ago.", {"Z86.73"}),
+        ("Stroke in 2012.", {"Z86.73"}),
+        ("Hypertension diagnosed in 2010.", {"I10"}),
+        ("Stroke today.", {"I63.9"}),
+    ],
+)
+def test_what_the_text_dates_back_is_a_history_where_there_is_a_code_for_it(text: str, codes: set[str]) -> None:
+    assert set(coded(text)) == codes
+
+
 def test_exclusions_are_said_of_both_codes_and_drop_none() -> None:
     found = coded("Stroke. Chronic kidney disease stage 4.")
     assert "Excludes1 at N18: not with I63.9" in found["N18.4"]
