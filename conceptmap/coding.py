@@ -21,7 +21,7 @@ from conceptmap.completion import complete, trimester
 from conceptmap.context import Context
 from conceptmap.drafts import Draft, Drafts, add
 from conceptmap.errors import InputError
-from conceptmap.histories import family_history, is_done_now, past_history
+from conceptmap.histories import family_history, is_done_now, of_another_patient, past_history
 from conceptmap.instructions import Instructions
 from conceptmap.mentions import Mention
 from conceptmap.principal import propose
@@ -135,7 +135,7 @@ def note_codes(
     combine(
         drafts, book, together=lambda a, b: around.together(a.numbers, b.numbers), says=lambda d: around.says(d.numbers)
     )
-    for concept in _said_more_exactly(drafts, book):
+    for concept in _said_more_exactly(drafts, book) | of_another_patient(drafts, text, book):
         del drafts[concept]
     codes = [(_score(draft.strength, len(draft.numbers)), draft) for draft in drafts.values()]
     codes = [(score, draft) for score, draft in codes if score >= threshold]

@@ -50,6 +50,9 @@ _WEEKS: Final = re.compile(
 _TRIMESTER: Final = re.compile(r"\b(first|second|third|1st|2nd|3rd)[ -]trimester\b", re.IGNORECASE)
 _ORDINALS: Final = {"1st": "first", "2nd": "second", "3rd": "third"}
 
+_INTENT: Final = re.compile(r"\b(?:intentional(?:ly)?|suicid\w+|self-harm|kill (?:him|her)self)\b", re.IGNORECASE)
+_FAR: Final = 150
+
 _SEVENTH: Final = (  # guideline I.C.19.a: what the text says of the encounter, and the characters that say it
     (re.compile(r"\b(?:sequelae?|late effects?) (?:of|from)\b", re.IGNORECASE), ("S",)),
     (re.compile(r"\bnon-?union\b", re.IGNORECASE), ("K",)),
@@ -73,8 +76,9 @@ def complete(
         book: of the index.
         term: trimester of the pregnancy that the note is about, or "".
     """
-    if (weeks := _weeks(concept, text, book)) is not None:
-        return [weeks]
+    for found_at in (_weeks(concept, text, book), _intended(concept, text, span, book)):
+        if found_at is not None:
+            return [found_at]
     found = [Completed(at, said) for said, at in _sided(concept, text, span, others, book)]
     if not found and term and (at := book.variant(concept, term)) is not None:
         found = [Completed(at, term)]
@@ -91,6 +95,16 @@ def _weeks(concept: int, text: str, book: CodeBook) -> Completed | None:
     said = gestation(text) or 0
     at = book.position_of_code.get(f"{book.codes[concept][:3]}.{said:02d}")
     return None if at is None or not book.names[at].startswith(f"{said} weeks") else Completed(at, f"{said} weeks")
+
+
+def _intended(concept: int, text: str, span: tuple[int, int], book: CodeBook) -> Completed | None:
+    """The code of self-harm, for a poisoning that is accidental by default (ICD-10-CM guideline I.C.19.e)."""
+    code = book.codes[concept]
+    if len(code) < 7 or code[6] != "1" or "accidental (unintentional)" not in book.names[concept]:
+        return None
+    said = _INTENT.search(text, max(0, span[0] - _FAR), min(len(text), span[1] + _FAR))
+    at = book.position_of_code.get(f"{code[:6]}2{code[7:]}")
+    return Completed(at, said[0].lower()) if said and at is not None and "self-harm" in book.names[at] else None
 
 
 def _sided(

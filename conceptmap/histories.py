@@ -9,7 +9,7 @@ procedure classification; its status code ("acquired absence of …") needs word
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Final
 
@@ -17,7 +17,7 @@ from conceptmap.code_ranges import Ranges, parse_ranges, read_rows, within
 from conceptmap.codebook import CodeBook
 from conceptmap.context import Context
 
-__all__ = ["PAST_SECTIONS", "family_history", "is_done_now", "past_history"]
+__all__ = ["PAST_SECTIONS", "family_history", "is_done_now", "of_another_patient", "past_history"]
 
 PAST_SECTIONS: Final = frozenset({"past medical history", "past surgical history", "resolved problems"})
 _FAMILY: Final = frozenset({"family history", "family and social history"})
@@ -52,6 +52,14 @@ _AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _REACH: Final = 40
+_RECORDS: Final = {"icd10cm": (parse_ranges("O00-O9A"), parse_ranges("P00-P96 Z38"))}
+_MOTHER: Final = re.compile(
+    r"\b(?:G\d+\s?P\d+|gravida|primigravida|multigravida|lab(?:or|our)|postpartum|pregnan\w+|contractions|antepartum)\b",
+    re.IGNORECASE,
+)
+_CHILD: Final = re.compile(
+    r"\b(?:NICU|DOL|days? of life|newborn|neonat\w+|baby (?:boy|girl)|birth ?weight|apgars?)\b", re.IGNORECASE
+)
 
 
 def past_history(code: int, context: Context, section: str | None, line: str, book: CodeBook) -> tuple[int, str] | None:
@@ -98,6 +106,21 @@ def is_done_now(
         return False
     before = _CLAUSE.split(text[max(0, start - _REACH) : start])[-1]
     return not (_PAST.search(before + text[start:end]) or _AFTER.match(text, end))
+
+
+def of_another_patient(codes: Collection[int], text: str, book: CodeBook) -> set[int]:
+    """Codes of the mother in a newborn's record, or of the newborn in the mother's, by what the note talks about more.
+
+    Neither chapter is coded on the other's record (ICD-10-CM guidelines I.C.15.a.2 and I.C.16.a.1).
+    """
+    mother, child = (
+        {code for code in codes if within(book.codes[code], chapters)}
+        for chapters in _RECORDS.get(book.system, ((), ()))
+    )
+    if not (mother and child):
+        return set()
+    of_mother, of_child = (len(words.findall(text)) for words in (_MOTHER, _CHILD))
+    return child if of_mother > of_child else mother if of_child > of_mother else set()
 
 
 def _history(of: str, code: int, book: CodeBook) -> tuple[int, str] | None:

@@ -64,6 +64,14 @@ A41.9|Sepsis, unspecified organism
 B96|Other bacterial agents as the cause of diseases classified elsewhere
 B96.2|Escherichia coli as the cause of diseases classified elsewhere
 B96.20|Unspecified Escherichia coli
+P36|Bacterial sepsis of newborn
+P36.9|Bacterial sepsis of newborn, unspecified
+T39|Poisoning by nonopioid analgesics
+T39.01|Poisoning by aspirin
+T39.011|Poisoning by aspirin, accidental (unintentional)
+T39.011A|Poisoning by aspirin, accidental (unintentional), initial encounter
+T39.012|Poisoning by aspirin, intentional self-harm
+T39.012A|Poisoning by aspirin, intentional self-harm, initial encounter
 R50|Fever of other and unknown origin
 R50.9|Fever, unspecified
 Z3A|Weeks of gestation
@@ -89,6 +97,8 @@ SYNONYMS = [
     ("Z90.49", "cholecystectomy"),
     ("O99.019", "anemia in pregnancy"),
     ("N08", "glomerular trouble"),
+    ("P36.9", "sepsis of newborn"),
+    ("T39.011", "aspirin overdose"),
     ("Z3A", "weeks gestation"),
     ("B96.20", "E. coli"),
     ("I63.9", "stroke"),

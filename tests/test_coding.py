@@ -129,6 +129,17 @@ def test_what_the_text_dates_back_is_a_history_where_there_is_a_code_for_it(text
     assert set(coded(text)) == codes
 
 
+def test_what_is_the_mothers_is_not_on_the_newborns_record() -> None:
+    both = "Anemia in pregnancy. Sepsis of newborn."
+    assert set(coded(f"G2P1 in labor. {both}")) == {"O99.019"}
+    assert set(coded(f"NICU stay, DOL 3, baby boy. {both}")) == {"P36.9"}
+
+
+def test_a_poisoning_meant_is_no_accident() -> None:
+    assert set(coded("Aspirin overdose.")) == {"T39.011A"}
+    assert set(coded("Suicide attempt by aspirin overdose.")) == {"T39.012A"}
+
+
 def test_exclusions_are_said_of_both_codes_and_drop_none() -> None:
     found = coded("Stroke. Chronic kidney disease stage 4.")
     assert "Excludes1 at N18: not with I63.9" in found["N18.4"]
@@ -175,6 +186,6 @@ def test_data_files_say_why_and_hold_no_row_twice(name: str) -> None:
 
 
 def test_rules_name_codes() -> None:
-    assert {rule.gives[0] for rule in combinations("icd10cm")} <= set("=ABCDEFGHIJKLMNR")
+    assert {rule.gives[0] for rule in combinations("icd10cm")} <= set("=ABCDEFGHIJKLMNRS")
     assert combinations("doid") == ()
     assert parse_ranges("") == ()
