@@ -1,8 +1,9 @@
 """A proposal for the principal diagnosis: the condition found, after study, to have led to the admission.
 
 A note rarely says which one that was, but its sections do: what a discharge or final diagnosis lists first, else the
-diagnosis at admission, the reason for the visit, the present illness. It is a proposal, said in the notes of the code
-(ICD-10-CM guideline II); nothing is moved for it.
+assessment, the course, the diagnosis at admission, the reason for the visit, the present illness. A symptom is proposed
+only where no section names a condition. It is a proposal, said in the notes of the code (ICD-10-CM guidelines II and
+IV.G); nothing is moved for it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ _SECTIONS: Final = (
     "discharge diagnosis",
     "postoperative diagnosis",
     "diagnosis",
-    "admission diagnosis",
-    "reason for visit",
-    "chief complaint",
-    "hospital course",
     "assessment",
     "assessment and plan",
     "impression",
+    "hospital course",
+    "admission diagnosis",
+    "reason for visit",
+    "chief complaint",
     "history of present illness",
     "history",
     "subjective",
@@ -59,7 +60,7 @@ def propose(drafts: Sequence[Draft], book: CodeBook, around: Surroundings) -> No
                 if known is None or (symptom, number) < known[:2]:
                     first[name] = (symptom, number, draft)
     if first:
-        best = min(first, key=_RANK.__getitem__)
+        best = min(first, key=lambda name: (first[name][0], _RANK[name]))
         first[best][2].remark(f"proposed as principal diagnosis: first under {best}")
 
 
