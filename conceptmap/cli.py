@@ -19,12 +19,12 @@ from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from conceptmap import __version__
-from conceptmap.commands import align, build, code, evaluate, info, rollup, spans, tag
+from conceptmap.commands import adapt, align, bench, build, code, evaluate, info, rollup, spans, tag
 from conceptmap.errors import ConceptMapError
 
 __all__ = ["main"]
 
-_COMMANDS = (code, tag, spans, build, info, evaluate, rollup, align)
+_COMMANDS = (code, tag, spans, build, info, evaluate, rollup, align, adapt, bench)
 _EPILOG = (
     "exit codes: 0 done, 1 internal error, 2 usage or input, 3 finished but some notes were not coded (see run.json), "
     "4 bad or mismatched index or model, 5 out of space or memory, 130 interrupted, 143 terminated"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def _searched(monkeypatch: pytest.MonkeyPatch, loops: Kernels) -> list[int]:
         kept.append(genuine(*arguments))
         return kept[-1]
 
-    counted = Kernels(loops.target, loops.scan, loops.code, settle, loops.engine)
+    counted = replace(loops, settle=settle)
     monkeypatch.setattr(scan, "kernels", lambda: counted)
     monkeypatch.setattr("conceptmap.topk.cpu.ROWS_AT_ONCE", 512)
     return kept
@@ -196,7 +197,7 @@ def test_a_processor_that_multiplies_wrongly_is_not_used(monkeypatch: pytest.Mon
         here.scan(*arguments)
         ctypes.c_uint16.from_address(arguments[-1]).value ^= 4
 
-    broken = Kernels(here.target, wrong, here.code, here.settle, here.engine)
+    broken = replace(here, scan=wrong)
     monkeypatch.setattr(native, "compiled", lambda target: broken)
     assert kernels.__wrapped__() is None
 

@@ -124,7 +124,8 @@ def _halves(chunks: Chunks) -> NDArray[np.float32]:
     """Which dimensions belong to each half of each chunk. *Shape:* (width, n_chunks * 2), zeros and ones."""
     dims = np.arange(chunks.width)
     half = dims // (chunks.width // chunks.chunks) * 2 + dims % 4 // 2
-    return np.equal(half[:, None], np.arange(2 * chunks.chunks)).astype(np.float32)
+    belongs: NDArray[np.bool_] = half[:, None] == np.arange(2 * chunks.chunks)
+    return belongs.astype(np.float32)
 
 
 def _starts(sums: NDArray[np.float32], target: Target) -> NDArray[np.int32]:

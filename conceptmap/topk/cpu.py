@@ -31,7 +31,6 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
-from conceptmap.topk.codes import Chunks
 from conceptmap.topk.exact import cosines
 from conceptmap.topk.pool import Pool, best_of_groups, join, kth_of_each, ranked
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
@@ -205,19 +204,25 @@ def _margin(request: Request, level: torch.Tensor, query: torch.Tensor | None = 
 
 
 def _search(request: Request, prepared: Prepared, threads: ThreadPoolExecutor) -> tuple[Pool, torch.Tensor]:
-    """The answer's pairs and their final scores, after one reading of the rows."""
+    """The answer's pairs and their final scores, after one reading of the rows.
+
+    Buffers are made once: freed and made again for each block, they would leave the heap in pieces.
+    """
     n = len(request.queries)
     threshold = torch.full((n,), -torch.inf)
     pool, fresh = join([]), list[Pool]()
     step, total = _block_size(request, prepared)
     scan = scanner(request.exact, rows_at_once=step, threads=threads) if prepared.scan else None
-    tile = torch.empty((step, n), dtype=prepared.product)
-    for at, block in _blocks(request, prepared, step, total):
+    unit, tile = torch.empty((step, prepared.dim)), torch.empty((step, n), dtype=prepared.product)
+    for start in range(0, total, step):
+        part = slice(start, min(start + step, total))
+        at = part if request.allowed is None else request.allowed[part]
         rows = torch.arange(at.start, at.stop) if isinstance(at, slice) else at
         unknown = bool(torch.isinf(threshold).any())
-        found = None if scan is None or unknown else scan.pairs(block.numpy(), threshold)
+        found = None if scan is None or unknown else scan.pairs(prepared, at, threshold)
         if found is None:
-            product = _product(request, block[:, : prepared.dim], tile)
+            prepared.announce(at)
+            product = _product(request, prepared.unit(at, unit[: len(rows)]), tile)
             if unknown:
                 level = _kth_best(product[: len(rows)], rows, request)
                 threshold = torch.maximum(threshold, level - _margin(request, level))
@@ -237,22 +242,6 @@ def _block_size(request: Request, prepared: Prepared) -> tuple[int, int]:
     total = prepared.n_rows if request.allowed is None else len(request.allowed)
     most = min(ROWS_AT_ONCE, TILE // len(request.queries), BLOCK_ELEMENTS // prepared.dim, total + CELL)
     return max(CELL, most // CELL * CELL), total
-
-
-def _blocks(
-    request: Request, prepared: Prepared, step: int, total: int
-) -> Iterator[tuple[slice | torch.Tensor, torch.Tensor]]:
-    """Rows read together, as unit rows filled up with zeros to the width that is scanned.
-
-    The buffer is made once: freed and made again for each block, it would leave the heap in pieces.
-    """
-    buffer = torch.zeros((step, Chunks.of(prepared.dim).width if prepared.scan else prepared.dim))
-    for start in range(0, total, step):
-        stop = min(start + step, total)
-        at = slice(start, stop) if request.allowed is None else request.allowed[start:stop]
-        block = buffer[: stop - start]
-        prepared.unit(at, block[:, : prepared.dim])
-        yield at, block
 
 
 def _product(request: Request, block: torch.Tensor, tile: torch.Tensor) -> torch.Tensor:

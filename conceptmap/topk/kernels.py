@@ -1,7 +1,8 @@
-"""Three loops over rows that no matrix library has, in LLVM's language, for the vector instructions of this processor.
+"""Five loops over rows that no matrix library has, in LLVM's language, for the vector instructions of this processor.
 
-``code``: unit rows to 7-bit codes, with what that loses. ``scan``: products of codes, compared in registers, so that
-one bit per row and query is all that is written. ``settle``: float32 products of the pairs whose bit is set.
+``widen``: stored rows to unit rows of float32. ``code``: unit rows to 7-bit codes, with what that loses. ``scan``:
+products of codes, compared in registers, so that one bit per row and query is all that is written. ``settle``: float32
+products of the pairs whose bit is set. ``dots``: products of the last candidates, in float64.
 
 Codes lie in tiles of 16 rows, four dimensions of each row together: byte ``((tile * quads + quad) * 16 + row) * 4 + j``
 is dimension ``4 * quad + j``, plus 64 so that it is never negative. A vector register holds 8 or 16 rows then, and four
@@ -45,8 +46,22 @@ def source(target: Target) -> str:
     """The module's text."""
     here = Path(__file__).parent
     rest = [(here / name).read_text(encoding="utf-8") for name in ("code.ll", "settle.ll")]
+    for name in ("widen.ll", "dots.ll"):
+        text = (here / name).read_text(encoding="utf-8")
+        rest += [text.replace("KIND", kind).replace("WIDEN", how) for kind, how in _WIDENED.items()]
+    rest.append("declare <8 x double> @llvm.fmuladd.v8f64(<8 x double>, <8 x double>, <8 x double>)")
+    rest.append("declare double @llvm.vector.reduce.fadd.v8f64(double, <8 x double>)")
     return "\n".join([_DECLARED[target.name], *_scan(target), *rest])
 
+
+_WIDENED = {
+    "half": "%wide = fpext <8 x half> %x to <8 x float>",
+    "float": "%wide = fadd <8 x float> %x, <float -0.0, float -0.0, float -0.0, float -0.0, float -0.0, float -0.0, "
+    "float -0.0, float -0.0>",
+    "i16": "%bits = zext <8 x i16> %x to <8 x i32>\n  %high = shl <8 x i32> %bits, splat (i32 16)\n"
+    "  %wide = bitcast <8 x i32> %high to <8 x float>",
+}
+"""How eight numbers become float32; i16 holds the bits of bfloat16, which are float32's upper half."""
 
 _DECLARED = {
     "avx2": """

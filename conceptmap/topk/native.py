@@ -24,9 +24,12 @@ __all__ = ["Kernels", "address", "compiled", "kernels"]
 _POINTER, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
     "scan": (None, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, *[_POINTER] * 5]),
+    "widen": (None, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]),
+    "dots": (None, [_POINTER, _POINTER, _INT, _INT, *[_POINTER] * 3]),
     "code": (None, [_POINTER, _INT, _INT, _INT, _FLOAT, _FLOAT, *[_POINTER] * 3]),
     "settle": (_INT, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, *[_POINTER] * 3]),
 }
+_STORED = {torch.float16: "half", torch.float32: "float", torch.bfloat16: "i16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Kernels:
     Attributes:
         target: what they were compiled for.
         scan: see kernels.py.
+        widen: see widen.ll; for rows of every stored type.
+        dots: see dots.ll; likewise.
         code: see code.ll.
         settle: see settle.ll.
         engine: owns the machine code.
@@ -43,6 +48,8 @@ class Kernels:
 
     target: Target
     scan: Callable[..., None]
+    widen: dict[torch.dtype, Callable[..., None]]
+    dots: dict[torch.dtype, Callable[..., None]]
     code: Callable[..., None]
     settle: Callable[..., int]
     engine: Any = field(repr=False)
@@ -105,8 +112,11 @@ def compiled(target: Target) -> Kernels:
     module.verify()
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    made = {
-        name: ctypes.CFUNCTYPE(answer, *arguments)(engine.get_function_address(name))
-        for name, (answer, arguments) in _ARGUMENTS.items()
-    }
-    return Kernels(target, made["scan"], made["code"], made["settle"], engine)
+
+    def made(kind: str, name: str = "") -> Callable[..., Any]:
+        answer, arguments = _ARGUMENTS[kind]
+        return ctypes.CFUNCTYPE(answer, *arguments)(engine.get_function_address(name or kind))
+
+    widen = {dtype: made("widen", f"widen_{kind}") for dtype, kind in _STORED.items()}
+    dots = {dtype: made("dots", f"dots_{kind}") for dtype, kind in _STORED.items()}
+    return Kernels(target, made("scan"), widen, dots, made("code"), made("settle"), engine)

@@ -55,16 +55,19 @@ class Prepared:
         """Width of the rows."""
         return self.stored.shape[1]
 
+    def announce(self, at: slice | torch.Tensor) -> None:
+        """Have rows verified before they are read."""
+        if self.verify is not None:
+            bounds = (at.start, at.stop) if isinstance(at, slice) else (int(at[0]), int(at[-1]) + 1)
+            self.verify(*bounds)
+
     def unit(self, at: slice | torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        """Unit rows in float32, every element within 3 units in the last place of the true quotient.
+        """Unit rows in float32, after `announce`; every element within 3 units in the last place of the true quotient.
 
         Args:
             at: which rows; ascending.
             out: filled and returned. *Shape:* (n_rows of ``at``, dim) float32.
         """
-        if self.verify is not None:
-            bounds = (at.start, at.stop) if isinstance(at, slice) else (int(at[0]), int(at[-1]) + 1)
-            self.verify(*bounds)
         norms = self.norms[at, None]
         if self.moderate:
             return out.copy_(self.stored[at]).mul_(norms.reciprocal().to(torch.float32))
@@ -90,7 +93,7 @@ def prepare(
 
 
 def _product_type(name: str) -> tuple[torch.dtype, bool]:
-    """Whole numbers where this processor multiplies them fast, else bfloat16 where it does not emulate it, else float32.
+    """Whole numbers where this processor is fast at them, else bfloat16 where it does not emulate it, else float32.
 
     Returns:
         The type of whole blocks' products, and whether whole numbers are scanned first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from conceptmap.topk.codes import LONGEST_ROW, SLACK, WIDEST_ROW, Chunks, Coded,
 from conceptmap.topk.kernels import ROWS_PER_TILE
 from conceptmap.topk.native import Kernels, address, kernels
 from conceptmap.topk.pool import Pool, join
+
+if TYPE_CHECKING:
+    from conceptmap.topk.rows import Prepared
 
 __all__ = ["FEWEST_QUERIES", "Scanner", "scanner"]
 
@@ -48,11 +52,12 @@ class Scanner:
     rest: int = 0
     failed: int = 0
 
-    def pairs(self, block: NDArray[np.float32], threshold: torch.Tensor) -> Pool | None:
+    def pairs(self, prepared: Prepared, at: slice | torch.Tensor, threshold: torch.Tensor) -> Pool | None:
         """Pairs of one block whose product is at or above their query's threshold; rows count from the block's first.
 
         Args:
-            block: unit rows. *Shape:* (n_rows, width) float32.
+            prepared: the rows.
+            at: which of them; ascending.
             threshold: finite. *Shape:* (n,) float32.
 
         Returns:
@@ -61,12 +66,15 @@ class Scanner:
         if self.rest:
             self.rest -= 1
             return None
-        level, limit = self.coded.level(threshold), threshold.numpy()
-        step = -(-len(block) // len(self.parts) // ROWS_PER_TILE) * ROWS_PER_TILE
-        work = [
-            (part, block[start : start + step], start, (level, limit))
-            for part, start in zip(self.parts, range(0, len(block), step), strict=False)
-        ]
+        prepared.announce(at)
+        levels = self.coded.level(threshold), threshold.numpy()
+        n = at.stop - at.start if isinstance(at, slice) else len(at)
+        step = -(-n // len(self.parts) // ROWS_PER_TILE) * ROWS_PER_TILE
+        work = []
+        for part, first in zip(self.parts, range(0, n, step), strict=False):
+            last = min(first + step, n)
+            some = slice(at.start + first, at.start + last) if isinstance(at, slice) else at[first:last]
+            work.append((part, prepared, some, last - first, first, levels))
         pools = list(self.threads.map(lambda one: self._part(*one), work)) if len(work) > 1 else [self._part(*work[0])]
         found = [pool for pool in pools if pool is not None]
         if len(found) < len(pools):
@@ -76,22 +84,20 @@ class Scanner:
         return join(found)
 
     def _part(
-        self, part: _Part, block: NDArray[np.float32], first: int, limits: tuple[NDArray[np.float32], ...]
+        self,
+        part: _Part,
+        prepared: Prepared,
+        at: slice | torch.Tensor,
+        n: int,
+        first: int,
+        levels: tuple[NDArray[np.float32], NDArray[np.float32]],
     ) -> Pool | None:
-        (level, threshold), cut, loops, n = limits, self.chunks, self.loops, len(block)
+        (level, threshold), cut, loops = levels, self.chunks, self.loops
+        self._widen(part, prepared, at, n)
         groups = len(self.coded.codes)
         stride = groups * loops.target.queries
-        loops.code(
-            address(block),
-            n,
-            cut.pairs,
-            cut.chunks,
-            WIDEST_ROW,
-            LONGEST_ROW,
-            address(part.codes),
-            address(part.scale),
-            address(part.lost),
-        )
+        block = (address(part.unit), n, cut.pairs, cut.chunks, WIDEST_ROW, LONGEST_ROW)
+        loops.code(*block, address(part.codes), address(part.scale), address(part.lost))
         np.multiply(part.lost[:n], SLACK[0], out=part.lost[:n])
         np.add(part.lost[:n], SLACK[1], out=part.lost[:n])
         found = part.found[: -(-n // ROWS_PER_TILE) * stride]
@@ -99,7 +105,7 @@ class Scanner:
         row = (address(part.scale), address(part.lost), address(self.coded.lift), address(level), address(found))
         loops.scan(address(part.codes), len(found) // stride, 2 * cut.pairs, cut.chunks, *query, *row)
         room = min(len(part.row), max(n * len(self.unit) // SHARE, ROWS_PER_TILE))
-        unit = (address(block), address(self.unit), cut.width, address(threshold))
+        unit = (address(part.unit), address(self.unit), cut.width, address(threshold))
         out = (address(part.query), address(part.row), address(part.score))
         kept = loops.settle(address(found), n, len(self.unit), stride, *unit, room, *out)
         if kept < 0:
@@ -107,11 +113,22 @@ class Scanner:
         arrays = (part.query[:kept].copy(), part.row[:kept] + first, part.score[:kept].copy())
         return Pool(*map(torch.from_numpy, arrays))
 
+    def _widen(self, part: _Part, prepared: Prepared, at: slice | torch.Tensor, n: int) -> None:
+        """Unit rows into the part's buffer: by the compiled loop where rows lie in a row, else as everywhere."""
+        if prepared.moderate and prepared.dim % 8 == 0 and isinstance(at, slice):
+            stored = prepared.stored[at]
+            inverse = prepared.norms[at].reciprocal().to(torch.float32)
+            where = (stored.data_ptr(), n, prepared.dim, self.chunks.width, inverse.data_ptr(), address(part.unit))
+            self.loops.widen[stored.dtype](*where)
+        else:
+            prepared.unit(at, torch.from_numpy(part.unit)[:n, : prepared.dim])
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Buffers of one thread, for so many rows and queries."""
 
+    unit: NDArray[np.float32]
     codes: NDArray[np.uint8]
     scale: NDArray[np.float32]
     lost: NDArray[np.float32]
@@ -128,6 +145,7 @@ def _part_of(n_rows: int, n_queries: int, n_padded: int, width: int) -> _Part:
     bytes_ = np.zeros(rows * width + 64, dtype=np.uint8)
     codes = bytes_[-bytes_.ctypes.data % 64 :][: rows * width]
     return _Part(
+        np.zeros((rows, width), np.float32),
         codes,
         scale=np.zeros(rows, np.float32),
         lost=np.zeros(rows, np.float32),
