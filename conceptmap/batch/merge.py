@@ -24,6 +24,7 @@ from conceptmap.batch.folder import ShardFolder
 from conceptmap.batch.outputs import Outputs
 from conceptmap.batch.settings import Settings
 from conceptmap.batch.shards import cut
+from conceptmap.code_edits import CodeEdits, read_edits
 from conceptmap.errors import DamagedShardError, InputError
 from conceptmap.export.brat import check_folder
 from conceptmap.export.fhir import check_subjects
@@ -59,10 +60,12 @@ class Prepared:
     Attributes:
         rollup: targets of the roll-up.
         ids: OMOP's concept ids.
+        edits: sex and age edits of codes.
     """
 
     rollup: Rollup | None
     ids: ConceptIds | None
+    edits: CodeEdits | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper, target: Pat
     if settings.rollup is not None:
         rollup = Rollup.to(read_targets(settings.rollup), [index.ontology() for index in mapper.indexes])
     ids = None if settings.athena is None else ConceptIds.read(settings.athena, mapper.indexes)
-    return Prepared(rollup, ids)
+    edits = None if settings.mce is None else read_edits(settings.mce)
+    return Prepared(rollup, ids, edits)
 
 
 def merge(
@@ -127,7 +131,7 @@ def merge(
             counts["words"] += coded.words
             bad = [note.note_id for note in coded.failed]
             good = shard.notes.filter(~pl.col("note_id").is_in(bad)) if bad else shard.notes
-            outputs.write(good, _rolled_up(coded.results, prepared.rollup))
+            outputs.write(good, _edited(_rolled_up(coded.results, prepared.rollup), good, prepared.edits))
         outputs.finish(mapper, (*notes.quarantined, *failed))
         counts |= outputs.rows
         notices = outputs.notices
@@ -149,6 +153,10 @@ def _rolled_up(results: Results, rollup: Rollup | None) -> Results:
     if rollup is None:
         return results
     return replace(results, mentions=rollup.fill(results.mentions).select(ANNOTATIONS.names()))
+
+
+def _edited(results: Results, notes: pl.DataFrame, edits: CodeEdits | None) -> Results:
+    return results if edits is None else replace(results, codes=edits.added(results.codes, notes))
 
 
 # -- from the hidden folder to the final names ------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class Settings:
             or the path of a text file that lists codes.
         spreadsheet_safe: neutralise cells of the CSV files that a spreadsheet would take for a formula.
         athena: folder of an Athena download (CONCEPT.csv, CONCEPT_RELATIONSHIP.csv), for the concept ids of OMOP.
+        mce: a Medicare Code Editor list (see ``code_edits``); without one sex and age edits are not assessed.
         date: ``nlp_date`` of OMOP, as YYYY-MM-DD; today when None.
 
     Raises:
@@ -57,6 +58,7 @@ class Settings:
     rollup: str | None = None
     spreadsheet_safe: bool = False
     athena: str | None = None
+    mce: str | None = None
     date: str | None = None
 
     def __post_init__(self) -> None:

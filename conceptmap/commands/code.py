@@ -70,6 +70,11 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--athena", metavar="FOLDER", help="Athena's CONCEPT.csv and CONCEPT_RELATIONSHIP.csv, for OMOP's concept ids"
     )
+    parser.add_argument(
+        "--mce",
+        metavar="FILE",
+        help="Medicare Code Editor list (CMS's text, or a CSV file of code, edit): sex and age edits go into notes",
+    )
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="nlp_date of OMOP; today by default")
     parser.add_argument(
         "--spreadsheet-safe", action="store_true", help="put an apostrophe before CSV cells that look like formulas"
@@ -115,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
         rollup=args.rollup,
         spreadsheet_safe=args.spreadsheet_safe,
         athena=args.athena,
+        mce=args.mce,
         date=args.date,
     )
     part, engine = None if args.shards is None else Part.read(args.shards), _engine(args)
