@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError
 from conceptmap.ontology import Ontology
-from conceptmap.rollup import roll_up, roll_up_frame
+from conceptmap.rollup import best_cut, roll_up, roll_up_frame, roll_up_scores
 
-__all__ = ["Rollup", "read_targets"]
+__all__ = ["Rollup", "cut", "old_codes", "read_targets"]
+
+How = Literal["max", "sum"]
 
 _OLD = pl.Schema({"system": pl.String(), "code": pl.String(), "now": pl.List(pl.String())})
 _ROLLED = {"rollup_code": pl.String(), "rollup_name": pl.String()}
@@ -96,22 +99,71 @@ class Rollup:
             parts.append(roll_up_frame(rows, ontology, to=self.targets[system]).select(parts[0].columns))
         return pl.concat(parts).sort("_row").drop("_row")
 
-    def old_codes(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Returns ``system, code, now``: the codes that are no longer active and what they were rolled up as.
-
-        ``now`` lists active codes; none where nothing is known to have replaced the code, which then reaches nothing.
+    def scores(self, frame: pl.DataFrame, *, how: How = "max", by: Sequence[str] = ()) -> pl.DataFrame:
+        """The score of every target that the codes reach: `rollup.roll_up_scores` in each system.
 
         Args:
-            frame: as in :meth:`fill`.
+            frame: ``code, score`` and, where there are several, ``system``; ``evidence`` may name several pieces, with
+                spaces between them, as in ``codes.csv``.
+            how: "max", or "sum" over distinct evidence.
+            by: columns that keep apart what belongs to different notes.
+
+        Returns:
+            ``system``, the columns of ``by``, and ``node, code, name, score, n_evidence``.
         """
-        rows: list[tuple[str, str, list[str]]] = []
-        for system, ontology in self.ontologies.items():
-            mine = frame if "system" not in frame.columns else frame.filter(pl.col("system") == system)
-            codes = mine["code"].drop_nulls().unique(maintain_order=True)
-            active = ontology.concepts["active"].gather(ontology.rows_of(codes))
-            old = codes.filter(~active.fill_null(value=True)).to_list()
-            rows += [(system, code, sorted(ontology.current(code))) for code in old]
-        return pl.DataFrame(rows, schema=_OLD, orient="row")
+        return _by_system(
+            frame, self.ontologies, lambda rows, o: roll_up_scores(rows, o, to=self.targets[o.system], how=how, by=by)
+        )
+
+
+def old_codes(frame: pl.DataFrame, ontologies: Iterable[Ontology]) -> pl.DataFrame:
+    """Returns ``system, code, now``: the codes that are no longer active and what they were rolled up as.
+
+    ``now`` lists active codes; none where nothing is known to have replaced the code, which then reaches nothing.
+
+    Args:
+        frame: as in :meth:`Rollup.fill`.
+        ontologies: one for each system.
+    """
+    rows: list[tuple[str, str, list[str]]] = []
+    for ontology in ontologies:
+        mine = frame if "system" not in frame.columns else frame.filter(pl.col("system") == ontology.system)
+        codes = mine["code"].drop_nulls().unique(maintain_order=True)
+        active = ontology.concepts["active"].gather(ontology.rows_of(codes))
+        old = codes.filter(~active.fill_null(value=True)).to_list()
+        rows += [(ontology.system, code, sorted(ontology.current(code))) for code in old]
+    return pl.DataFrame(rows, schema=_OLD, orient="row")
+
+
+def cut(
+    frame: pl.DataFrame, ontologies: Iterable[Ontology], *, threshold: float, how: How = "sum", by: Sequence[str] = ()
+) -> pl.DataFrame:
+    """The most specific concepts whose support passes a threshold: `rollup.best_cut` in each system.
+
+    Args:
+        frame: as in :meth:`Rollup.scores`.
+        ontologies: one for each system.
+        threshold: least support, in the unit of ``score``.
+        how: as in :meth:`Rollup.scores`.
+        by: as in :meth:`Rollup.scores`.
+    """
+    given = {ontology.system: ontology for ontology in ontologies}
+    return _by_system(frame, given, lambda rows, o: best_cut(rows, o, threshold=threshold, how=how, by=by))
+
+
+def _by_system(
+    frame: pl.DataFrame, ontologies: Mapping[str, Ontology], work: Callable[[pl.DataFrame, Ontology], pl.DataFrame]
+) -> pl.DataFrame:
+    if "evidence" in frame.columns:
+        evidence = pl.col("evidence").cast(pl.String).fill_null("")
+        frame = frame.with_columns(evidence.str.split(" ")).explode("evidence")
+        if "note_id" in frame.columns:  # m1 of one note is not m1 of another
+            frame = frame.with_columns(pl.concat_str("note_id", "evidence", separator=" ").alias("evidence"))
+    parts = []
+    for system, ontology in ontologies.items():
+        rows = frame if "system" not in frame.columns else frame.filter(pl.col("system") == system)
+        parts.append(work(rows, ontology).select(pl.lit(system).alias("system"), pl.all()))
+    return pl.concat(parts)
 
 
 def _nulls() -> list[pl.Expr]:

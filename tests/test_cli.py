@@ -355,6 +355,31 @@ def test_rollup_takes_old_codes_to_what_replaced_them(here: Path, capfd: pytest.
     assert "1 codes are inactive, rolled up as what replaced them: 10119999999101 → 10069999999100\n" in err
 
 
+def test_rollup_adds_up_scores_with_each_piece_of_evidence_once(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    head = ("note_id", "system", "code", "score", "evidence")
+    rows = [("a", "icd10cm", "E11.21", "0.5", "m1 m2"), ("a", "icd10cm", "E11.22", "0.75", "m2")]
+    rows.append(("b", "icd10cm", "E11.9", "0.25", "m1"))
+    codes = write(here / "codes.csv", head, *rows, ("b", "icd10cm", "I10", "0.25", "m1"))
+
+    def rolled(*options: str) -> list[tuple[object, ...]]:
+        assert main(["rollup", codes, *options]) == 0
+        frame = pl.read_csv(io.StringIO(capfd.readouterr().out), infer_schema=False)
+        return frame.select(
+            *(name for name in ("note_id", "code", "score", "n_evidence") if name in frame.columns)
+        ).rows()
+
+    assert rolled("--to", "category", "--scores", "sum") == [
+        ("a", "E11", "1.25", "2"),
+        ("b", "E11", "0.25", "1"),
+        ("b", "I10", "0.25", "1"),
+    ]
+    assert rolled("--to", "category", "--scores", "max", "--by", "system")[0] == ("E11", "0.75", "3")
+    assert rolled("--cut", "1.1") == [("a", "E11.2", "1.25", "2")]
+    assert main(["rollup", codes, "--to", "category", "--by", "note_id"]) == 2
+    assert main(["rollup", codes, "--cut", "1", "--by", "nothing"]) == 2
+    assert "no such column: got nothing" in capfd.readouterr().err
+
+
 def test_align_puts_systems_side_by_side(here: Path, lexical: str, capfd: pytest.CaptureFixture[str]) -> None:
     (here / "own.obo").write_text(
         OBO.replace("bone itch", "fever").replace("is_a: DOID:4", "xref: TEST:R50.9\nis_a: DOID:4")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, ontology_of, say, write_out
+from conceptmap.commands.common import add_command, listed, ontology_of, say, write_out
 from conceptmap.commands.tables import read_table
+from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,11 +21,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "codes", metavar="CODES.csv", help="column code, and system where there are several; - is stdin"
     )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--to", metavar="TARGETS", help="chapter, block, category, a semantic tag, depth:N, or a .txt that lists codes"
+    )
+    where.add_argument(
+        "--cut",
+        type=float,
+        metavar="SUPPORT",
+        help="the most specific concepts whose summed scores reach this, each piece of evidence counted once",
+    )
     parser.add_argument(
-        "--to",
-        required=True,
-        metavar="TARGETS",
-        help="chapter, block, category, a semantic tag, depth:N, or a .txt file that lists codes",
+        "--scores",
+        choices=["max", "sum"],
+        help="a row per target with its score: the best below it, or the sum over distinct evidence (needs a column "
+        "score and, where rows share evidence, evidence)",
+    )
+    parser.add_argument(
+        "--by", type=listed, metavar="COLUMN,…", help="keep scores apart by these; default: note_id, if there is one"
     )
     parser.add_argument("-o", "--output", default="-", metavar="OUT.csv", help="a file, or - for stdout (default)")
     parser.add_argument(
@@ -42,13 +56,29 @@ def run(args: argparse.Namespace) -> int:
     Codes that the release has retired are rolled up as what replaced them, and stderr says which.
     """
     from conceptmap.export.csv import csv_bytes
-    from conceptmap.rollups import Rollup, read_targets
+    from conceptmap.rollups import Rollup, cut, old_codes, read_targets
 
-    codes = read_table(args.codes, ("code",))
-    rollup = Rollup.to(read_targets(args.to), [ontology_of(source) for source in args.ontology])
-    write_out(args.output, csv_bytes(rollup.fill(codes)))
-    _tell_old(rollup.old_codes(codes))
+    scored = args.cut is not None or args.scores is not None
+    codes = read_table(args.codes, ("code", "score") if scored else ("code",), floats=("score",) if scored else ())
+    by = _columns(args.by, codes, scored=scored)
+    ontologies = [ontology_of(source) for source in args.ontology]
+    if args.cut is not None:
+        rolled = cut(codes, ontologies, threshold=args.cut, how=args.scores or "sum", by=by)
+    else:
+        rollup = Rollup.to(read_targets(args.to), ontologies)
+        rolled = rollup.scores(codes, how=args.scores, by=by) if scored else rollup.fill(codes)
+    write_out(args.output, csv_bytes(rolled))
+    _tell_old(old_codes(codes, ontologies))
     return 0
+
+
+def _columns(asked: tuple[str, ...] | None, codes: pl.DataFrame, *, scored: bool) -> tuple[str, ...]:
+    if asked and not scored:
+        raise InputError("--by without scores", got=", ".join(asked), then="add --scores or --cut, or leave it out")
+    if missing := [name for name in asked or () if name not in codes.columns]:
+        raise InputError("no such column", got=", ".join(missing), expected=", ".join(codes.columns))
+    chosen = asked if asked is not None else ("note_id",) if "note_id" in codes.columns else ()
+    return tuple(name for name in chosen if name != "system")  # systems are always apart
 
 
 def _tell_old(old: pl.DataFrame) -> None:
