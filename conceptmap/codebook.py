@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 __all__ = ["CodeBook"]
 
 _FIRST_EXTENSIONS = ("A", "0")
+_EACH_CHARACTER, _STATUS, _RESIDUAL = 0.03, 0.8, 0.85
+_IS_OTHER = re.compile(r"other\b", re.IGNORECASE)
 _LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
 _OPEN = re.compile(r"\bunspecified\b")
 _SAID = re.compile(r"\b(left|right|bilateral|(?:first|second|third) trimester)\b")
@@ -52,6 +54,22 @@ class CodeBook:
     def names(self) -> list[str]:
         """Preferred name of each concept."""
         return self.concepts["name"].to_list()
+
+    def plausibility(self, concept: int) -> float:
+        """Share of its strength that a code keeps, in (0, 1], when codes are ranked.
+
+        What a mention names is surer in ICD-10-CM than how it was coded: each character beyond the category is one
+        more decision, "other specified" is what was left over, and a status or circumstance comes after a diagnosis.
+        """
+        code = self.codes[concept]
+        if self.system != "icd10cm" or not code:
+            return 1.0
+        share = 1.0 - _EACH_CHARACTER * max(0, len(code) - 3)
+        return (
+            share
+            * (_STATUS if code[0] in "VWXYZ" else 1.0)
+            * (_RESIDUAL if _IS_OTHER.match(self.names[concept]) else 1.0)
+        )
 
     @cached_property
     def billable(self) -> list[bool | None]:

@@ -137,7 +137,7 @@ def note_codes(
     )
     for concept in _said_more_exactly(drafts, book) | of_another_patient(drafts, text, book):
         del drafts[concept]
-    codes = [(_score(draft.strength, len(draft.numbers)), draft) for draft in drafts.values()]
+    codes = [(_score(d.strength * book.plausibility(d.concept), len(d.numbers)), d) for d in drafts.values()]
     codes = [(score, draft) for score, draft in codes if score >= threshold]
     codes.sort(key=lambda sd: (-sd[0], sd[1].numbers[0], sd[1].concept))
     kept = [draft for _, draft in codes]
@@ -223,7 +223,8 @@ def note_candidates(
             if code not in known and number not in support[code]:
                 support[code].append(number)
                 strength[code] = max(strength[code], RUNNER_UP * candidate.strength / (1 + 0.1 * place))
-    rest = [NoteCode(code, _score(strength[code], len(n)), tuple(n), "") for code, n in support.items()]
+    scores = {code: _score(strength[code] * book.plausibility(code), len(n)) for code, n in support.items()}
+    rest = [NoteCode(code, scores[code], tuple(n), "") for code, n in support.items()]
     return [*accepted, *sorted(rest, key=lambda c: (-c.score, c.evidence[0], c.concept))]
 
 
