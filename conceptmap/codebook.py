@@ -42,7 +42,7 @@ class CodeBook:
     concepts: pl.DataFrame
     edges: pl.DataFrame
     lexicon: pl.DataFrame
-    _default: dict[int, int | None] = field(default_factory=dict, repr=False)
+    _default: dict[int, int] = field(default_factory=dict, repr=False)
     _variants: dict[int, Mapping[str, int]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -191,13 +191,11 @@ class CodeBook:
         it does) is its own answer.
         """
         if concept not in self._default:
-            self._default[concept] = None
-            at = concept
+            at = concept  # other threads may ask meanwhile: the answer is kept only when it is whole
             for at in self._descend(concept):  # noqa: B007 - the last one counts
                 pass
             self._default[concept] = at
-        answer = self._default[concept]
-        return concept if answer is None else answer
+        return self._default[concept]
 
     def _descend(self, concept: int) -> Iterator[int]:
         at: int | None = concept

@@ -180,7 +180,10 @@ def read_json(path: Path) -> dict[str, Any]:
         IndexMismatchError: missing, unreadable, or not an object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if not text.endswith("}\n"):
+            raise ValueError("cut off")
+        value = json.loads(text)
     except (OSError, ValueError) as error:
         raise _damaged(path, type(error).__name__, "a JSON object") from error
     if not isinstance(value, dict):

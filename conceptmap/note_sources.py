@@ -263,7 +263,7 @@ def _scalar_text(value: object) -> str | None:
 
 def _open_parquet(name: str, path: Path) -> RowSource:
     with _reading(name):
-        schema = pl.read_parquet_schema(path)
+        schema = pl.scan_parquet(path, glob=False).collect_schema()
     require_columns(name, list(schema))
     _check_type(name, "note_id", schema["note_id"], schema["note_id"].is_integer(), expected="strings or integers")
     _check_type(name, "text", schema["text"], schema["text"] == pl.Binary, expected="strings")
@@ -322,4 +322,4 @@ def _content(file: Path) -> bytes:
     if kind is None:
         return file.read_bytes()
     with unpacked(lambda: file.open("rb"), kind)() as content:
-        return content.read()
+        return b"".join(iter(lambda: content.read(1 << 20), b""))

@@ -33,10 +33,10 @@ from conceptmap.notes import read_notes
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def write_notes(path: Path, n_notes: int, *, repeat: int = 1) -> Path:
+def write_notes(path: Path, n_notes: int) -> Path:
     rng = random.Random(2)
     notes = {"note_id": [f"n{at}" for at in range(n_notes)], "person_id": "p1"}
-    pl.DataFrame(notes | {"text": [random_note(rng) * repeat for _ in range(n_notes)]}).write_parquet(path)
+    pl.DataFrame(notes | {"text": [random_note(rng) for _ in range(n_notes)]}).write_parquet(path)
     return path
 
 
@@ -103,9 +103,10 @@ class FailingFile:
 def test_whichever_write_fsync_or_rename_fails_nothing_is_cut_off_and_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "FEWEST_NOTES", 3)
-    notes = read_notes(write_notes(tmp_path / "notes.parquet", 8))
-    settings = Settings(formats=("csv", "jsonl", "omop", "fhir", "brat", "html"), date="2024-01-31")
+    monkeypatch.setattr(shards, "FEWEST_NOTES", 2)
+    monkeypatch.setattr(os, "sync", lambda: None)
+    notes = read_notes(write_notes(tmp_path / "notes.parquet", 4))
+    settings = Settings(formats=("csv", "omop", "fhir", "brat"), date="2024-01-31")
     code_notes(notes, mapper(), tmp_path / "expected", settings)
     expected = {name: content for name, content in visible(tmp_path / "expected").items() if name != "run.json"}
     failures: list[str] = []
@@ -130,7 +131,7 @@ def test_whichever_write_fsync_or_rename_fails_nothing_is_cut_off_and_the_run_go
         assert {name: content for name, content in visible(out).items() if name != "run.json"} == expected
         assert [path for path in out.iterdir() if path.name.startswith((PREFIX, STAGING))] == []
         shutil.rmtree(out)
-    assert len(failures) == k - 1 > 60
+    assert len(failures) == k - 1 > 50
     assert set(failures) == {"write", "fsync", "rename"}
 
 
@@ -150,13 +151,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("formats", ["csv", "parquet", "jsonl,html"])
 def test_a_full_disk_ends_the_run_with_code_5_and_more_room_lets_it_go_on(
-    formats: str, small_disk: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    small_disk: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    notes = write_notes(tmp_path / "notes.parquet", 1500, repeat=6)
+    notes = write_notes(tmp_path / "notes.parquet", 500)
     lexical = index().save(tmp_path / "lexical")
-    given = ["--ontology", str(lexical), "--encoder", "none", "--format", formats]
+    given = ["--ontology", str(lexical), "--encoder", "none", "--format", "csv,parquet,jsonl"]
     assert main(["code", str(notes), "-o", str(small_disk / "out"), *given]) == 5
     assert "no space left; free some space and run again" in capfd.readouterr().err
     assert visible(small_disk / "out") == {}
@@ -257,7 +257,7 @@ def test_a_manifest_that_lost_its_last_line_end_is_refused(whole_index: Path, tm
     copy = shutil.copytree(whole_index, tmp_path / "copy")
     manifest = copy / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:-1])
-    with pytest.raises(IndexMismatchError, match="manifest.json is damaged"):
+    with pytest.raises(IndexMismatchError, match=r"manifest\.json is damaged"):
         ConceptIndex.open(copy)
 
 
@@ -280,7 +280,7 @@ def test_a_damaged_index_ends_the_command_before_the_first_note(
 def clinical(n_notes: int) -> pl.DataFrame:
     """Notes of different lengths with mentions of which only vectors know."""
     rng = random.Random(9)
-    said = ["Known hypertension", "heart is failing", "no fever", "type 2 diabetes with renal disease", "lung infection",
+    said = ["Known hypertension", "heart is failing", "no fever", "diabetes with renal disease", "lung infection",
             "broken femur", "BP 120/80", "chest hurts", "systolic cardiac failure", "seen in clinic"]  # fmt: skip
     texts = [". ".join(rng.choice(said) for _ in range(rng.randint(1, 12))) for _ in range(n_notes)]
     return pl.DataFrame({"note_id": [f"n{at}" for at in range(n_notes)], "text": texts})

@@ -156,6 +156,7 @@ class _Course:
         self.counts.keys = [shard.key for shard in cut(self.notes, self.run_key)]
         shards = ShardFolder.of(self.target, self.run_key)
         if resume and (found := self._finished()) is not None:
+            shards.remove_all()  # where a call was stopped between its last two steps
             return found
         if self._key_there():  # its files are not as it left them, or not wanted
             (self.target / "run.json").unlink(missing_ok=True)
