@@ -187,16 +187,13 @@ class Linker:
         order, starts = self._rows_of
         out = []
         for vector, wanted in zip(vectors, concepts, strict=True):
-            norm = float(np.linalg.norm(vector))
-            row = []
-            for concept in wanted:
-                rows = order[starts[concept] : starts[concept + 1]]
-                if not norm or not len(rows):
-                    row.append(0.0)
-                    continue
-                products = self.index.values(rows) @ vector
-                row.append(float((products / (self.index.norms[rows] * norm)).max()))
-            out.append(row)
+            norm, best = float(np.linalg.norm(vector)), np.zeros(len(wanted))
+            rows = np.concatenate([order[:0], *(order[starts[c] : starts[c + 1]] for c in wanted)])
+            if norm and len(rows):
+                sizes = np.array([starts[c + 1] - starts[c] for c in wanted])
+                products = (self.index.values(rows) @ vector) / (self.index.norms[rows] * norm)
+                best[sizes > 0] = np.maximum.reduceat(products, (np.cumsum(sizes) - sizes)[sizes > 0])
+            out.append(best.tolist())
         return out
 
     def _verified(self, mentions: Sequence[Mention], vectors: NDArray[np.float32], near: TopK) -> list[Mention]:

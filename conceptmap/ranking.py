@@ -19,7 +19,7 @@ from conceptmap.mentions import lexical_mentions
 from conceptmap.spans import pool
 from conceptmap.words import words
 
-__all__ = ["Ranked", "rank_spans"]
+__all__ = ["Ranked", "rank_spans", "spelled_out"]
 
 CONTEXTUAL = 0.5
 """Share of the contextual view in a score, where no adapter was trained for another."""
@@ -52,7 +52,7 @@ def rank_spans(
         for start, end in wanted:
             if not 0 <= start < end <= len(text):
                 raise InputError("a span is outside its note", got=(start, end), expected=f"within 0 and {len(text)}")
-    spelled = [_spelled_out(text, wanted, expand) for text, wanted, expand in zip(texts, spans, expands, strict=True)]
+    spelled = [spelled_out(text, wanted, expand) for text, wanted, expand in zip(texts, spans, expands, strict=True)]
     named = [[_named(linker, string) for string in strings] for strings in spelled]
     if encoder is None or embeddings is None or not linker.index.dim:
         return [[_by_name(names, k) for names in note] for note in named]
@@ -90,7 +90,7 @@ def _named(linker: Linker, spelled: str) -> dict[int, float]:
     return {c.concept: c.strength for m in lexical_mentions(hits, linker.matcher, linker.book) for c in m.candidates}
 
 
-def _spelled_out(text: str, spans: Sequence[tuple[int, int]], expand: Expand) -> list[str]:
+def spelled_out(text: str, spans: Sequence[tuple[int, int]], expand: Expand) -> list[str]:
     """Each span's text, its abbreviations in full."""
     found = words(text)
     full = [(found.start_char[i], found.end_char[i], " ".join(forms)) for i, forms in expand(found).items()]

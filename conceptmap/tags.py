@@ -18,7 +18,7 @@ from conceptmap.linker import Linker
 from conceptmap.mentions import Mention
 from conceptmap.words import FUNCTION_WORDS, words
 
-__all__ = ["Tag", "tag_tokens"]
+__all__ = ["Tag", "smoothed_words", "tag_tokens"]
 
 ABSTAIN_BELOW = 0.6
 NEIGHBOUR_WEIGHT = 0.5
@@ -52,7 +52,7 @@ def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], 
         k: most concepts for a token.
     """
     inside = _mention_of(tokens, mentions)
-    word_of, vectors = _smoothed_words(text, tokens)
+    word_of, vectors = smoothed_words(text, tokens)
     asked = sorted({int(word_of[t]) for t in range(len(tokens)) if inside[t] < 0 and word_of[t] >= 0})
     scores, concepts = _nearest(vectors[asked], linker, k) if asked else (np.empty((0, k)), np.empty((0, k), dtype=int))
     place = {word: i for i, word in enumerate(asked)}
@@ -95,8 +95,11 @@ def _mention_of(tokens: TokenEmbeddings, mentions: Sequence[Mention]) -> NDArray
     return out
 
 
-def _smoothed_words(text: str, tokens: TokenEmbeddings) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each token its word (-1 for punctuation and function words), and the smoothed vector of each word."""
+def smoothed_words(text: str, tokens: TokenEmbeddings) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """For each token its word (-1 for punctuation and function words), and the smoothed vector of each word.
+
+    *Shapes:* (n_tokens,) int64 and (n_words, dim) float32.
+    """
     found = words(text)
     n = len(found.form)
     starts = np.array(found.start_char, dtype=np.int64)

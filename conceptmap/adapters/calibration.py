@@ -8,31 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from conceptmap.adapters.logistic import fit_logistic
+
 __all__ = ["Bin", "Calibration", "expected_error", "fit_calibration", "reliability"]
 
-MOST_KNOTS = 40
-LEAST_IN_KNOT = 20
+SLIGHT = 1e-3
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A rising curve through knots, straight between them and level beyond them.
+    """A rising logistic curve.
+
+    Two parameters hold on few cases where a step function does not: on disease mentions judged by 300 notes and tried
+    on 600 others, isotonic regression had the larger Brier score.
 
     Attributes:
-        scores: strictly rising.
-        probabilities: never falling, in (0, 1).
+        slope: never negative.
+        intercept: of the curve's exponent.
     """
 
-    scores: tuple[float, ...]
-    probabilities: tuple[float, ...]
+    slope: float
+    intercept: float
 
-    def __call__(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability of each score. *Shape:* as given.
 
-        >>> Calibration((0.0, 1.0), (0.2, 0.8))(np.array([-1.0, 0.5, 2.0])).tolist()
-        [0.2, 0.5, 0.8]
+        >>> Calibration(2.0, 0.0)(np.array([-800.0, 0.0, 800.0])).round(3).tolist()
+        [0.0, 0.5, 1.0]
         """
-        return np.asarray(np.interp(scores, self.scores, self.probabilities), dtype=np.float64)
+        exponent = np.clip(self.slope * scores + self.intercept, -500.0, 500.0)
+        return np.asarray(1.0 / (1.0 + np.exp(-exponent)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +56,17 @@ class Bin:
 
 
 def fit_calibration(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration:
-    """Isotonic regression over groups of neighbouring scores (Zadrozny and Elkan, KDD 2002).
-
-    Groups keep the curve from answering 0 or 1 on the word of a few cases; a right and a wrong case are added to each.
+    """Platt's scaling (1999).
 
     Args:
         scores: of cases that took no part in making the score. *Shape:* (n,).
         right: whether each was right. *Shape:* (n,).
     """
-    from scipy.optimize import isotonic_regression
-
-    order = np.argsort(scores, kind="stable")
-    n_groups = max(1, min(MOST_KNOTS, len(order) // LEAST_IN_KNOT))
-    groups = np.array_split(order, n_groups)
-    share = np.array([(right[g].sum() + 1.0) / (len(g) + 2.0) for g in groups])
-    rising = isotonic_regression(share, weights=np.array([len(g) for g in groups], dtype=np.float64)).x
-    centres = np.array([scores[g].mean() for g in groups])
-    kept = np.concatenate([[True], np.diff(centres) > 0])
-    return Calibration(tuple(centres[kept].tolist()), tuple(np.asarray(rising)[kept].tolist()))
+    slope, intercept = fit_logistic(scores[:, None], right, penalty=SLIGHT)
+    if slope < 0:  # the score says nothing: everything is as probable as the rest
+        share = (right.sum() + 1.0) / (len(right) + 2.0)
+        return Calibration(0.0, float(np.log(share / (1.0 - share))))
+    return Calibration(float(slope), float(intercept))
 
 
 def reliability(probabilities: NDArray[np.float64], right: NDArray[np.bool_], *, n_bins: int = 10) -> list[Bin]:

@@ -57,8 +57,7 @@ def save_adapter(adapter: Adapter, folder: str | Path, *, pages: Mapping[str, st
 def _manifest(adapter: Adapter) -> dict[str, Any]:
     judge = adapter.judge and {
         "features": FEATURES,
-        "scores": adapter.judge.calibration.scores,
-        "probabilities": adapter.judge.calibration.probabilities,
+        "calibration": asdict(adapter.judge.calibration),
         "threshold": adapter.judge.threshold,
     }
     settings = {"contextual": adapter.contextual, "inside_threshold": adapter.inside_threshold, "judge": judge}
@@ -112,5 +111,5 @@ def _judge(value: Mapping[str, Any] | None, tensors: Mapping[str, NDArray[Any]])
         return None
     if tuple(value["features"]) != FEATURES:
         raise IndexMismatchError("the adapter judges by other features", then=_AGAIN)
-    curve = Calibration(tuple(value["scores"]), tuple(value["probabilities"]))
+    curve = Calibration(**value["calibration"])
     return Judge(tensors["judge"], curve, float(value["threshold"]))

@@ -1,0 +1,267 @@
+"""Train an adapter from notes in which mentions are marked.
+
+``train`` is the main path. Documents are held out throughout: the map is chosen on notes that it was not fitted to, and
+the judge learns from notes that are read with what the *other* notes taught, so that its probabilities hold for notes
+that it has not seen. What is written into the adapter at the end is fitted to all notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conceptmap.adapters.adapter import Adapter, fit_of
+from conceptmap.adapters.linear import METHODS, Pairs, fit, unit
+from conceptmap.adapters.memory import NAMES, SEEN, Memory
+from conceptmap.encoders import TokenEncoder
+from conceptmap.errors import InputError
+from conceptmap.index import ConceptIndex
+from conceptmap.judging import learn_inside, learn_judge, seen_counts
+from conceptmap.lexical import content_words
+from conceptmap.mapper import ConceptMapper
+from conceptmap.marked import MarkedNote, MarkedSpan, with_known_codes
+from conceptmap.ranking import rank_spans
+from conceptmap.studied import Studied
+
+__all__ = ["Settings", "pseudo_marked", "train"]
+
+POOL_ROWS = 3072
+NEAR_ROWS = 16
+HELD_OUT = 4
+"""One note in so many chooses the map."""
+SHARES = (0.0, 0.33, 0.5)
+"""Shares of the contextual view that are tried when given spans are ranked."""
+ACCURACIES = (1, 5, 20)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        method: one of ``linear.METHODS``, or ``auto``: the one that ranks held-out mentions best.
+        memorise: a wording is remembered when it was annotated at least so often; 0 remembers none.
+        read_chars: notes are read through the encoder up to so many code points; wordings are learned from all.
+        pseudo: the mentions were found by the dictionary: they teach the map and nothing else.
+        seed: of every random choice.
+    """
+
+    method: str = "auto"
+    memorise: int = 1
+    read_chars: int = 300_000
+    pseudo: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in ("auto", *METHODS):
+            expected = ", ".join(("auto", *METHODS))
+            raise InputError("no such method to fit a map", got=self.method, expected=expected)
+        if self.memorise < 0 or self.read_chars < 1:
+            raise InputError(
+                "how much to learn from", got=f"{self.memorise}, {self.read_chars}", expected="0, 1 or more"
+            )
+
+
+def train(
+    index: ConceptIndex, encoder: TokenEncoder, notes: Sequence[MarkedNote], settings: Settings | None = None
+) -> Adapter:
+    """Train an adapter; its card holds the figures.
+
+    Args:
+        index: with vectors.
+        encoder: of the notes.
+        notes: with marked mentions.
+        settings: how to train.
+
+    Raises:
+        InputError: the index has no vectors, or fewer than 20 mentions in 8 notes have a code that it holds.
+    """
+    settings = settings or Settings()
+    if not index.dim:
+        raise InputError(
+            "an adapter needs an index with vectors", got="a lexical index", then="build it with an encoder"
+        )
+    mapper = ConceptMapper((index,), encoder)
+    known, lost = with_known_codes(notes, _spelling(mapper))
+    n_mentions, n_notes = sum(len(note.mentions) for note in known), sum(bool(note.mentions) for note in known)
+    if n_mentions < 20 or n_notes < 8:
+        got = f"{n_mentions} mentions in {n_notes} notes, {lost} left out for codes that {index.system} does not hold"
+        raise InputError("too little to learn from", got=got, expected="20 mentions in 8 notes, better thousands")
+    studied = Studied.of(mapper, known, read_chars=settings.read_chars, seed=settings.seed)
+    everyone = range(len(known))
+    chosen = _choose(studied, settings)
+    matrix = None if chosen.method == "none" and index.dim == encoder.dim else _fitted(studied, everyone, chosen.method)
+    adapter = Adapter(
+        fit_of(index, encoder=encoder.name, revision=encoder.revision, dim=encoder.dim),
+        Memory(pl.DataFrame(schema=NAMES), pl.DataFrame(schema=SEEN)),
+        matrix=matrix,
+        contextual=chosen.contextual,
+    )
+    counts = {"notes": len(known), "mentions": n_mentions, "left out": lost, "notes read": studied.n_read}
+    card: dict[str, Any] = {"counts": counts, "method": chosen.method, "spans": chosen.figures}
+    if settings.pseudo:
+        return replace(adapter, card=card)
+    judge, figures = learn_judge(studied, settings.memorise)
+    inside, threshold, auc = learn_inside(studied, settings.seed)
+    names = studied.names(everyone, settings.memorise)
+    return replace(
+        adapter,
+        memory=Memory(names, seen_counts(studied, everyone, names)),
+        judge=judge,
+        inside=inside,
+        inside_threshold=threshold,
+        card={**card, "mentions": figures, "tokens": {"auc": auc}},
+    )
+
+
+def pseudo_marked(mapper: ConceptMapper, notes: pl.DataFrame, *, least_strength: float = 0.9) -> list[MarkedNote]:
+    """Plain notes with what the dictionary finds in them as if people had marked it.
+
+    Args:
+        mapper: of one index.
+        notes: columns note_id, text.
+        least_strength: only mentions whose first concept is at least so strong.
+    """
+    linker, out = mapper.linkers[0], []
+    for note_id, text in notes.select("note_id", "text").iter_rows():
+        (found,) = linker.lexical([text], [content_words(text, mapper.expander(text))])
+        spans = [
+            MarkedSpan(m.start_char, m.end_char, (linker.book.codes[m.candidates[0].concept],))
+            for m in found
+            if m.candidates[0].strength >= least_strength
+        ]
+        out.append(MarkedNote(note_id, text, tuple(spans), ()))
+    return out
+
+
+def _spelling(mapper: ConceptMapper) -> Callable[[str], str | None]:
+    """The index's own spelling of a code, which may come with its system in front."""
+    known = mapper.linkers[0].book.position_of_code
+    system = mapper.indexes[0].system
+
+    def code_of(code: str) -> str | None:
+        if code in known:
+            return code
+        prefix, _, bare = code.partition(":")
+        if prefix.lower() == system and bare in known:
+            return bare
+        full = f"{system.upper()}:{code}"
+        return full if full in known else None
+
+    return code_of
+
+
+# -- the map ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Choice:
+    method: str
+    contextual: float
+    figures: dict[str, Any]
+
+
+def _choose(studied: Studied, settings: Settings) -> _Choice:
+    """The map and the share of the contextual view that rank the mentions of held-out notes best."""
+    held = [i for i in range(len(studied.notes)) if i % HELD_OUT == 0]
+    rest = [i for i in range(len(studied.notes)) if i % HELD_OUT]
+    taught = {c for i in rest for m in studied.notes[i].mentions for c in studied.concepts(m)}
+    vectors, right = studied.queries(held)
+    unseen = np.array([not (wanted & taught) for wanted in right])
+    methods = METHODS if settings.method == "auto" else ("none", settings.method)
+    maps = {method: _fitted(studied, rest, method) for method in methods}
+    found = {method: _hits(studied, vectors @ matrix, right) for method, matrix in maps.items()}
+    tried = {method: {"all": _at(hits), "unseen": _at(hits[unseen])} for method, hits in found.items()}
+    best = settings.method
+    if best == "auto":
+        best = max(methods, key=lambda method: (found[method] == 1).mean())
+    names = studied.names(rest, 0 if settings.pseudo else settings.memorise)
+    base = Adapter(
+        fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=0), Memory(names, pl.DataFrame(schema=SEEN))
+    )
+    spans = [i for i in held if i < studied.n_read and studied.notes[i].mentions]
+    new = np.array([not (studied.concepts(m) & taught) for i in spans for m in studied.notes[i].mentions])
+    shares = SHARES if studied.as_strings else (1.0,)
+    ranked = {s: _ranks(studied, spans, replace(base, matrix=maps[best], contextual=s)) for s in shares}
+    share = max(shares, key=lambda s: ((ranked[s] == 1).mean(), ((ranked[s] > 0) & (ranked[s] <= 5)).mean()))
+    plain = {"without adapter": _ranks(studied, spans, None)} if studied.same_width else {}
+    alone = {"remembered wordings alone": _ranks(studied, spans, base, by_name=True)}
+    every = {**plain, **alone, "with adapter": ranked[share]}
+    figures = {
+        "held-out mentions": len(new),
+        "of concepts not in the rest": int(new.sum()),
+        **{name: {"all": _at(r), "seen": _at(r[~new]), "unseen": _at(r[new])} for name, r in every.items()},
+    }
+    return _Choice(best, share, {"maps": tried, **figures})
+
+
+def _fitted(studied: Studied, chosen: Sequence[int], method: str) -> NDArray[np.float32]:
+    vectors, right = studied.queries(chosen)
+    return fit(method, _pairs(studied, vectors, right))
+
+
+def _pairs(studied: Studied, vectors: NDArray[np.float32], right: list[frozenset[int]]) -> Pairs:
+    """Queries with the rows of all their concepts and, up to ``POOL_ROWS``, rows that come near some query."""
+    index = studied.mapper.indexes[0]
+    with_rows = frozenset(np.unique(index.row_concept).tolist())
+    usable = [i for i, wanted in enumerate(right) if wanted & with_rows]
+    wanted = frozenset().union(*(right[i] for i in usable))
+    own = np.flatnonzero(np.isin(index.row_concept, list(wanted)))
+    more = np.empty(0, dtype=np.int64)
+    if vectors.shape[1] == index.dim and len(own) < POOL_ROWS:
+        near = index.search(vectors[usable], NEAR_ROWS, per="row").rows
+        more = np.setdiff1d(near[near >= 0], own)
+    elif len(own) < POOL_ROWS:
+        more = np.setdiff1d(np.arange(index.n_rows), own)
+    some = np.random.default_rng(0).permutation(more)[: max(0, POOL_ROWS - len(own))]
+    rows = np.sort(np.concatenate([own, some]))
+    return Pairs(vectors[usable], unit(index.values(rows)), index.row_concept[rows], [right[i] for i in usable])
+
+
+def _hits(studied: Studied, vectors: NDArray[np.float32], right: Sequence[frozenset[int]]) -> NDArray[np.int64]:
+    """Rank of the first right concept of each query, 0 where it is not among the first 20. *Shape:* (n,)."""
+    index = studied.mapper.indexes[0]
+    rows = index.search(vectors, min(max(ACCURACIES), index.concepts.height)).rows
+    lists = np.where(rows >= 0, index.row_concept[rows], -1).tolist()
+    return np.array([_rank(found, wanted) for found, wanted in zip(lists, right, strict=True)], dtype=np.int64)
+
+
+def _rank(found: Sequence[int], wanted: frozenset[int]) -> int:
+    return next((rank for rank, concept in enumerate(found, 1) if concept in wanted), 0)
+
+
+def _ranks(
+    studied: Studied, chosen: Sequence[int], adapter: Adapter | None, *, by_name: bool = False
+) -> NDArray[np.int64]:
+    """Rank of the first right concept of each mention of the chosen notes, as ``spans`` would rank them."""
+    linker = replace(studied.mapper.linkers[0], adapter=adapter)
+    notes = [studied.notes[i] for i in chosen]
+    spans = [[(m.start_char, m.end_char) for m in note.mentions] for note in notes]
+    encoder = None if by_name else studied.mapper.encoder
+    ranked = rank_spans(
+        linker,
+        encoder,
+        [note.text for note in notes],
+        spans,
+        [studied.embeddings[i] for i in chosen],
+        [studied.mapper.expander(note.text) for note in notes],
+        max(ACCURACIES),
+    )
+    return np.array(
+        [
+            _rank([r.concept for r in found], studied.concepts(mention))
+            for note, lists in zip(notes, ranked, strict=True)
+            for mention, found in zip(note.mentions, lists, strict=True)
+        ],
+        dtype=np.int64,
+    )
+
+
+def _at(ranks: NDArray[np.int64]) -> list[float]:
+    """Shares with a right concept among the first 1, 5 and 20."""
+    return [round(float(((ranks > 0) & (ranks <= k)).mean()), 4) if len(ranks) else 0.0 for k in ACCURACIES]

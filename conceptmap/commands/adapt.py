@@ -1,0 +1,130 @@
+"""``conceptmap adapt``: learn from notes in which mentions are marked."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, progress_bar, say
+from conceptmap.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conceptmap.encoders import TokenEncoder
+    from conceptmap.index import ConceptIndex
+    from conceptmap.marked import MarkedNote
+
+__all__ = ["add", "run"]
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = add_command(commands, "adapt", run, summary="learn from notes in which mentions are marked")
+    parser.add_argument(
+        "mentions",
+        nargs="*",
+        metavar="MENTIONS",
+        help=".jsonl (note_id, text, mentions of start, end, codes), BRAT folders, PubTator files",
+    )
+    parser.add_argument(
+        "--notes",
+        metavar="NOTES",
+        help="instead: plain notes, as for code; what the dictionary finds in them teaches the linear map alone",
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="ADAPTER", help="folder for the adapter")
+    parser.add_argument(
+        "--index",
+        default="icd10cm",
+        metavar="INDEX",
+        help="icd10cm (the default) or an index folder of conceptmap build",
+    )
+    parser.add_argument(
+        "--encoder", default="embedded", metavar="NAME|PATH", help="embedded (the default), a model folder, a hub name"
+    )
+    add_encoder_options(parser)
+    parser.add_argument(
+        "--method",
+        default="auto",
+        metavar="METHOD",
+        help="auto (the default: the best on held-out notes), none, procrustes, ridge, low-rank or linear",
+    )
+    parser.add_argument(
+        "--memorise",
+        type=int,
+        default=1,
+        metavar="N",
+        help="remember wordings annotated at least N times (default 1); 0 keeps no piece of the notes in the adapter",
+    )
+    parser.add_argument(
+        "--read",
+        type=int,
+        default=300_000,
+        metavar="CHARS",
+        help="read at most so many characters of notes through the encoder (default 300,000)",
+    )
+    parser.add_argument("--data", metavar="TEXT", help="what the notes are, for the card")
+    parser.add_argument("--licence", metavar="TEXT", help="under which licence they may be used, for the card")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, save, say what came of it."""
+    if bool(args.mentions) == bool(args.notes):
+        raise InputError("what to learn from", got="both" if args.notes else "nothing", expected="MENTIONS or --notes")
+    if args.encoder == "none":
+        raise InputError("an adapter belongs to an encoder", got="--encoder none", expected="an encoder")
+    from conceptmap.adapters import save_adapter
+    from conceptmap.adapting import Settings, train
+    from conceptmap.cards import card_pages, with_facts
+
+    settings = Settings(method=args.method, memorise=args.memorise, read_chars=args.read, pseudo=bool(args.notes))
+    encoder = encoder_of(args)
+    assert encoder is not None
+    index = _index(args.index, encoder)
+    began = time.perf_counter()
+    notes = _notes(args, index)
+    adapter = with_facts(
+        train(index, encoder, notes, settings),
+        data=args.data or "not stated",
+        licence=args.licence or "not stated",
+        encoder_licence=encoder.licence,
+    )
+    folder = save_adapter(adapter, args.output, pages=card_pages(adapter))
+    counts = adapter.card["counts"]
+    if counts["left out"]:
+        say(f"{counts['left out']:,} mentions were left out: the index holds none of their codes")
+    seconds = time.perf_counter() - began
+    say(f"learned from {counts['mentions']:,} mentions in {seconds:.1f} s: {folder}; figures in {folder / 'README.md'}")
+    return 0
+
+
+def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
+    """The index to adapt to; another encoder may have made its vectors.
+
+    Raises:
+        InputError: it is neither a folder nor the embedded one.
+    """
+    from conceptmap.building import EMBEDDED, embedded_index
+    from conceptmap.index import ConceptIndex
+
+    if name == EMBEDDED:
+        with progress_bar("building the index", unit="term") as progress:
+            return embedded_index(encoder, progress=progress)
+    if not Path(name).is_dir():
+        then = "build it first: conceptmap build RELEASE -o INDEX --system S"
+        raise InputError("--index names no index", got=name, expected="icd10cm or an index folder", then=then)
+    return ConceptIndex.open(name)
+
+
+def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
+    from conceptmap.adapting import pseudo_marked
+    from conceptmap.mapper import ConceptMapper
+    from conceptmap.marked import read_marked
+    from conceptmap.notes import read_notes
+
+    if args.notes:
+        mapper = ConceptMapper((index,), None)
+        return pseudo_marked(mapper, read_notes(args.notes).frame())
+    return [note for path in args.mentions for note in read_marked(path)]
