@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 __all__ = ["CodeBook"]
 
 _FIRST_EXTENSIONS = ("A", "0")
-_EACH_CHARACTER, _STATUS, _RESIDUAL = 0.03, 0.8, 0.85
+_EACH_CHARACTER, _STATUS, _RESIDUAL = 0.05, 0.8, 0.85
 _IS_OTHER = re.compile(r"other\b", re.IGNORECASE)
 _LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
 _OPEN = re.compile(r"\bunspecified\b")
@@ -58,13 +58,13 @@ class CodeBook:
     def plausibility(self, concept: int) -> float:
         """Share of its strength that a code keeps, in (0, 1], when codes are ranked.
 
-        What a mention names is surer in ICD-10-CM than how it was coded: each character beyond the category is one
+        What a mention names is surer in ICD-10-CM than how it was coded: each character beyond the fourth is one
         more decision, "other specified" is what was left over, and a status or circumstance comes after a diagnosis.
         """
         code = self.codes[concept]
         if self.system != "icd10cm" or not code:
             return 1.0
-        share = 1.0 - _EACH_CHARACTER * max(0, len(code) - 3)
+        share = 1.0 - _EACH_CHARACTER * max(0, len(code) - len("E11.9"))
         return (
             share
             * (_STATUS if code[0] in "VWXYZ" else 1.0)
