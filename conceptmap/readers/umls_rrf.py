@@ -49,6 +49,7 @@ _REQUIRED = {
 _NUMBERS = {"RANK": pl.Int64, "MAPRANK": pl.Int64}
 _RELEASE = re.compile(r"(?<!\d)((?:19|20)\d\d[A-C][A-C])(?![A-Za-z0-9])")
 _FIRST = (pl.col("cui") != pl.col("cui").shift()).fill_null(True)  # the first row of a concept where they are together
+_CUIS = 10**7  # a CUI has seven digits
 _END = "end of row"  # what follows the last pipe: nothing
 _CHECKS: dict[str, Check] = {"text after the last field": lambda frame: frame[_END].is_null().to_numpy()}
 _IDS = ("CUI", "CUI1", "CUI2", "AUI", "PAUI")
@@ -295,32 +296,40 @@ def _edges(meta: _Meta, numbers: pl.DataFrame, hierarchy: Hierarchy) -> pl.DataF
         raise ReaderError(f"{meta.archive.source.name} holds no {table}.RRF", expected="it, since hierarchy= names it")
     if table == "none":
         return pl.DataFrame(schema={"parent": pl.String, "child": pl.String})
-    edges = (_related(meta) if table == "MRREL" else _contexts(meta)).unique(maintain_order=True)
-    rows = numbers.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    for side in ("parent", "child"):
-        edges = edges.join(rows.rename({"row": f"{side}_row"}), left_on=side, right_on="cui", maintain_order="left")
-    stays = edges_without_cycles(numbers.height, edges["parent_row"].to_numpy(), edges["child_row"].to_numpy())
+    edges = (_related(meta) if table == "MRREL" else _contexts(meta)).unique(maintain_order=True).to_numpy()
+    cuis = numbers["cui"].to_numpy()
+    place = np.full(_CUIS, -1, dtype=np.int64)
+    place[cuis] = np.arange(len(cuis))
+    parents, children = place[edges // _CUIS], place[edges % _CUIS]
+    kept = (parents >= 0) & (children >= 0)
+    parents, children = parents[kept], children[kept]
+    stays = edges_without_cycles(len(cuis), parents, children)
     meta.report.leave_out(f"{table} edges that close a cycle or lead back to their own concept", int((~stays).sum()))
-    return edges.filter(pl.Series(stays)).select(parent=_code("parent"), child=_code("child"))
+    codes = numbers.select(_code("cui"))["code"]
+    return pl.DataFrame({"parent": codes.gather(parents[stays]), "child": codes.gather(children[stays])})
 
 
-def _related(meta: _Meta) -> pl.DataFrame:
-    """``parent, child`` out of MRREL, where REL says what the *second* concept is to the first."""
+def _edge(parent: pl.Expr, child: pl.Expr) -> pl.Expr:
+    """Both numbers in one, which is told apart from others much faster than two are."""
+    return (parent.cast(pl.Int64) * _CUIS + child).alias("edge")
+
+
+def _related(meta: _Meta) -> pl.Series:
+    """Edges out of MRREL, where REL says what the *second* concept is to the first."""
 
     def keep(rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.filter(pl.col("REL").is_in(["PAR", "CHD"]) & meta.counts).drop_nulls(["CUI1", "CUI2"])
         second_above = pl.col("REL") == "PAR"
         first, second = _number("CUI1"), _number("CUI2")
-        return rows.select(
-            parent=pl.when(second_above).then(second).otherwise(first),
-            child=pl.when(second_above).then(first).otherwise(second),
-        ).unique(maintain_order=True)
+        parent = pl.when(second_above).then(second).otherwise(first)
+        child = pl.when(second_above).then(first).otherwise(second)
+        return rows.select(_edge(parent, child)).unique(maintain_order=True)
 
-    return meta.read("MRREL", keep)
+    return meta.read("MRREL", keep)["edge"]
 
 
-def _contexts(meta: _Meta) -> pl.DataFrame:
-    """``parent, child`` out of MRHIER, whose rows name the parent as an atom."""
+def _contexts(meta: _Meta) -> pl.Series:
+    """Edges out of MRHIER, whose rows name the parent as an atom."""
     wanted = pl.lit(True) if meta.sabs is None else pl.col("SAB").is_in(meta.sabs)
 
     def keep(rows: pl.DataFrame) -> pl.DataFrame:
@@ -332,4 +341,5 @@ def _contexts(meta: _Meta) -> pl.DataFrame:
     below = meta.read("MRHIER", keep).unique(maintain_order=True)
     atom = pl.col("AUI").str.slice(1).cast(pl.Int64)
     atoms = meta.read("MRCONSO", lambda rows: rows.select(aui=atom, parent=_number("CUI")))
-    return below.join(atoms, on="aui", maintain_order="left").select("parent", "child")
+    joined = below.join(atoms, on="aui", maintain_order="left")  # inner: a parent that MRCONSO lacks is none
+    return joined.select(_edge(pl.col("parent"), pl.col("child")))["edge"]
