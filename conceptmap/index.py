@@ -18,11 +18,11 @@ from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
 from conceptmap.indexfiles import CheckedFile
 from conceptmap.indexrows import GIVEN, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.manifest import STORED_TYPES, Manifest, stored_type
-from conceptmap.topk import TopK, prepare, topk
+from conceptmap.topk import TopK, check_device, place, prepare, topk
 
 if TYPE_CHECKING:
     from conceptmap.ontology import Ontology
-    from conceptmap.topk.rows import Prepared
+    from conceptmap.topk import Ready
 
 __all__ = ["ConceptIndex"]
 
@@ -50,6 +50,7 @@ class ConceptIndex:
         norms: their Euclidean norms. *Shape:* (n_rows,) float64; None for a lexical index.
         checked: the file of the vectors, when opened from a folder.
         first_byte: where the vectors start in it.
+        device: where it is searched; see `on`.
     """
 
     manifest: Manifest
@@ -63,6 +64,7 @@ class ConceptIndex:
     norms: NDArray[np.float64] | None = field(default=None, repr=False)
     checked: CheckedFile | None = field(default=None, repr=False)
     first_byte: int = field(default=0, repr=False)
+    device: str = "cpu"
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows x {self.dim}" if self.dim else f"{self.n_rows:,} terms without vectors"
@@ -295,9 +297,19 @@ class ConceptIndex:
         places.flags.writeable = False
         return places
 
+    def on(self, device: str) -> ConceptIndex:
+        """This index, searched elsewhere: "cpu", "cuda", "cuda:N", or "cuda:all" for all devices together.
+
+        Raises:
+            InputError: an unknown name, no CUDA device or driver, or no CuPy (the message says how to install it).
+        """
+        check_device(device)
+        return replace(self, device=device)
+
     @cached_property
-    def _prepared(self) -> Prepared:
-        return prepare(self._stored, norms=self.norms, dtype=self.manifest.dtype, verify=self._verify_rows)
+    def _prepared(self) -> Ready:
+        rows = prepare(self._stored, norms=self.norms, dtype=self.manifest.dtype, verify=self._verify_rows)
+        return place(rows, self.device)
 
     @property
     def _stored(self) -> NDArray[Any]:

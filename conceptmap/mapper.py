@@ -30,6 +30,7 @@ from conceptmap.linker import Expand, Linker
 from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, coded, outside_headings, tag_rows
 from conceptmap.sections import sections
+from conceptmap.topk import check_device
 from conceptmap.vocabulary import abbreviations
 from conceptmap.words import Words
 
@@ -133,21 +134,26 @@ class ConceptMapper:
                 default ``"icd10cm"``.
             encoder: ``"embedded"``, a folder, a hub name or a loaded encoder; None for lexical evidence alone.
             adapter: what ``conceptmap adapt`` made for this encoder and one of the indexes; or several, one an index.
-            device: where the encoder runs.
+            device: where the encoder runs; with ``"cuda"``, ``"cuda:N"`` or ``"cuda:all"`` search runs there too.
             dtype: what its weights are computed in.
             progress: called with the tokens done and their total while an index is built.
 
         Raises:
             IndexMismatchError: an index was built with another encoder, or an adapter belongs to others.
             ModelError: the encoder cannot be loaded.
+            InputError: no CUDA device or driver, or no CuPy (the message says how to install it).
 
         >>> mapper = ConceptMapper.load("icd10cm", encoder=None)
         >>> notes = pl.DataFrame({"note_id": ["1"], "text": ["Old man with type 2 diabetes. No fever."]})
         >>> mapper.code(notes)["code"].to_list()
         ['E11.9']
         """
-        reader = load_encoder(encoder, device=device, dtype=dtype) if isinstance(encoder, str | Path) else encoder
-        opened = tuple(_opened(source, reader, progress) for source in indexes or (EMBEDDED,))
+        searched_on = device if device.startswith("cuda") else "cpu"
+        check_device(searched_on)
+        where = device.removesuffix(":all")
+        reader = load_encoder(encoder, device=where, dtype=dtype) if isinstance(encoder, str | Path) else encoder
+        found = (_opened(source, reader, progress) for source in indexes or (EMBEDDED,))
+        opened = tuple(index if searched_on == index.device else index.on(searched_on) for index in found)
         given = [adapter] if isinstance(adapter, str | Path | Adapter) else adapter
         adapters = tuple(one if isinstance(one, Adapter) else open_adapter(one) for one in given)
         for one in adapters:
@@ -241,16 +247,16 @@ class ConceptMapper:
 
         def expand(found: Words) -> dict[int, Sequence[str]]:
             written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
-            short = {word for word in written if _is_short_form(word)}
-            if not short:
-                return {}
-            long = self._short_forms.readings(text, short, frozenset(found.form))
+            known = self._short_forms
+            short = {word for word in written if word in known.reviewed or _is_short_form(word)}
+            long = known.readings(text, short, frozenset(found.form))
             places = {i: long.get(word) for i, word in enumerate(written) if word in short}
             for i, following in enumerate(found.form[1:]):
                 if i in places:
-                    places[i] = self._short_forms.before(written[i], following) or places[i]
+                    places[i] = known.before(written[i], following, places[i])
+            places |= known.phrases(text, found.start_char, found.end_char, written)
             forms = {full: content_words(full).form for full in set(places.values()) if full}
-            return {i: forms[full] for i, full in places.items() if full}
+            return {i: forms.get(full, ()) for i, full in places.items() if full is not None}
 
         return expand
 

@@ -80,7 +80,7 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     """Where and how precisely the encoder computes."""
-    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="where the encoder runs: cpu (default), cuda")
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="where to compute: cpu (default), cuda")
     parser.add_argument(
         "--dtype",
         default="auto",
@@ -94,8 +94,10 @@ def encoder_of(args: argparse.Namespace) -> TokenEncoder | None:
     if args.encoder == "none":
         return None
     from conceptmap.encoders import load_encoder
+    from conceptmap.topk import check_device
 
-    encoder = load_encoder(args.encoder, device=args.device, dtype=args.dtype)
+    check_device(args.device if args.device.startswith("cuda") else "cpu")
+    encoder = load_encoder(args.encoder, device=args.device.removesuffix(":all"), dtype=args.dtype)
     if encoder.non_commercial:
         say(f"the encoder {encoder.name} may not be used commercially, or its licence is not known: {encoder.licence}")
     return encoder

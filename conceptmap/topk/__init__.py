@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     import torch
 
+    from conceptmap.topk.gpu import DeviceRows
     from conceptmap.topk.rows import Prepared
 
     Matrix: TypeAlias = NDArray[Any] | torch.Tensor
+    Ready: TypeAlias = Prepared | tuple[DeviceRows, ...]
 
-__all__ = ["TopK", "prepare", "topk"]
+__all__ = ["TopK", "check_device", "place", "prepare", "topk"]
 
 
 class TopK(NamedTuple):
@@ -68,7 +70,7 @@ def prepare(
 
 def topk(
     queries: NDArray[np.floating[Any]],
-    prepared: Prepared | Matrix,
+    prepared: Ready | Matrix,
     k: int,
     *,
     mask: NDArray[np.bool_] | None = None,
@@ -78,7 +80,7 @@ def topk(
 
     Args:
         queries: *Shape:* (n_queries, dim), taken as float32.
-        prepared: what `prepare` returned, or a bare matrix (prepared on the fly).
+        prepared: what `prepare` or `place` returned, or a bare matrix (prepared on the fly).
         k: at least 1; beyond the number of rows, answers are padded with row -1 and score -inf.
         mask: rows that may answer. *Shape:* (n_rows,) bool.
         groups: a group for every row; a group then answers once, by its best row, so that k groups come back.
@@ -96,5 +98,43 @@ def topk(
     """
     from conceptmap.topk import cpu, rows
 
+    if isinstance(prepared, tuple):
+        from conceptmap.topk import gpu
+
+        return TopK(*gpu.topk(queries, prepared, k, mask=mask, groups=groups))
     ready = prepared if isinstance(prepared, rows.Prepared) else rows.prepare(prepared)
     return TopK(*cpu.topk(queries, ready, k, mask=mask, groups=groups))
+
+
+def place(prepared: Prepared, device: str) -> Ready:
+    """Put prepared rows where they are searched.
+
+    Args:
+        prepared: what `prepare` returned.
+        device: "cpu", "cuda", "cuda:N", or "cuda:all", which deals the rows out to all devices.
+
+    Raises:
+        InputError: as `check_device`.
+
+    >>> place(prepare(np.eye(3, dtype=np.float32)), "cpu").n_rows
+    3
+    """
+    if device == "cpu":
+        return prepared
+    from conceptmap.topk import gpu
+
+    return gpu.shards(prepared, gpu.cuda_kits(device))
+
+
+def check_device(device: str) -> None:
+    """Refuse early where rows cannot be searched: "cpu", "cuda", "cuda:N" or "cuda:all" can be asked for.
+
+    Raises:
+        InputError: an unknown name, no CUDA device or driver, or no CuPy (the message says how to install it).
+
+    >>> check_device("cpu")
+    """
+    if device != "cpu":
+        from conceptmap.topk import gpu
+
+        gpu.cuda_kits(device)

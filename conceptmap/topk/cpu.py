@@ -39,7 +39,7 @@ from conceptmap.topk.scan import scanner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["topk"]
+__all__ = ["check_options", "topk"]
 
 QUERIES_AT_ONCE = 1024
 TILE = 1 << 21
@@ -94,7 +94,9 @@ def topk(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """See `conceptmap.topk.topk`."""
     asked = tensor_over(np.asarray(queries, dtype=np.float32))
-    _check(asked, prepared, k, mask=mask, groups=groups)
+    if asked.ndim != 2 or asked.shape[1] != prepared.dim:
+        raise InputError("queries do not fit", got=f"shape {tuple(asked.shape)}", expected=f"(n, {prepared.dim})")
+    check_options(prepared.n_rows, k, mask=mask, groups=groups)
     norms = norms_of(asked, what="query")
     allowed = None if mask is None or bool(mask.all()) else torch.from_numpy(np.flatnonzero(mask))
     group_of, n_answers = _grouped(groups, allowed, prepared.n_rows)
@@ -140,22 +142,20 @@ def _full_precision() -> Iterator[None]:
             torch.set_float32_matmul_precision(before)
 
 
-def _check(
-    queries: torch.Tensor,
-    prepared: Prepared,
-    k: int,
-    *,
-    mask: NDArray[np.bool_] | None,
-    groups: NDArray[np.integer[Any]] | None,
+def check_options(
+    n_rows: int, k: int, *, mask: NDArray[np.bool_] | None, groups: NDArray[np.integer[Any]] | None
 ) -> None:
-    if queries.ndim != 2 or queries.shape[1] != prepared.dim:
-        raise InputError("queries do not fit", got=f"shape {tuple(queries.shape)}", expected=f"(n, {prepared.dim})")
+    """Refuse what does not fit the rows.
+
+    Raises:
+        InputError: ``k`` is below 1, or the mask or the groups have another shape or type.
+    """
     if k < 1:
         raise InputError("k must be at least 1", got=k)
     for name, given, kind in (("mask", mask, "b"), ("groups", groups, "iu")):
-        if given is not None and (given.shape != (prepared.n_rows,) or given.dtype.kind not in kind):
+        if given is not None and (given.shape != (n_rows,) or given.dtype.kind not in kind):
             got = f"{given.dtype} {given.shape}"
-            raise InputError(f"{name} does not fit the rows", got=got, expected=f"({prepared.n_rows},)")
+            raise InputError(f"{name} does not fit the rows", got=got, expected=f"({n_rows},)")
     if groups is not None and len(groups) and int(groups.min()) < 0:
         raise InputError("groups must not be negative", got=int(groups.min()))
 

@@ -9,7 +9,7 @@ import torch
 
 from conceptmap.topk.native import kernels
 
-__all__ = ["UNIT64", "cosines"]
+__all__ = ["UNIT64", "cosines", "summed_exactly"]
 
 UNIT64 = 2.0**-53
 GATHER_ELEMENTS = 1 << 17
@@ -44,7 +44,7 @@ def cosines(
     slack = (2 * stored.shape[1] + 16) * UNIT64
     unsure = torch.nonzero((scores - slack).to(torch.float32) != (scores + slack).to(torch.float32)).ravel()
     for pair in unsure.tolist():
-        scores[pair] = _summed_exactly(queries[query[pair]], stored[row[pair]])
+        scores[pair] = summed_exactly(queries[query[pair]], stored[row[pair]])
     return scores.to(torch.float32)
 
 
@@ -76,7 +76,7 @@ def _dots(queries: torch.Tensor, stored: torch.Tensor, query: torch.Tensor, row:
     return dots
 
 
-def _summed_exactly(query: torch.Tensor, row: torch.Tensor) -> float:
+def summed_exactly(query: torch.Tensor, row: torch.Tensor) -> float:
     """Products of two float32 are exact in float64, and `math.fsum` rounds their sum once."""
     left, right = (vector.to(torch.float64).numpy() for vector in (query, row))
     dot = math.fsum(np.multiply(left, right).tolist())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,12 @@ class Prepared:
     def dim(self) -> int:
         """Width of the rows."""
         return self.stored.shape[1]
+
+    def part(self, rows: slice) -> Prepared:
+        """Some of the rows, counted from the first of them."""
+        verify = self.verify
+        shifted = None if verify is None else lambda start, stop: verify(start + rows.start, stop + rows.start)
+        return replace(self, stored=self.stored[rows], norms=self.norms[rows], verify=shifted)
 
     def announce(self, at: slice | torch.Tensor) -> None:
         """Have rows verified before they are read."""
