@@ -8,14 +8,17 @@ bracket.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 __all__ = ["Abbreviation", "ShortForms", "definitions"]
 
 _BRACKET = re.compile(r"\(([^()]{1,80})\)")
 _CLAUSE_END = re.compile(r"[()\n;]|\.\s")
 _SHORT = re.compile(r"^(?=.*[A-Za-z])[A-Za-z0-9][\w/&.+-]{0,9}(?: [\w/&.+-]{1,6})?$")
+_SEVERAL = re.compile(r"[^\w']+")
 _LAST_WORD = re.compile(r"(\S+)$")
 
 
@@ -117,10 +120,47 @@ class ShortForms:
                 out[short] = long
         return out
 
-    def before(self, short: str, following: str) -> str | None:
-        """The reading of a short form that the word behind it decides: "CVA tenderness"."""
+    def before(self, short: str, following: str, long: str | None) -> str | None:
+        """The reading of a short form by the word behind it: "CVA tenderness" is no stroke, "SBP 140" no peritonitis.
+
+        Args:
+            short: as written.
+            following: normal form of the word behind it.
+            long: its reading in this note.
+        """
+        entries = self.reviewed.get(short, ())
+        if len(following) > 1 and following.isdigit() and any(entry.near and entry.long == long for entry in entries):
+            return None
         asked = f"next:{following}"
-        return next((entry.long for entry in self.reviewed.get(short, ()) if asked in entry.near), None)
+        return next((entry.long for entry in entries if asked in entry.near), long)
+
+    def phrases(self, text: str, starts: Sequence[int], ends: Sequence[int], written: Sequence[str]) -> dict[int, str]:
+        """Short forms of several words: the long form at the first of them, nothing at the others.
+
+        Where the long form has a word for each ("N/V": nausea and vomiting) every one gets its own.
+        """
+        out: dict[int, str] = {}
+        for i, word in enumerate(written):
+            for entry in self._phrases.get(word, ()) if i not in out else ():
+                end = starts[i] + len(entry.short)
+                stop = bisect_left(ends, end) + 1
+                if stop > len(ends) or ends[stop - 1] != end or not text.startswith(entry.short, starts[i]):
+                    continue
+                parts = [part for part in entry.long.split() if part != "and"]
+                if len(parts) != stop - i:
+                    parts = [entry.long, *[""] * (stop - i - 1)]
+                out |= dict(zip(range(i, stop), parts, strict=True))
+                break
+        return out
+
+    @cached_property
+    def _phrases(self) -> dict[str, list[Abbreviation]]:
+        """Short forms of several words by the first of them, the longest first."""
+        out: dict[str, list[Abbreviation]] = {}
+        for entries in self.reviewed.values():
+            if len(words := _SEVERAL.split(entries[0].short)) > 1:
+                out.setdefault(words[0], []).append(entries[0])
+        return {word: sorted(found, key=lambda entry: -len(entry.short)) for word, found in out.items()}
 
     def _reviewed(self, short: str, forms: frozenset[str]) -> str | None:
         for entry in self.reviewed.get(short, ()):

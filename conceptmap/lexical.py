@@ -104,7 +104,8 @@ def content_words(text: str, expand: Callable[[Words], Mapping[int, Sequence[str
 
     Args:
         text: a note or a term.
-        expand: given the words, the positions of abbreviations and the forms of their long forms.
+        expand: given the words, the positions of abbreviations and the forms of their long forms; no forms for the
+            further words of an abbreviation of several, such as "N/V".
     """
     found = words(text)
     return _content(found, expand(found) if expand else None)
@@ -121,8 +122,11 @@ def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Conten
             gap, i = 0, i + 1
             continue
         if expand and i in expand:
-            out.add(expand[i], found.start_char[i], found.end_char[i], gap)
-            gap, i = 0, i + 1
+            stop = i + 1
+            while stop in expand and not expand[stop]:
+                stop += 1
+            out.add(expand[i], found.start_char[i], found.end_char[stop - 1], gap)
+            gap, i = 0, stop
             continue
         if form[i] in FUNCTION_WORDS and not (form[i] == "a" and i == n - 1 and n > 1):
             gap = max(gap, 2 if form[i] in SUBJECTS else int(form[i] in CONJUNCTIONS))

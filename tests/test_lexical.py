@@ -12,6 +12,7 @@ from conceptmap.abbreviations import Abbreviation, ShortForms, definitions
 from conceptmap.lexical import build_lexicon, content_words
 from conceptmap.matcher import TermMatcher
 from conceptmap.variants import variants
+from conceptmap.words import words
 
 TERMS = {
     "1": "abdominal pain",
@@ -166,9 +167,34 @@ def test_the_word_behind_a_short_form_may_decide_its_reading() -> None:
             Abbreviation("CVA", "cerebrovascular accident"),
         ]
     )
-    assert forms.before("CVA", "tenderness") == "costovertebral angle"
-    assert forms.before("CVA", "in") is None
+    assert forms.before("CVA", "tenderness", "cerebrovascular accident") == "costovertebral angle"
+    assert forms.before("CVA", "in", "cerebrovascular accident") == "cerebrovascular accident"
     assert forms.readings("CVA", ["CVA"], frozenset()) == {"CVA": "cerebrovascular accident"}
+
+
+def test_short_forms_of_several_words_stand_for_one_thing_or_for_one_each() -> None:
+    forms = ShortForms.of([Abbreviation("N/V", "nausea and vomiting"), Abbreviation("C diff", "clostridioides difficile infection")])
+    found = words("N/V, C diff. N/X, C different")
+    written = ["N", "V", "C", "diff", "N", "X", "C", "different"]
+    assert forms.phrases("N/V, C diff. N/X, C different", found.start_char, found.end_char, written) == {
+        0: "nausea",
+        1: "vomiting",
+        2: "clostridioides difficile infection",
+        3: "",
+    }
+    content = content_words("C diff here", lambda found: {0: ("clostridium", "difficile"), 1: ()})
+    assert list(zip(content.form, content.start, content.end, strict=True)) == [
+        ("clostridium", 0, 6),
+        ("difficile", 0, 6),
+        ("here", 7, 11),
+    ]
+
+
+def test_a_number_behind_a_short_form_of_several_meanings_makes_it_a_measurement() -> None:
+    forms = ShortForms.of([Abbreviation("SBP", "spontaneous bacterial peritonitis", frozenset({"ascites"}))])
+    long = "spontaneous bacterial peritonitis"
+    assert forms.before("SBP", "140", long) is None
+    assert forms.before("SBP", "and", long) == long
 
 
 def test_an_expanded_abbreviation_matches_as_a_whole() -> None:
