@@ -51,9 +51,15 @@ class Linker:
     @cached_property
     def matcher(self) -> TermMatcher:
         """Finds the index's terms in texts, and the wordings that an adapter remembers."""
-        if self.adapter is None:
-            return TermMatcher(self._lexicon)
-        return TermMatcher(extend_lexicon(self._lexicon, self.adapter.memory.names, self.book.position_of_code))
+        lexicon = self._lexicon
+        if self.adapter is not None:
+            lexicon = extend_lexicon(lexicon, self.adapter.memory.names, self.book.position_of_code)
+        return TermMatcher(lexicon, loosely=not self._reviewed)
+
+    @property
+    def _reviewed(self) -> bool:
+        """Whether people have gone through the wordings of this system: clinical_synonyms has a file of them."""
+        return clinical_synonyms(self.index.system) is not None
 
     @cached_property
     def _lexicon(self) -> pl.DataFrame:
@@ -70,7 +76,7 @@ class Linker:
     @cached_property
     def speller(self) -> Speller | None:
         """Knows the words of the index's terms; None for a system whose everyday neighbours nobody has reviewed."""
-        if clinical_synonyms(self.index.system) is None:
+        if not self._reviewed:
             return None
         written = self.index.terms["term"].str.to_lowercase().str.extract_all(r"\pL+").explode().drop_nulls().unique()
         return Speller.of({*self.matcher.lexicon["forms"].str.split(" ").explode(), *map(normal_form, written)})

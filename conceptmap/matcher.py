@@ -201,9 +201,11 @@ class TermMatcher:
 
     Attributes:
         lexicon: a frame of schema ``LEXICON``, sorted by key.
+        loosely: also by the looser word classes. A vocabulary that was reviewed holds the adjectives that it needs.
     """
 
     lexicon: pl.DataFrame
+    loosely: bool = True
 
     @cached_property
     def concept(self) -> list[int]:
@@ -258,7 +260,7 @@ class TermMatcher:
         bare = np.array([i for i, form in enumerate(passage.form) if form not in _MODIFIERS], dtype=np.int64)
         for chosen in (everything, bare):
             window = _Windows(passage, chosen)
-            for loose in (False, True):
+            for loose in (False, True) if self.loosely else (False,):
                 keys = self._loose if loose else self._strict
                 for i, j, place in window.among(keys, loose=loose, interrupted=chosen is bare):
                     text = int(passage.text[chosen[i]])

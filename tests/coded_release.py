@@ -90,6 +90,7 @@ NOTES = [
     ("N08", "code_first", "sepsis (A40.0-A41.9)"),
 ]
 SYNONYMS = [
+    ("I10", "hypertension"),
     ("M25.569", "knee pain"),
     ("M25.561", "right knee pain"),
     ("M25.562", "left knee pain"),
