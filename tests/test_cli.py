@@ -397,6 +397,11 @@ def test_align_puts_systems_side_by_side(here: Path, lexical: str, capfd: pytest
     ]
     assert "agreement_test_doid: 1 same, 0 near, 0 differ, 1 not assessed" in err
     assert main(["align", "nowhere.csv", "--ontology", lexical]) == 2
+    assert main(["align", "out", "--html", "-o", "page.html", "--ontology", lexical, "index"]) == 0
+    page = (here / "page.html").read_text()
+    assert '<td title="same">=</td>' in page
+    assert "Headache &lt;script&gt;" in page
+    assert "<script" not in page
 
 
 def test_build_lends_terms_over_cross_references(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

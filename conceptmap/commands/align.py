@@ -24,6 +24,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "found", metavar="OUT|TABLE", help="the folder that conceptmap code wrote, or its annotations or tags table"
     )
     parser.add_argument("--tokens", action="store_true", help="a row per token, out of the folder's tags")
+    parser.add_argument("--html", action="store_true", help="write a page instead of CSV")
     parser.add_argument("-o", "--output", default="-", metavar="OUT.csv", help="a file, or - for stdout (default)")
     parser.add_argument(
         "--ontology",
@@ -37,13 +38,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Align. Counts of agreement go to stderr."""
     from conceptmap.alignment import Crosswalk, align
+    from conceptmap.export.aligned import aligned_page
     from conceptmap.export.csv import csv_bytes
 
     path = _table(args.found, "tags" if args.tokens else "annotations")
     found = read_table(path, _NEEDED, integers=("start_char", "end_char", "rank", "token_index"), floats=("score",))
     ontologies = [ontology_of(source) for source in args.ontology]
     aligned = align(found, Crosswalk({ontology.system: ontology for ontology in ontologies}))
-    write_out(args.output, csv_bytes(aligned))
+    systems = [ontology.system for ontology in ontologies]
+    write_out(args.output, aligned_page(aligned, systems).encode() if args.html else csv_bytes(aligned))
     _tell(aligned)
     return 0
 
