@@ -35,6 +35,10 @@ _EMPTY_TAILS = re.compile(
     r"|\b(?:uncomplicated|not intractable|single episode|of native coronary artery|initial encounter)\b)",
     re.IGNORECASE,
 )
+# what the two above need; most terms have none of it
+_MAY_BE_EMPTY = re.compile(r"unsp|otherwise|elsewhere|NOS|NEC", re.IGNORECASE)
+_MAY_HAVE_TAIL = re.compile(r"without|uncompl|intract|single|native|initial", re.IGNORECASE)
+_UNTIDY = re.compile(r"\s\s|[^\S ]|,|^[ ,;:-]|[ ,;:-]$")
 _OTHER = re.compile(r"^(?:other (?:and )?(?:specified )?|other and |certain (?:other )?|specified )", re.IGNORECASE)
 _OTHER_TAIL = re.compile(r",\s*(?:other|other specified|other site|multiple sites|specified)\b.*$", re.IGNORECASE)
 _OR = re.compile(r"\b(\w[\w-]*) (?:and/or|and|or) (\w[\w-]*)\b", re.IGNORECASE)
@@ -58,22 +62,27 @@ def variants(term: str, *, curated: bool = False) -> dict[str, int]:
     2
     """
     found: dict[str, int] = {}
+    best: dict[str, int] = {}
     for wording, quality in islice(_wordings(term, curated), _MOST):
-        wording = _tidy(wording)
-        if wording and quality > found.get(wording, 0):
-            found[wording] = quality
+        if quality <= best.get(wording, 0):
+            continue
+        best[wording] = quality
+        tidy = _tidy(wording) if _UNTIDY.search(wording) else wording
+        if tidy and quality > found.get(tidy, 0):
+            found[tidy] = quality
     return found
 
 
 def _wordings(term: str, curated: bool) -> Iterator[tuple[str, int]]:
     yield term, EXACT
-    plain = _BRACKETS.sub("", term)
+    plain = _BRACKETS.sub("", term) if "(" in term or "[" in term else term
     yield plain, SHORTENED
     if curated:
         return
-    short = _EMPTY_WORDS.sub("", _KNOWN_AS.sub("", plain))
+    short = _KNOWN_AS.sub("", plain)
+    short = _EMPTY_WORDS.sub("", short) if _MAY_BE_EMPTY.search(short) else short
     yield short, SHORTENED
-    core = _EMPTY_TAILS.sub("", short)
+    core = _EMPTY_TAILS.sub("", short) if _MAY_HAVE_TAIL.search(short) else short
     yield core, SHORTENED
     specified = _OTHER_TAIL.sub("", _OTHER.sub("", core))
     yield specified, LOOSE
