@@ -529,5 +529,5 @@ def test_a_closed_pipe_is_quiet(here: Path, lexical: str) -> None:
 
 def test_every_command_is_documented() -> None:
     text = cli._parser().format_help()
-    for name in ("code", "tag", "spans", "build", "info", "evaluate", "rollup"):
+    for name in ("code", "tag", "spans", "build", "info", "evaluate", "rollup", "align"):
         assert f"\n    {name} " in text
