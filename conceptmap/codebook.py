@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 __all__ = ["CodeBook"]
 
-_FIRST_EXTENSIONS = ("A", "0")
+_FIRST_EXTENSIONS = ("A", "0", "9")  # first encounter, fetus not applicable or unspecified, eye unspecified
 _EACH_CHARACTER, _STATUS, _RESIDUAL = 0.05, 0.8, 0.85
 _IS_OTHER = re.compile(r"other\b", re.IGNORECASE)
+_PRESUMED = re.compile(  # guidelines I.C.19.e.5.b and I.C.15: without more, accidental; without more, in pregnancy
+    r"accidental \(unintentional\)|\b(?:in|complicating) pregnancy"
+)
 _LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
 _OPEN = re.compile(r"\bunspecified\b")
 _SAID = re.compile(r"\b(left|right|bilateral|(?:first|second|third) trimester)\b")
@@ -221,6 +224,7 @@ class CodeBook:
             unspecified,
             nine,
             children if len(children) == 1 else [],
+            [child for child in children if _PRESUMED.search(self.names[child])],
             [child for child in children if self.names[child].lower().startswith("other")],
             [child for child in children if self.codes[child].endswith("0")],
         ):
