@@ -33,7 +33,7 @@ _OPENING: Final = re.compile(
 _EXAMPLES: Final = re.compile(r"\bsuch as\b", re.IGNORECASE)
 _NOT_MISSED: Final = (("F10", "F19"), ("T00", "Z99"))
 _LONGEST: Final = 90
-_MOST_PAIRS: Final = 500_000
+_MOST_PAIRS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)

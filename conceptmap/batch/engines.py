@@ -63,6 +63,8 @@ class MapperSource:
 
 
 def _absolute(value: Any) -> Any:  # noqa: ANN401 - whatever an option holds
+    if isinstance(value, list | tuple):
+        return tuple(_absolute(one) for one in value)
     return str(Path(value).resolve()) if isinstance(value, str) and Path(value).exists() else value
 
 

@@ -61,11 +61,13 @@ class Prepared:
         rollup: targets of the roll-up.
         ids: OMOP's concept ids.
         edits: sex and age edits of codes.
+        digests: of the files that all of these came from.
     """
 
     rollup: Rollup | None
     ids: ConceptIds | None
     edits: CodeEdits | None
+    digests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,15 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper, target: Pat
         rollup = Rollup.to(read_targets(settings.rollup), [index.ontology() for index in mapper.indexes])
     ids = None if settings.athena is None else ConceptIds.read(settings.athena, mapper.indexes)
     edits = None if settings.mce is None else read_edits(settings.mce)
-    return Prepared(rollup, ids, edits)
+    return Prepared(rollup, ids, edits, tuple(_digests(settings)))
+
+
+def _digests(settings: Settings) -> Iterator[str]:
+    """SHA-256 of the list of targets, of Athena's files and of the list of edits."""
+    athena = [] if settings.athena is None else sorted(Path(settings.athena).glob("CONCEPT*.csv"))
+    for path in [Path(settings.rollup or ""), Path(settings.mce or ""), *athena]:
+        if path.is_file():
+            yield sha256_file(path)
 
 
 def merge(

@@ -253,6 +253,7 @@ class _Course:
     def _key(self) -> str:
         """What the outputs depend on: the shards, and what is made of them."""
         facts = [self.counts.keys, asdict(self.settings), [asdict(bad) for bad in self.notes.quarantined]]
+        facts.append(self.prepared.digests)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def _forget(self, shards: ShardFolder) -> None:
