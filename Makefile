@@ -1,5 +1,6 @@
 # make demo   codes the example notes and says where the CSV and the page are
 # make test   everything that has to pass: lint, types, tests, doctests, README and notebooks
+# make test-gpu   what needs a CUDA device, and how fast it is there; GPU=gpu13 for CUDA 13
 #
 # PYTHON=python3.12 picks the interpreter (3.11 or newer), PIP_ARGS="..." goes to pip install.
 
@@ -12,8 +13,9 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
+GPU ?= gpu
 
-.PHONY: demo test lint types clean
+.PHONY: demo test test-gpu lint types clean
 
 demo: $(VENV)/installed
 	@echo "Coding the notes in examples/notes; the first run builds the ICD-10-CM index and keeps it."
@@ -25,6 +27,11 @@ demo: $(VENV)/installed
 
 test: lint types
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-gpu: $(VENV)/installed-dev
+	@$(PIP) -e '.[$(GPU)]'
+	$(BIN)/python -m pytest tests/test_gpu.py -m gpu $(PYTEST_ARGS)
+	$(BIN)/python benchmarks/gpu_roofline.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

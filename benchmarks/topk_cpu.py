@@ -1,7 +1,9 @@
-"""Exact top-k on this CPU, side by side: ours, FAISS IndexFlatIP, torch, numpy, and the bare product as the limit.
+"""Exact top-k on this CPU, side by side: ours, FAISS IndexFlatIP, torch, numpy, usearch, and the bare product.
 
     python benchmarks/topk_cpu.py --rows 98000 --dim 384
+    python benchmarks/topk_cpu.py --rows 98000 --dim 384 --spectrum flat        # the worst case
     python benchmarks/topk_cpu.py --index INDEX --tokens TOKENS.npy
+    python benchmarks/topk_cpu.py --growth --dim 384                            # ours and FAISS over rows and queries
 
 Rows are stored in float16 (ours searches them so; the others get them as normalised float32, prepared outside the
 clock). The methods take turns, and the best of all turns counts: other work on the machine hits them alike.
@@ -11,6 +13,7 @@ FAISS and usearch are used where they are installed.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
@@ -28,23 +31,9 @@ from numpy.typing import NDArray
 
 from conceptmap.index import ConceptIndex
 from conceptmap.topk import prepare, topk
+from conceptmap.topk.speed import backend, made_up_vectors
 
 Search = Callable[[], NDArray[np.int64] | None]
-
-
-def synthetic(n: int, dim: int, seed: int) -> NDArray[np.float16]:
-    """Unit vectors in clusters of about eight (the terms of a concept), with a spectrum like that of encoded terms."""
-    spectrum = (np.arange(dim) * 384 / dim + 15.0) ** -0.9
-    rows = np.empty((n, dim), dtype=np.float16)
-    for start in range(0, n, 65536):
-        generator = np.random.default_rng([seed, start])
-        size = min(65536, n - start)
-        centres = generator.standard_normal((size // 8 + 1, dim), dtype=np.float32)
-        block = centres[generator.integers(0, len(centres), size)]
-        block += 0.7 * generator.standard_normal((size, dim), dtype=np.float32)
-        block *= spectrum.astype(np.float32)
-        rows[start : start + size] = block / np.linalg.norm(block, axis=1, keepdims=True)
-    return rows
 
 
 def methods(
@@ -52,16 +41,19 @@ def methods(
 ) -> dict[str, Search]:
     """Every way to search, ready to run."""
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-    ready = prepare(rows, norms=norms)
+    ready, plain = prepare(rows, norms=norms), prepare(rows, norms=norms, product="float32")
     unit = rows.astype(np.float32)
     unit /= norms[:, None].astype(np.float32)
     asked = queries / np.linalg.norm(queries, axis=1, keepdims=True)
     ways: dict[str, Search] = {
         "ours": lambda: topk(queries, ready, k).rows,
+        "ours, float32 products only": lambda: topk(queries, plain, k).rows,
         "bare float32 product, blocks of 2,048 rows": lambda: _bare_product(unit, asked),
         "torch matmul + topk": lambda: _torch(unit, asked, k),
         "numpy matmul + argpartition": lambda: _numpy(unit, asked, k),
     }
+    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():  # noqa: SLF001 (no public name)
+        ways["bare bfloat16 product, blocks of 8,192 rows"] = lambda: _bare_bfloat16(unit, asked)
     if groups is not None:
         ways["ours, best row of each concept"] = lambda: topk(queries, ready, k, groups=groups).rows
     return {**ways, **_installed(unit, asked, k)}
@@ -93,6 +85,14 @@ def _bare_product(unit: NDArray[np.float32], asked: NDArray[np.float32]) -> None
     for start in range(0, len(rows), 2048):
         block = rows[start : start + 2048]
         torch.mm(block, left, out=tile[: len(block)])
+
+
+def _bare_bfloat16(unit: NDArray[np.float32], asked: NDArray[np.float32]) -> None:
+    left, block = torch.from_numpy(asked).T.contiguous().bfloat16(), torch.from_numpy(unit[:8192]).bfloat16()
+    tile = torch.empty((len(block), len(asked)), dtype=torch.bfloat16)
+    for start in range(0, len(unit), 8192):
+        size = min(len(block), len(unit) - start)
+        torch.mm(block[:size], left, out=tile[:size])
 
 
 def _torch(unit: NDArray[np.float32], asked: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -164,6 +164,26 @@ def compare(ways: dict[str, Search], repeats: int) -> list[tuple[str, float, flo
     return [(name, wall[name], used[name], same[name]) for name in ways]
 
 
+def flat(n: int, dim: int, seed: int) -> NDArray[np.float16]:
+    """Directions without any structure: nothing that a bound could use."""
+    return np.random.default_rng(seed).standard_normal((n, dim), dtype=np.float32).astype(np.float16)
+
+
+def growth(dim: int, k: int, repeats: int) -> list[dict[str, float | str]]:
+    """Nanoseconds of a processor's time for each row and query, over rows and over queries."""
+    points = [(rows, 256) for rows in (10_000, 30_000, 100_000, 300_000)]
+    points += [(100_000, n) for n in (16, 64, 1024)]
+    told: list[dict[str, float | str]] = []
+    matrix, asked = made_up_vectors(300_000, dim, 0), made_up_vectors(1024, dim, 1).astype(np.float32)
+    for rows, n in points:
+        some = {**methods(matrix[:rows], asked[:n], k, None)}
+        ways = {name: way for name, way in some.items() if name in ("ours", "FAISS IndexFlatIP")}
+        for name, _, used, _ in compare(ways, repeats):
+            told.append({"method": name, "rows": rows, "queries": n, "ns": used / rows / n * 1e9})
+            print(f"{name}: {rows:,} rows, {n:,} queries: {told[-1]['ns']:.2f} ns", flush=True)
+    return told
+
+
 def machine() -> str:
     """Processor, threads and commit, for the record."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -171,7 +191,14 @@ def machine() -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
     capability = torch.backends.cpu.get_cpu_capability()
     load = os.getloadavg()[0]
-    return f"{model}, {torch.get_num_threads()} threads, {capability}, load {load:.1f}, commit {commit.strip()}"
+    return f"{model}, {backend()}, {capability}, load {load:.1f}, commit {commit.strip()}"
+
+
+def keep(file: Path | None, facts: dict[str, object]) -> None:
+    """For the plot."""
+    if file is not None:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(facts) + "\n")
 
 
 def main() -> None:
@@ -186,16 +213,23 @@ def main() -> None:
     parser.add_argument("--index", help="rows of this index instead of synthetic ones")
     parser.add_argument("--tokens", help="queries from this .npy file instead of synthetic ones")
     parser.add_argument("--without", nargs="*", default=[], help="leave out the methods whose name holds one of these")
+    parser.add_argument("--spectrum", choices=["realistic", "flat"], default="realistic")
+    parser.add_argument("--growth", action="store_true", help="over rows and queries instead")
+    parser.add_argument("--json", type=Path, help="append what was measured to this file, a line each")
     parser.add_argument("--measure-memory", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.measure_memory:
         print(f"{measure_memory(given.measure_memory, given.k):.0f}")
         return
+    if given.growth:
+        keep(given.json, {"machine": machine(), "growth": growth(given.dim, given.k, given.repeats)})
+        return
+    made = made_up_vectors if given.spectrum == "realistic" else flat
     index = ConceptIndex.open(given.index) if given.index else None
-    rows = synthetic(given.rows, given.dim, 0) if index is None or index.vectors is None else index.vectors
+    rows = made(given.rows, given.dim, 0) if index is None or index.vectors is None else index.vectors
     groups = np.arange(len(rows)) // 2 if index is None else index.row_concept
-    asked = np.load(given.tokens)[: given.queries] if given.tokens else synthetic(given.queries, rows.shape[1], 1)
+    asked = np.load(given.tokens)[: given.queries] if given.tokens else made(given.queries, rows.shape[1], 1)
     queries = asked.astype(np.float32)
     ways = methods(rows, queries, given.k, groups)
     ways = {name: way for name, way in ways.items() if not any(word in name for word in given.without)}
@@ -208,6 +242,9 @@ def main() -> None:
     for name, wall, used, same in table:
         ratio = f"{wall / base[1]:.2f} (processor {used / base[2]:.2f})"
         print(f"| {name} | {wall:.3f} | {used:.3f} | {1e3 * wall / len(queries):.3f} | {ratio} | {same:.4f} |")
+    what = "term vectors of ICD-10-CM" if index else f"made up, {given.spectrum} spectrum"
+    sizes = {"rows": len(rows), "dim": rows.shape[1], "queries": len(queries), "data": what}
+    keep(given.json, {"machine": machine(), **sizes, "table": [list(line) for line in table]})
     print(f"\nPeak extra memory of ours, preparing included: {memory_of_own(rows, queries, given.k)} MiB")
 
 

@@ -106,7 +106,7 @@ def test_near_ties_duplicates_and_extreme_norms(kit: Kit) -> None:
 def settled(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Counts readings of the rows, and queries that the processor settled; lists are short."""
     seen = {"passes": 0, "by processor": 0}
-    genuine_pass, genuine_processor = search._pass, search._by_processor
+    genuine_pass, genuine_processor = search.one_pass, search._by_processor
 
     def counted_pass(*arguments: Any) -> Any:
         seen["passes"] += 1
@@ -118,7 +118,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     monkeypatch.setattr(search, "ROOM", 40)
     monkeypatch.setattr(search, "FIRST_ROWS", 16)
-    monkeypatch.setattr(search, "_pass", counted_pass)
+    monkeypatch.setattr(search, "one_pass", counted_pass)
     monkeypatch.setattr(search, "_by_processor", counted_processor)
     return seen
 

@@ -51,7 +51,7 @@ def _coded(loops: Kernels, unit: NDArray[np.float64]) -> tuple[NDArray[np.uint8]
     tiles = -(-n // 16)
     codes, scale, lost = _aligned(tiles * 16 * chunks.width), np.zeros(tiles * 16, "f4"), np.zeros(tiles * 16, "f4")
     out = (address(codes), address(scale), address(lost))
-    loops.code(address(values), n, chunks.pairs, chunks.chunks, 63, 175, *out)
+    loops.code(address(values), n, chunks.pairs // 4, chunks.chunks, 63, 175, *out)
     return codes, scale, lost * np.float32(SLACK[0]) + np.float32(SLACK[1])
 
 

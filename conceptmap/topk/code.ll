@@ -1,22 +1,23 @@
 ; Unit rows to 7-bit codes: conceptmap/topk/codes.py says what is computed and why it is safe.
-;   unit    n_rows x width float, width = 8 * pairs * chunks (a pair is two quads of dimensions)
+;   unit    n_rows x width float, width = 32 * fours * chunks (32 at a time, four registers,
+;           keep four sums going side by side)
 ;   widest  largest code; longest: greatest norm of a chunk's codes, before rounding
 ;   codes   tiles of 16 rows, see kernels.py; scale: step of each row's codes; lost: norm of unit - scale * codes
-declare <8 x float> @llvm.fabs.v8f32(<8 x float>)
-declare <8 x float> @llvm.maxnum.v8f32(<8 x float>, <8 x float>)
-declare <8 x float> @llvm.rint.v8f32(<8 x float>)
-declare <8 x float> @llvm.fmuladd.v8f32(<8 x float>, <8 x float>, <8 x float>)
-declare float @llvm.vector.reduce.fmax.v8f32(<8 x float>)
-declare float @llvm.vector.reduce.fadd.v8f32(float, <8 x float>)
+declare <32 x float> @llvm.fabs.v32f32(<32 x float>)
+declare <32 x float> @llvm.maxnum.v32f32(<32 x float>, <32 x float>)
+declare <32 x float> @llvm.rint.v32f32(<32 x float>)
+declare <32 x float> @llvm.fmuladd.v32f32(<32 x float>, <32 x float>, <32 x float>)
+declare float @llvm.vector.reduce.fmax.v32f32(<32 x float>)
+declare float @llvm.vector.reduce.fadd.v32f32(float, <32 x float>)
 declare float @llvm.maxnum.f32(float, float)
 declare float @llvm.sqrt.f32(float)
 
-define void @code(ptr noalias %unit, i64 %n_rows, i64 %pairs, i64 %chunks, float %widest, float %longest,
+define void @code(ptr noalias %unit, i64 %n_rows, i64 %fours, i64 %chunks, float %widest, float %longest,
                   ptr noalias %codes, ptr noalias %scale, ptr noalias %lost) {
 entry:
-  %all_pairs = mul i64 %pairs, %chunks
-  %width = mul i64 %all_pairs, 8
-  %tile_bytes = mul i64 %all_pairs, 128
+  %all_fours = mul i64 %fours, %chunks
+  %width = mul i64 %all_fours, 32
+  %tile_bytes = mul i64 %all_fours, 512
   br label %row
 row:
   %r = phi i64 [0, %entry], [%r1, %row_end]
@@ -25,43 +26,43 @@ row:
   br label %chunk
 chunk:
   %c = phi i64 [0, %row], [%c1, %chunk_end]
-  %most0 = phi <8 x float> [zeroinitializer, %row], [%most, %chunk_end]
+  %most0 = phi <32 x float> [zeroinitializer, %row], [%most, %chunk_end]
   %long0 = phi float [0.0, %row], [%long, %chunk_end]
-  %chunk_pair = mul i64 %c, %pairs
+  %chunk_four = mul i64 %c, %fours
   br label %size
 size:
   %i = phi i64 [0, %chunk], [%i1, %size]
-  %most1 = phi <8 x float> [%most0, %chunk], [%most, %size]
-  %square0 = phi <8 x float> [zeroinitializer, %chunk], [%square, %size]
-  %pair = add i64 %chunk_pair, %i
-  %at = mul i64 %pair, 8
+  %most1 = phi <32 x float> [%most0, %chunk], [%most, %size]
+  %square0 = phi <32 x float> [zeroinitializer, %chunk], [%square, %size]
+  %four = add i64 %chunk_four, %i
+  %at = mul i64 %four, 32
   %x.at = getelementptr float, ptr %values, i64 %at
-  %x = load <8 x float>, ptr %x.at, align 4
-  %size_of = call <8 x float> @llvm.fabs.v8f32(<8 x float> %x)
-  %most = call nnan <8 x float> @llvm.maxnum.v8f32(<8 x float> %most1, <8 x float> %size_of)
-  %square = call <8 x float> @llvm.fmuladd.v8f32(<8 x float> %x, <8 x float> %x, <8 x float> %square0)
+  %x = load <32 x float>, ptr %x.at, align 4
+  %size_of = call <32 x float> @llvm.fabs.v32f32(<32 x float> %x)
+  %most = call nnan <32 x float> @llvm.maxnum.v32f32(<32 x float> %most1, <32 x float> %size_of)
+  %square = call <32 x float> @llvm.fmuladd.v32f32(<32 x float> %x, <32 x float> %x, <32 x float> %square0)
   %i1 = add i64 %i, 1
-  %more = icmp ult i64 %i1, %pairs
+  %more = icmp ult i64 %i1, %fours
   br i1 %more, label %size, label %chunk_end
 chunk_end:
-  %sum = call reassoc float @llvm.vector.reduce.fadd.v8f32(float 0.0, <8 x float> %square)
+  %sum = call reassoc float @llvm.vector.reduce.fadd.v32f32(float 0.0, <32 x float> %square)
   %norm = call float @llvm.sqrt.f32(float %sum)
   %long = call nnan float @llvm.maxnum.f32(float %long0, float %norm)
   %c1 = add i64 %c, 1
   %more_chunks = icmp ult i64 %c1, %chunks
   br i1 %more_chunks, label %chunk, label %scaled
 scaled:
-  %top = call nnan float @llvm.vector.reduce.fmax.v8f32(<8 x float> %most)
+  %top = call nnan float @llvm.vector.reduce.fmax.v32f32(<32 x float> %most)
   %by_top = fdiv float %top, %widest
   %by_norm = fdiv float %long, %longest
   %by_both = call nnan float @llvm.maxnum.f32(float %by_top, float %by_norm)
   %step = call nnan float @llvm.maxnum.f32(float %by_both, float 0x3980000000000000)
   %inverse = fdiv float 1.0, %step
-  %inverse.first = insertelement <8 x float> poison, float %inverse, i64 0
-  %times = shufflevector <8 x float> %inverse.first, <8 x float> poison, <8 x i32> zeroinitializer
+  %inverse.first = insertelement <32 x float> poison, float %inverse, i64 0
+  %times = shufflevector <32 x float> %inverse.first, <32 x float> poison, <32 x i32> zeroinitializer
   %step.minus = fneg float %step
-  %step.first = insertelement <8 x float> poison, float %step.minus, i64 0
-  %minus = shufflevector <8 x float> %step.first, <8 x float> poison, <8 x i32> zeroinitializer
+  %step.first = insertelement <32 x float> poison, float %step.minus, i64 0
+  %minus = shufflevector <32 x float> %step.first, <32 x float> poison, <32 x i32> zeroinitializer
   %tile = lshr i64 %r, 4
   %in_tile = and i64 %r, 15
   %tile_at = mul i64 %tile, %tile_bytes
@@ -71,30 +72,49 @@ scaled:
   br label %round
 round:
   %p = phi i64 [0, %scaled], [%p1, %round]
-  %rest0 = phi <8 x float> [zeroinitializer, %scaled], [%rest, %round]
-  %v.place = mul i64 %p, 8
+  %rest0 = phi <32 x float> [zeroinitializer, %scaled], [%rest, %round]
+  %v.place = mul i64 %p, 32
   %v.at = getelementptr float, ptr %values, i64 %v.place
-  %v = load <8 x float>, ptr %v.at, align 4
-  %scaled_v = fmul <8 x float> %v, %times
-  %whole = call <8 x float> @llvm.rint.v8f32(<8 x float> %scaled_v)
-  %gap = call <8 x float> @llvm.fmuladd.v8f32(<8 x float> %whole, <8 x float> %minus, <8 x float> %v)
-  %rest = call <8 x float> @llvm.fmuladd.v8f32(<8 x float> %gap, <8 x float> %gap, <8 x float> %rest0)
-  %integer = fptosi <8 x float> %whole to <8 x i32>
-  %shifted = add <8 x i32> %integer, <i32 64, i32 64, i32 64, i32 64, i32 64, i32 64, i32 64, i32 64>
-  %bytes = trunc <8 x i32> %shifted to <8 x i8>
-  %two = bitcast <8 x i8> %bytes to <2 x i32>
-  %even = extractelement <2 x i32> %two, i64 0
-  %odd = extractelement <2 x i32> %two, i64 1
-  %even.place = mul i64 %p, 128
-  %even.at = getelementptr i8, ptr %row_codes, i64 %even.place
-  %odd.at = getelementptr i8, ptr %even.at, i64 64
-  store i32 %even, ptr %even.at, align 4
-  store i32 %odd, ptr %odd.at, align 4
+  %v = load <32 x float>, ptr %v.at, align 4
+  %scaled_v = fmul <32 x float> %v, %times
+  %whole = call <32 x float> @llvm.rint.v32f32(<32 x float> %scaled_v)
+  %gap = call <32 x float> @llvm.fmuladd.v32f32(<32 x float> %whole, <32 x float> %minus, <32 x float> %v)
+  %rest = call <32 x float> @llvm.fmuladd.v32f32(<32 x float> %gap, <32 x float> %gap, <32 x float> %rest0)
+  %integer = fptosi <32 x float> %whole to <32 x i32>
+  %shifted = add <32 x i32> %integer, splat (i32 64)
+  %bytes = trunc <32 x i32> %shifted to <32 x i8>
+  %quads = bitcast <32 x i8> %bytes to <8 x i32>
+  %quads.place = mul i64 %p, 512
+  %quads.at = getelementptr i8, ptr %row_codes, i64 %quads.place
+  %quad0 = extractelement <8 x i32> %quads, i64 0
+  %quad0.at = getelementptr i8, ptr %quads.at, i64 0
+  store i32 %quad0, ptr %quad0.at, align 4
+  %quad1 = extractelement <8 x i32> %quads, i64 1
+  %quad1.at = getelementptr i8, ptr %quads.at, i64 64
+  store i32 %quad1, ptr %quad1.at, align 4
+  %quad2 = extractelement <8 x i32> %quads, i64 2
+  %quad2.at = getelementptr i8, ptr %quads.at, i64 128
+  store i32 %quad2, ptr %quad2.at, align 4
+  %quad3 = extractelement <8 x i32> %quads, i64 3
+  %quad3.at = getelementptr i8, ptr %quads.at, i64 192
+  store i32 %quad3, ptr %quad3.at, align 4
+  %quad4 = extractelement <8 x i32> %quads, i64 4
+  %quad4.at = getelementptr i8, ptr %quads.at, i64 256
+  store i32 %quad4, ptr %quad4.at, align 4
+  %quad5 = extractelement <8 x i32> %quads, i64 5
+  %quad5.at = getelementptr i8, ptr %quads.at, i64 320
+  store i32 %quad5, ptr %quad5.at, align 4
+  %quad6 = extractelement <8 x i32> %quads, i64 6
+  %quad6.at = getelementptr i8, ptr %quads.at, i64 384
+  store i32 %quad6, ptr %quad6.at, align 4
+  %quad7 = extractelement <8 x i32> %quads, i64 7
+  %quad7.at = getelementptr i8, ptr %quads.at, i64 448
+  store i32 %quad7, ptr %quad7.at, align 4
   %p1 = add i64 %p, 1
-  %more_pairs = icmp ult i64 %p1, %all_pairs
-  br i1 %more_pairs, label %round, label %row_end
+  %more_fours = icmp ult i64 %p1, %all_fours
+  br i1 %more_fours, label %round, label %row_end
 row_end:
-  %rest_sum = call reassoc float @llvm.vector.reduce.fadd.v8f32(float 0.0, <8 x float> %rest)
+  %rest_sum = call reassoc float @llvm.vector.reduce.fadd.v32f32(float 0.0, <32 x float> %rest)
   %rest_norm = call float @llvm.sqrt.f32(float %rest_sum)
   %scale.at = getelementptr float, ptr %scale, i64 %r
   store float %step, ptr %scale.at, align 4

@@ -82,7 +82,8 @@ def _multiplies_rightly(made: Kernels) -> bool:
     raw = np.zeros(values.size + 64, dtype=np.uint8)
     codes = raw[-raw.ctypes.data % 64 :][: values.size]
     scale, lost, found = np.zeros(16, np.float32), np.zeros(16, np.float32), np.zeros(queries, np.uint16)
-    made.code(address(values), 16, chunks.pairs, chunks.chunks, 63, 175, address(codes), address(scale), address(lost))
+    sizes = (16, chunks.pairs // 4, chunks.chunks, 63, 175)
+    made.code(address(values), *sizes, address(codes), address(scale), address(lost))
     level = asked.level(torch.zeros(queries))
     of_query = (address(asked.codes), address(asked.starts), 1)
     of_row = (address(scale), address(lost), address(asked.lift), address(level), address(found))

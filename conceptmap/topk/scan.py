@@ -96,7 +96,7 @@ class Scanner:
         self._widen(part, prepared, at, n)
         groups = len(self.coded.codes)
         stride = groups * loops.target.queries
-        block = (address(part.unit), n, cut.pairs, cut.chunks, WIDEST_ROW, LONGEST_ROW)
+        block = (address(part.unit), n, cut.pairs // 4, cut.chunks, WIDEST_ROW, LONGEST_ROW)
         loops.code(*block, address(part.codes), address(part.scale), address(part.lost))
         np.multiply(part.lost[:n], SLACK[0], out=part.lost[:n])
         np.add(part.lost[:n], SLACK[1], out=part.lost[:n])

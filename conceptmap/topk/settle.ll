@@ -50,40 +50,17 @@ multiply:
   br label %dot
 dot:
   %d = phi i64 [0, %multiply], [%d1, %dot]
-  %sum0 = phi <8 x float> [zeroinitializer, %multiply], [%more0, %dot]
-  %sum1 = phi <8 x float> [zeroinitializer, %multiply], [%more1, %dot]
-  %sum2 = phi <8 x float> [zeroinitializer, %multiply], [%more2, %dot]
-  %sum3 = phi <8 x float> [zeroinitializer, %multiply], [%more3, %dot]
+  %sum0 = phi <32 x float> [zeroinitializer, %multiply], [%sum, %dot]
   %l.at = getelementptr float, ptr %left_values, i64 %d
   %r.at = getelementptr float, ptr %right_values, i64 %d
-  %l0.at = getelementptr float, ptr %l.at, i64 0
-  %r0.at = getelementptr float, ptr %r.at, i64 0
-  %l0 = load <8 x float>, ptr %l0.at, align 4
-  %r0 = load <8 x float>, ptr %r0.at, align 4
-  %more0 = call <8 x float> @llvm.fmuladd.v8f32(<8 x float> %l0, <8 x float> %r0, <8 x float> %sum0)
-  %l1.at = getelementptr float, ptr %l.at, i64 8
-  %r1.at = getelementptr float, ptr %r.at, i64 8
-  %l1 = load <8 x float>, ptr %l1.at, align 4
-  %r1 = load <8 x float>, ptr %r1.at, align 4
-  %more1 = call <8 x float> @llvm.fmuladd.v8f32(<8 x float> %l1, <8 x float> %r1, <8 x float> %sum1)
-  %l2.at = getelementptr float, ptr %l.at, i64 16
-  %r2.at = getelementptr float, ptr %r.at, i64 16
-  %l2 = load <8 x float>, ptr %l2.at, align 4
-  %r2 = load <8 x float>, ptr %r2.at, align 4
-  %more2 = call <8 x float> @llvm.fmuladd.v8f32(<8 x float> %l2, <8 x float> %r2, <8 x float> %sum2)
-  %l3.at = getelementptr float, ptr %l.at, i64 24
-  %r3.at = getelementptr float, ptr %r.at, i64 24
-  %l3 = load <8 x float>, ptr %l3.at, align 4
-  %r3 = load <8 x float>, ptr %r3.at, align 4
-  %more3 = call <8 x float> @llvm.fmuladd.v8f32(<8 x float> %l3, <8 x float> %r3, <8 x float> %sum3)
+  %l = load <32 x float>, ptr %l.at, align 4
+  %r = load <32 x float>, ptr %r.at, align 4
+  %sum = call <32 x float> @llvm.fmuladd.v32f32(<32 x float> %l, <32 x float> %r, <32 x float> %sum0)
   %d1 = add i64 %d, 32
   %more = icmp ult i64 %d1, %width
   br i1 %more, label %dot, label %multiplied
 multiplied:
-  %sum01 = fadd <8 x float> %more0, %more1
-  %sum23 = fadd <8 x float> %more2, %more3
-  %sum = fadd <8 x float> %sum01, %sum23
-  %score = call reassoc float @llvm.vector.reduce.fadd.v8f32(float 0.0, <8 x float> %sum)
+  %score = call reassoc float @llvm.vector.reduce.fadd.v32f32(float 0.0, <32 x float> %sum)
   %limit.at = getelementptr float, ptr %threshold, i64 %q
   %limit = load float, ptr %limit.at, align 4
   %query.at = getelementptr i64, ptr %out_query, i64 %kept.bit

@@ -33,7 +33,7 @@ from conceptmap.topk.gpu.kit import Array, Module
 if TYPE_CHECKING:
     from conceptmap.topk.gpu.rows import DeviceRows
 
-__all__ = ["topk"]
+__all__ = ["asked_of", "one_pass", "rescored", "tiles", "topk"]
 
 QUERIES_AT_ONCE = 2048
 ROWS_AT_ONCE = 4096
@@ -147,7 +147,7 @@ def _on_one(queries: Array, rows: DeviceRows, k: int, mask: Mask, groups: Groups
         while start < len(asked):
             part = slice(start, start + step)
             try:
-                batch = _asked(asked[part], norms[part], rows, k, group, inverse)
+                batch = asked_of(asked[part], norms[part], rows, k, group, inverse)
                 scores[part], found[part] = _search(batch, rows, mask, groups)
                 start += step
             except kit.memory_errors:
@@ -174,7 +174,8 @@ def _checked(asked: Array, rows: DeviceRows, k: int, mask: Mask, groups: Groups)
     return norms
 
 
-def _asked(queries: Array, norms: Array, rows: DeviceRows, k: int, groups: Array | None, inverse: Array) -> Asked:
+def asked_of(queries: Array, norms: Array, rows: DeviceRows, k: int, groups: Array | None, inverse: Array) -> Asked:
+    """A batch as the device multiplies it, with the bound on its error."""
     xp = rows.kit.xp
     unit = queries.astype(np.float64) / norms[:, None]
     if rows.factor_kind == "float16":
@@ -206,13 +207,13 @@ def _search(asked: Asked, rows: DeviceRows, mask: Mask, groups: Groups) -> Found
     kit, xp, n = rows.kit, rows.kit.xp, len(asked.queries)
     threshold = xp.full(n, -np.inf, dtype=np.float32)
     margin = 2 * asked.error + np.float32(STEP)
-    lists, spilled = _pass(asked, rows, threshold, margin)
+    lists, spilled = one_pass(asked, rows, threshold, margin)
     again = kit.to_host(spilled).astype(bool)
     by_processor = np.zeros(n, dtype=bool)
     if again.any():
-        lists, spilled = _pass(asked, rows, threshold, margin)
+        lists, spilled = one_pass(asked, rows, threshold, margin)
         by_processor = kit.to_host(spilled).astype(bool)
-    query, row, score = _rescored(asked, rows, lists)
+    query, row, score = rescored(asked, rows, lists)
     scores, found = _ranked(xp, query, row, score, n, asked.k, asked.groups, kit.to_host)
     if by_processor.any():
         some = np.flatnonzero(by_processor)
@@ -226,13 +227,13 @@ def _by_processor(queries: NDArray[np.float32], rows: DeviceRows, k: int, mask: 
     return cpu.topk(queries, part, k, mask=mask, groups=groups)
 
 
-def _pass(asked: Asked, rows: DeviceRows, threshold: Array, margin: Array) -> tuple[Any, Array]:
+def one_pass(asked: Asked, rows: DeviceRows, threshold: Array, margin: Array) -> tuple[Any, Array]:
     """One reading of the rows: lists of all that may answer, and whose list ran over. Raises ``threshold`` in place."""
     kit, xp, n = rows.kit, rows.kit.xp, len(asked.queries)
     lists = (xp.zeros(n, np.int32), xp.zeros((n, ROOM), np.int64), xp.zeros((n, ROOM), np.float32))
     spilled, tile = xp.zeros(n, np.int32), xp.empty((n, ROWS_AT_ONCE), np.float32)
     due = 0
-    for done, (start, stop, block) in enumerate(_tiles(rows), 1):
+    for done, (start, stop, block) in enumerate(tiles(rows), 1):
         kit.product(block, asked.factors, rows.factor_kind, tile)
         kit.reach(tile, stop - start, start, asked.inverse, threshold, lists)
         if done <= TIGHTEN_FIRST or done >= due:
@@ -242,7 +243,7 @@ def _pass(asked: Asked, rows: DeviceRows, threshold: Array, margin: Array) -> tu
     return lists, spilled
 
 
-def _tiles(rows: DeviceRows) -> Iterator[tuple[int, int, Array]]:
+def tiles(rows: DeviceRows) -> Iterator[tuple[int, int, Array]]:
     """(first row, one past the last, values), on the device: a few rows first, then ever more."""
     if rows.resident:
         edges = _edges(rows.n_rows)
@@ -262,7 +263,7 @@ def _edges(n_rows: int) -> list[int]:
     return edges
 
 
-def _rescored(asked: Asked, rows: DeviceRows, lists: Array) -> tuple[Array, Array, Array]:
+def rescored(asked: Asked, rows: DeviceRows, lists: Array) -> tuple[Array, Array, Array]:
     """What is on the lists, with final scores: query, row, float32 score."""
     kit, xp = rows.kit, rows.kit.xp
     count, row_of, approx_of = lists
