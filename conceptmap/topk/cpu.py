@@ -214,8 +214,7 @@ def _search(request: Request, prepared: Prepared, threads: ThreadPoolExecutor) -
     step, total = _block_size(request, prepared)
     scan = scanner(request.exact, rows_at_once=step, threads=threads) if prepared.scan else None
     unit, tile = torch.empty((step, prepared.dim)), torch.empty((step, n), dtype=prepared.product)
-    for start in range(0, total, step):
-        part = slice(start, min(start + step, total))
+    for part in _parts(total, step, step if scan is None else SEED_CELL * SEED_CELL * request.k):
         at = part if request.allowed is None else request.allowed[part]
         rows = torch.arange(at.start, at.stop) if isinstance(at, slice) else at
         unknown = bool(torch.isinf(threshold).any())
@@ -242,6 +241,14 @@ def _block_size(request: Request, prepared: Prepared) -> tuple[int, int]:
     total = prepared.n_rows if request.allowed is None else len(request.allowed)
     most = min(ROWS_AT_ONCE, TILE // len(request.queries), BLOCK_ELEMENTS // prepared.dim, total + CELL)
     return max(CELL, most // CELL * CELL), total
+
+
+def _parts(total: int, step: int, first: int) -> Iterator[slice]:
+    """Places read together: ``first`` of them, whose product is taken whole, and then ever more, up to ``step``."""
+    start, size = 0, min(step, first)
+    while start < total:
+        yield slice(start, min(start + size, total))
+        start, size = start + size, min(step, 2 * size)
 
 
 def _product(request: Request, block: torch.Tensor, tile: torch.Tensor) -> torch.Tensor:

@@ -5,9 +5,9 @@ bits; by how much is measured. Rows are multiplied as they are stored, or as flo
 was measured. Products of 16-bit values are exact in float32. Tensor cores add in an order, and with a rounding, that
 is not documented: truncation after each addition, with no guard bits, errs by less than 2**-22 of the sum so far, so
 that a sum of dim terms errs by at most g = dim * 2**-22 / (1 - dim * 2**-22) times the product of the norms, which
-is at most 1 + 2**-8. The inverse norm and its product add 3 * 2**-24. What a tensor core makes of elements below
-float16's normal range (2**-14) is documented: they count. So |approximation - cosine| <= e, with e as in `_bound`, and
-a row may be dropped once its approximation lies 2 e + STEP below the k-th best of different rows (or groups).
+is at most 1 + 2**-8. The inverse norm and its product add 3 * 2**-24. Elements below float16's normal range are taken
+to count in full, as they do in NVIDIA's. So |approximation - cosine| <= e, with e as in `_bound`, and a row may be
+dropped once its approximation lies 2 e + STEP below the k-th best of different rows (or groups).
 
 A query whose list ran over is searched again from the threshold that it reached, and if it runs over once more (rows
 equal by the thousand) it is searched by the processor. Every rescored pair is checked against the bound.
