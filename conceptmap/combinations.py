@@ -56,12 +56,13 @@ def _partners(
     """One draft for each group of the rule, or None."""
     if rule.unless and codes_in(drafts, rule.unless, book):
         return None
-    partners = []
+    partners: list[Draft] = []
     for group in rule.groups:
         fitting = [
             draft
             for draft in codes_in(drafts, group, book)
             if draft is not first
+            and all(draft is not partner for partner in partners)
             and (not rule.in_sentence or together(first, draft))
             and (not rule.words or any(word in says(draft) for word in rule.words))
         ]

@@ -167,7 +167,8 @@ def test_the_principal_diagnosis_is_proposed_by_section() -> None:
     assert "proposed as principal diagnosis: first under discharge diagnosis" in found["A41.9"]
     assert sum("principal" in notes for notes in found.values()) == 1
     assert "principal" in coded("HISTORY OF PRESENT ILLNESS: fever. Heart failure.")["I50.9"], "a symptom goes behind"
-    assert not any("principal" in notes for notes in coded("Fever.").values())
+    assert "first under no heading" in coded("Fever. Type 2 diabetes mellitus.")["E11.9"]
+    assert not any("principal" in notes for notes in coded("PAST MEDICAL HISTORY: sepsis.").values())
 
 
 def test_references_of_an_instruction() -> None:
