@@ -65,7 +65,9 @@ def run_peer(
         with named.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("name", "code"), *names])
         notes.select("note_id", "text").write_ndjson(texts)
-        done = subprocess.run([python, WORKERS, peer, named, texts, out], capture_output=True, text=True, check=True)
+        done = subprocess.run([python, WORKERS, peer, named, texts, out], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{peer} failed:\n{done.stderr[-2000:]}")
         rows = pl.read_csv(out, schema_overrides={"note_id": pl.String, "code": pl.String})
         return rows.with_columns(rank=pl.lit(1)), json.loads(done.stdout.splitlines()[-1])
 
@@ -134,7 +136,7 @@ def mentions_table(path: str, obo: str, peers: Mapping[str, str]) -> None:
 def main() -> None:
     """Both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--notes")
+    parser.add_argument("--notes", help="leave it out to compare mentions alone")
     parser.add_argument("--gold")
     parser.add_argument("--mentions")
     parser.add_argument("--obo")
