@@ -272,11 +272,11 @@ def _code_row(row: Row, texts: Mapping[str, str], anchors: Mapping[str, str], pa
     evidence = ", ".join(f'<a href="#{anchor}">{shown(" ".join(text.split()))}</a>' for anchor, text in links)
     top = top_of(row["system"] or "", row["code"], row["name"] or "", path)
     billable = ' <span class="no" title="a header: not valid for billing">not billable</span>'
-    remark = f'<span class="remark">{shown(row["notes"])}</span>' if row["notes"] else ""
+    remarks = "".join(f'<span class="remark">{shown(said)}</span>' for said in (row["notes"] or "").split("; ") if said)
     said = f'<span class="evidence">{evidence}</span>' if evidence else ""
     return (
         f'<tr style="--h:{hue(top)}"><td class="c"><span class="swatch"></span>{shown(row["code"])}</td>'
         f"<td>{shown(row['name'] or '')}{billable if row['billable'] is False else ''}{said}"
-        f"{way_markup(path(row['system'] or '', row['code'])[:1])}{remark}</td>"
+        f"{way_markup(path(row['system'] or '', row['code'])[:1])}{remarks}</td>"
         f'<td class="n">{score_markup(row["score"] or 0.0)}</td></tr>'
     )
