@@ -149,7 +149,8 @@ class Instructions:
 
     def _conflict(self, instruction: Instruction, draft: Draft, code: str, other: tuple[Draft, str]) -> None:
         node = self.book.position.get(instruction.node)
-        if node is None or self.book.is_above(node, other[0].concept):
+        told = any(remark.endswith(f": not with {other[1]}") for remark in draft.remarks)
+        if told or node is None or self.book.is_above(node, other[0].concept):
             return
         draft.remark(f"Excludes1 at {instruction.node}: not with {other[1]}")
         other[0].remark(f"Excludes1 at {instruction.node}: not with {code}")

@@ -83,6 +83,7 @@ Z3A.32|32 weeks gestation of pregnancy
 NOTES = [
     ("I50", "code_first", "heart failure due to hypertension (I11.0)"),
     ("N18", "excludes1", "cerebral trouble (I63.-)"),
+    ("I63", "excludes1", "kidney trouble (N18.-)"),
     ("E11.22", "use_additional", "code to identify stage of chronic kidney disease (N18.1-N18.6)"),
     ("E11", "use_additional", "code to identify control using:"),
     ("E11", "use_additional", "insulin (Z79.4)"),
