@@ -105,8 +105,8 @@ def test_whichever_write_fsync_or_rename_fails_nothing_is_cut_off_and_the_run_go
 ) -> None:
     monkeypatch.setattr(shards, "FEWEST_NOTES", 2)
     monkeypatch.setattr(os, "sync", lambda: None)
-    notes = read_notes(write_notes(tmp_path / "notes.parquet", 4))
-    settings = Settings(formats=("csv", "omop", "fhir", "brat"), date="2024-01-31")
+    notes = read_notes(write_notes(tmp_path / "notes.parquet", 3))
+    settings = Settings(formats=("csv", "fhir", "brat"))
     code_notes(notes, mapper(), tmp_path / "expected", settings)
     expected = {name: content for name, content in visible(tmp_path / "expected").items() if name != "run.json"}
     failures: list[str] = []
@@ -131,7 +131,7 @@ def test_whichever_write_fsync_or_rename_fails_nothing_is_cut_off_and_the_run_go
         assert {name: content for name, content in visible(out).items() if name != "run.json"} == expected
         assert [path for path in out.iterdir() if path.name.startswith((PREFIX, STAGING))] == []
         shutil.rmtree(out)
-    assert len(failures) == k - 1 > 50
+    assert len(failures) == k - 1 > 40
     assert set(failures) == {"write", "fsync", "rename"}
 
 
@@ -282,7 +282,7 @@ def clinical(n_notes: int) -> pl.DataFrame:
     rng = random.Random(9)
     said = ["Known hypertension", "heart is failing", "no fever", "diabetes with renal disease", "lung infection",
             "broken femur", "BP 120/80", "chest hurts", "systolic cardiac failure", "seen in clinic"]  # fmt: skip
-    texts = [". ".join(rng.choice(said) for _ in range(rng.randint(1, 12))) for _ in range(n_notes)]
+    texts = [". ".join(rng.choice(said) for _ in range(rng.randint(1, 5))) for _ in range(n_notes)]
     return pl.DataFrame({"note_id": [f"n{at}" for at in range(n_notes)], "text": texts})
 
 

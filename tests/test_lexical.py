@@ -173,7 +173,9 @@ def test_the_word_behind_a_short_form_may_decide_its_reading() -> None:
 
 
 def test_short_forms_of_several_words_stand_for_one_thing_or_for_one_each() -> None:
-    forms = ShortForms.of([Abbreviation("N/V", "nausea and vomiting"), Abbreviation("C diff", "clostridioides difficile infection")])
+    forms = ShortForms.of(
+        [Abbreviation("N/V", "nausea and vomiting"), Abbreviation("C diff", "clostridioides difficile infection")]
+    )
     found = words("N/V, C diff. N/X, C different")
     written = ["N", "V", "C", "diff", "N", "X", "C", "different"]
     assert forms.phrases("N/V, C diff. N/X, C different", found.start_char, found.end_char, written) == {

@@ -205,7 +205,7 @@ def test_only_our_errors_come_out_of_a_damaged_parquet_file(
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.tuples(ANY_TEXT, st.sampled_from(["fever", "no fever", "type 2\r\ndiabetes", ""])), max_size=4),
     columns=st.lists(ANY_TEXT.filter(lambda name: name not in ("note_id", "text")), unique=True, max_size=2),
