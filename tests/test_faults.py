@@ -131,7 +131,7 @@ def test_whichever_write_fsync_or_rename_fails_nothing_is_cut_off_and_the_run_go
         assert {name: content for name, content in visible(out).items() if name != "run.json"} == expected
         assert [path for path in out.iterdir() if path.name.startswith((PREFIX, STAGING))] == []
         shutil.rmtree(out)
-    assert len(failures) == k - 1 > 40
+    assert len(failures) == k - 1 >= 35
     assert set(failures) == {"write", "fsync", "rename"}
 
 
