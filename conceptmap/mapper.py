@@ -27,6 +27,7 @@ from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
 from conceptmap.index import ConceptIndex
 from conceptmap.lexical import content_words
 from conceptmap.linker import Expand, Linker
+from conceptmap.medications import with_medications
 from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, coded, outside_headings, tag_rows
 from conceptmap.sections import sections
@@ -210,10 +211,11 @@ class ConceptMapper:
             linked = [linker.link(texts, contents, embeddings) for linker in self.linkers]
             for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
                 parts = sections(text)
-                every = [
-                    with_allergens(text, parts, outside_headings(found[i], parts), linker.book)
-                    for linker, found in zip(self.linkers, linked, strict=True)
-                ]
+                every = [outside_headings(found[i], parts) for found in linked]
+                for add in (with_allergens, with_medications):
+                    every = [
+                        add(text, parts, found, each.book) for each, found in zip(self.linkers, every, strict=True)
+                    ]
                 mentions = [[m for m in found if not m.abstains] for found in every]
                 abstaining = [[m for m in found if m.abstains] for found in every]
                 spans = sorted({(m.start_char, m.end_char) for found in every for m in found})

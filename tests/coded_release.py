@@ -24,6 +24,10 @@ I50|Heart failure
 I50.9|Heart failure, unspecified
 I63|Cerebral infarction
 I63.9|Cerebral infarction, unspecified
+Z79|Long term (current) drug therapy
+Z79.0|Long term use of anticoagulants and antiplatelets
+Z79.01|Long term (current) use of anticoagulants
+Z79.4|Long term (current) use of insulin
 Z86|Personal history of certain other diseases
 Z86.7|Personal history of diseases of the circulatory system
 Z86.73|Personal history of transient ischemic attack (TIA), and cerebral infarction without residual deficits
