@@ -1,8 +1,8 @@
 """The medication lists: a drug that somebody takes for long is coded, as the classification asks (ICD-10-CM Z79).
 
-"DISCHARGE MEDICATIONS: insulin glargine, apixaban" says long-term use of insulin and of an anticoagulant. The drugs are
-those of our reviewed terms ("takes apixaban"); a course of some days, and what was stopped or is taken when needed, is no
-long-term use.
+"DISCHARGE MEDICATIONS: insulin glargine, apixaban" says long-term use of insulin and of an anticoagulant. The drugs
+are those of our reviewed terms ("takes apixaban"); a course of some days, and what was stopped or is taken when needed,
+is no long-term use.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _TAKES: Final = "takes "
 _LONG_TERM: Final = {"icd10cm": parse_ranges("Z79.0 Z79.1 Z79.3-Z79.6 Z79.8")}
 _ANY_OTHER: Final = parse_ranges("Z79.89")
 _NOT_FOR_LONG: Final = re.compile(
-    r"\b(?:prn|as needed|when needed|x\s?\d+\s?(?:d|days?|doses?|weeks?)|for \d+ (?:more )?(?:days?|doses?|weeks?)|taper\w*"
-    r"|stop(?:ped)?|held|hold|discontinu\w+|d/c'?d|course|finish\w*|complet\w+|last dose|allerg\w+|not taking|no longer)\b",
+    r"\b(?:prn|as needed|when needed|x\s?\d+\s?(?:d|days?|doses?|weeks?)|for \d+ (?:more )?(?:days?|doses?|weeks?)"
+    r"|taper\w*|stop(?:ped)?|held|hold|discontinu\w+|d/c'?d|course|finish\w*|complet\w+|last dose|allerg\w+"
+    r"|not taking|no longer)\b",
     re.IGNORECASE,
 )
 _ITEM: Final = re.compile(r"[;\n,]|\.\s")
