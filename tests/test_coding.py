@@ -190,3 +190,16 @@ def test_rules_name_codes() -> None:
     assert {rule.gives[0] for rule in combinations("icd10cm")} <= set("=ABCDEFGHIJKLMNRS")
     assert combinations("doid") == ()
     assert parse_ranges("") == ()
+
+
+def test_inner_words_stay_at_the_lower_ranks_of_a_mention() -> None:
+    text = "Chronic kidney disease, stage 4."
+    found = coder().annotate_many(pl.DataFrame({"note_id": ["n"], "text": [text]}), candidates=5)
+    (span,) = set(found.mentions["text"])
+    assert span == text[:-1]
+    ranked = found.mentions.sort("rank")
+    assert ranked["code"].to_list()[0] == "N18.4"
+    assert "N18.9" in ranked["code"].to_list()[1:]
+    assert ranked["score"].is_sorted(descending=True)
+    assert found.codes["code"].to_list() == ["N18.4"]
+    assert "N18.9" in found.candidates["code"].to_list()
