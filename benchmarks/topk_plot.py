@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 OURS, OTHERS = "#1f6f8b", "#b8b8b8"
 
 
-def bars(axes: Any, run: dict[str, Any]) -> None:
+def bars(axes: Axes, run: dict[str, Any]) -> None:
     """How many times as long as ours the others take."""
     lines = [line for line in run["table"] if "usearch" not in line[0]][::-1]
     base = next(line[2] for line in lines if line[0] == "ours")
@@ -28,7 +29,7 @@ def bars(axes: Any, run: dict[str, Any]) -> None:
     axes.tick_params(labelsize=7)
 
 
-def curve(axes: Any, points: list[dict[str, Any]], over: str) -> None:
+def curve(axes: Axes, points: list[dict[str, Any]], over: str) -> None:
     """Nanoseconds per row and query."""
     fixed = ("queries", 256) if over == "rows" else ("rows", 100_000)
     for name, colour in (("ours", OURS), ("FAISS IndexFlatIP", OTHERS)):

@@ -199,7 +199,7 @@ def test_a_processor_that_multiplies_wrongly_is_not_used(monkeypatch: pytest.Mon
 
     broken = replace(here, scan=wrong)
     monkeypatch.setattr(native, "compiled", lambda target: broken)
-    assert kernels.__wrapped__() is None
+    assert native._kernels.__wrapped__() is None
 
 
 def test_every_target_is_sound_code_and_uses_its_instruction() -> None:

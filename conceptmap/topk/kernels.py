@@ -51,7 +51,8 @@ def source(target: Target) -> str:
         rest += [text.replace("KIND", kind).replace("WIDEN", how) for kind, how in _WIDENED.items()]
     rest.append("declare <8 x double> @llvm.fmuladd.v8f64(<8 x double>, <8 x double>, <8 x double>)")
     rest.append("declare double @llvm.vector.reduce.fadd.v8f64(double, <8 x double>)")
-    return "\n".join([_DECLARED[target.name], *_scan(target), *rest])
+    text = "\n".join([_DECLARED[target.name], *_scan(target), *rest])
+    return text.replace(") {\nentry:", ') "no-stack-arg-probe" {\nentry:')  # Windows' probe is nowhere to be linked
 
 
 _WIDENED = {

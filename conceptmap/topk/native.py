@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import platform
+import threading
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
     "code": (None, [_POINTER, _INT, _INT, _INT, _FLOAT, _FLOAT, *[_POINTER] * 3]),
     "settle": (_INT, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, *[_POINTER] * 3]),
 }
+_NEEDED = ((VNNI, {"avx512vnni", "avx512bw", "avx512vl", "f16c"}), (AVX2, {"avx2", "fma", "f16c"}))
+_ONE_AT_A_TIME = threading.Lock()
+"""LLVM's modules share what threads may not."""
 _STORED = {torch.float16: "half", torch.float32: "float", torch.bfloat16: "i16"}
 
 
@@ -55,16 +59,21 @@ class Kernels:
     engine: Any = field(repr=False)
 
 
-@cache
 def kernels() -> Kernels | None:
     """The loops for this processor, or None where it has no fast product of bytes, or llvmlite is not installed."""
+    with _ONE_AT_A_TIME:
+        return _kernels()
+
+
+@cache
+def _kernels() -> Kernels | None:
     if platform.machine().lower() not in ("x86_64", "amd64") or importlib.util.find_spec("llvmlite") is None:
         return None
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
     has = {name for name in features if features[name]}
-    target = VNNI if has >= {"avx512vnni", "avx512bw", "avx512vl"} else AVX2 if has >= {"avx2", "fma"} else None
+    target = next((target for target, needed in _NEEDED if has >= needed), None)
     try:
         made = None if target is None else compiled(target)
     except (RuntimeError, OSError):  # memory may not be made executable here, or LLVM knows this processor otherwise
