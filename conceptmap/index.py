@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from conceptmap import indexfiles
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
-from conceptmap.indexfiles import CheckedFile
-from conceptmap.indexrows import GIVEN, concept_places, encode_rows, from_stored, given_terms, store_given
+from conceptmap.indexrows import GIVEN, check_norms, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.manifest import STORED_TYPES, Manifest, stored_type
 from conceptmap.topk import TopK, check_device, place, prepare, topk
 
@@ -62,7 +61,7 @@ class ConceptIndex:
     lexicon: pl.DataFrame | None = None
     vectors: NDArray[Any] | None = field(default=None, repr=False)
     norms: NDArray[np.float64] | None = field(default=None, repr=False)
-    checked: CheckedFile | None = field(default=None, repr=False)
+    checked: indexfiles.CheckedFile | None = field(default=None, repr=False)
     first_byte: int = field(default=0, repr=False)
     device: str = "cpu"
 
@@ -219,13 +218,14 @@ class ConceptIndex:
         return index if not manifest.dim else replace(index, **_opened_vectors(source, manifest))
 
     def verify(self) -> None:
-        """Compare every block of the vectors with its checksum (frames were checked at opening).
+        """Compare the vectors with their checksums and norms (frames were checked at opening).
 
         Raises:
-            IndexMismatchError: damaged; the message names the file.
+            IndexMismatchError: damaged, or a row that has no cosine; the message names the file.
         """
-        if self.checked is not None:
+        if self.checked is not None and self.norms is not None:
             self.checked.verify()
+            check_norms(self.checked.path, self._stored, self.norms, self.manifest.dtype)
 
     # -- searching ------------------------------------------------------------------------------------------------
 
@@ -383,7 +383,7 @@ def _opened_vectors(folder: Path, manifest: Manifest) -> dict[str, Any]:
     path = folder / VECTORS
     if VECTORS not in manifest.files:
         raise IndexMismatchError(f"{folder} is damaged", got=f"no {VECTORS}", then="build the index again")
-    checked = CheckedFile(path, manifest.files[VECTORS])
+    checked = indexfiles.CheckedFile(path, manifest.files[VECTORS])
     small = checked.digest.bytes < VERIFY_AT_OPENING
     checked.verify(0, None if small else indexfiles.BLOCK_BYTES)
     tensors = indexfiles.read_tensors(path)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.errors import InputError, OutOfSpaceError, UnknownCodeError
+from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError
 
 if TYPE_CHECKING:
     from conceptmap.ontology import Ontology
 
 __all__ = [
     "GIVEN",
+    "check_norms",
     "concept_places",
     "encode_rows",
     "from_bfloat16",
@@ -153,6 +155,27 @@ def row_norms(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
         block = from_stored(stored[start : start + ROWS_AT_ONCE], dtype).astype(np.float64)
         norms[start : start + len(block)] = np.sqrt(np.einsum("ij,ij->i", block, block))
     return norms
+
+
+def check_norms(path: Path, stored: NDArray[Any], norms: NDArray[np.float64], dtype: str) -> None:
+    """Refuse stored rows that no cosine can be taken with, and norms that are not theirs.
+
+    Args:
+        path: of the file, for the message.
+        stored: *Shape:* (n_rows, dim).
+        norms: *Shape:* (n_rows,).
+        dtype: that the rows are stored in.
+
+    Raises:
+        IndexMismatchError: names the first such row.
+    """
+    real = row_norms(stored, dtype)
+    bad = np.flatnonzero(~(np.isfinite(real) & (real > 0) & np.isclose(real, norms, rtol=1e-6)))
+    if len(bad):
+        row = int(bad[0])
+        got = f"row {row} with a norm of {real[row]:g}"
+        expected = "a norm that is finite, positive and as stored beside it"
+        raise IndexMismatchError(f"{path} holds rows without a cosine", got=got, expected=expected)
 
 
 def _encoded(vectors: NDArray[Any], dtype: str, first_row: int = 0) -> NDArray[Any]:

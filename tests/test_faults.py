@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -259,6 +259,22 @@ def test_a_manifest_that_lost_its_last_line_end_is_refused(whole_index: Path, tm
     manifest.write_bytes(manifest.read_bytes()[:-1])
     with pytest.raises(IndexMismatchError, match=r"manifest\.json is damaged"):
         ConceptIndex.open(copy)
+
+
+@pytest.mark.parametrize(("row", "norm"), [(np.nan, 1.0), (np.inf, 1.0), (0.0, 1.0), (None, 2.0), (None, np.nan)])
+def test_rows_without_a_cosine_are_refused_although_their_checksums_are_right(
+    row: float | None, norm: float, whole_index: Path, tmp_path: Path
+) -> None:
+    whole = ConceptIndex.open(whole_index)
+    assert whole.vectors is not None
+    assert whole.norms is not None
+    vectors, norms = whole.vectors.copy(), whole.norms.copy()
+    norms[3] *= norm
+    if row is not None:
+        vectors[3] = row
+    opened = ConceptIndex.open(replace(whole, vectors=vectors, norms=norms, checked=None).save(tmp_path / "wrong"))
+    with pytest.raises(IndexMismatchError, match=r"vectors\.safetensors holds rows without a cosine: got row 3 with"):
+        opened.verify()
 
 
 def test_a_damaged_index_ends_the_command_before_the_first_note(
