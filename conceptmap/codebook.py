@@ -26,8 +26,10 @@ _PRESUMED = re.compile(  # guidelines I.C.19.e.5.b and I.C.15: without more, acc
 )
 _LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
 _OPEN = re.compile(r"\bunspecified\b")
-_SAID = re.compile(r"\b(left|right|bilateral|(?:first|second|third) trimester)\b")
-_NOTHING_SAID = re.compile(r"\b(?:unspecified|left|right|bilateral|first|second|third|trimester|ears?|eyes?)\b|s\b|\W+")
+_SAID = re.compile(
+    r"\b(left|right|bilateral|(?:first|second|third) trimester|stage \d|acute on chronic|acute|chronic)\b"
+)
+_NOTHING_SAID = re.compile(rf"{_SAID.pattern}|\b(?:unspecified|trimester|stage|ears?|eyes?)\b|s\b|\W+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,11 +155,11 @@ class CodeBook:
         return self._expanded[concept]
 
     def has_variants(self, concept: int) -> bool:
-        """Whether the code leaves a side or trimester open that its siblings name."""
+        """Whether the code leaves a side, trimester, stage or course open that its siblings name."""
         return bool(self._variants_of(concept))
 
     def variant(self, concept: int, said: str) -> int | None:
-        """The code that says the same with a side ("left", "right", "bilateral") or trimester; None without one."""
+        """The code that says the same with a side ("left"), trimester, stage or course ("acute"); None without one."""
         return self._variants_of(concept).get(said)
 
     def variants(self, concept: int) -> Collection[int]:
@@ -170,18 +172,18 @@ class CodeBook:
         return self._variants[concept]
 
     def _siblings_that_say_more(self, concept: int) -> Mapping[str, int]:
-        """Siblings that differ in nothing but a side or trimester, of the code or of the headers that it stands for."""
+        """Siblings that only add a side, trimester, stage or course, to the code or the headers that it stands for."""
         base = self.parents[concept][0] if self._expanded[concept] else concept
         out: dict[str, int] = {}
         while not out and self.parents[base] and _OPEN.search(name := self.names[base].lower()):
-            bare = _NOTHING_SAID.sub(" ", name).split()
+            bare, already = _NOTHING_SAID.sub(" ", name).split(), set(_SAID.findall(name))
             for sibling in (kid for parent in self.parents[base] for kid in self.children[parent]):
                 other = self.names[sibling].lower()
                 said = set(_SAID.findall(other))
-                if len(said) == 1 and _NOTHING_SAID.sub(" ", other).split() == bare:
-                    out.setdefault(said.pop(), self.default(sibling))
+                if already <= said and len(said - already) == 1 and _NOTHING_SAID.sub(" ", other).split() == bare:
+                    out.setdefault((said - already).pop(), self.default(sibling))
             base = self.parents[base][0]
-        return {} if _SAID.search(self.names[concept].lower()) else out
+        return out
 
     def is_manifestation(self, concept: int) -> bool:
         """Whether the code is for "diseases classified elsewhere" and never stands alone (guideline I.A.13)."""

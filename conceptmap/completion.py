@@ -26,6 +26,10 @@ class Completed:
 
 
 _SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|both|lt|rt)\b", re.IGNORECASE)
+_STAGE: Final = re.compile(r"\b(?:stage|st\.?|grade)\s*(?:is\s*)?([1-4]|i{1,3}|iv)\b", re.IGNORECASE)
+_ROMAN: Final = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
+_COURSE: Final = re.compile(r"\b(acute on chronic|acute|chronic)\s*\Z", re.IGNORECASE)
+_NEAR: Final = 30
 _BOTH: Final = re.compile(
     r"\b(?:left|right)\s*(?:and|or|&|/|>|<|(?:greater|less|more|worse) than)\s*(?:left|right)\b", re.IGNORECASE
 )
@@ -80,12 +84,25 @@ def complete(
         if found_at is not None:
             return [found_at]
     found = [Completed(at, said) for said, at in _sided(concept, text, span, others, book)]
+    if not found:
+        said = _graded(text, span) if book.has_variants(concept) else ()
+        found = [Completed(at, word) for word in said if (at := book.variant(concept, word)) is not None][:1]
     if not found and term and (at := book.variant(concept, term)) is not None:
         found = [Completed(at, term)]
     seventh = _seventh(found[0].concept if found else concept, text, span, book)
     if seventh is not None and len(found) < 2:
         found = [Completed(seventh[0], f"{found[0].said}, {seventh[1]}" if found else seventh[1])]
     return found
+
+
+def _graded(text: str, span: tuple[int, int]) -> tuple[str, ...]:
+    """The stage and the course that are said of a mention."""
+    start, end = span
+    before, after = text[max(0, start - _NEAR) : start], _SENTENCE_END.split(text[end : end + _NEAR])[0]
+    stage = _STAGE.search(after) or _STAGE.search(_SENTENCE_END.split(before)[-1])
+    course = _COURSE.search(before)
+    staged = (f"stage {_ROMAN.get(stage[1].lower(), stage[1])}",) if stage else ()
+    return (*staged, *((course[1].lower(),) if course else ()))
 
 
 def _weeks(concept: int, text: str, book: CodeBook) -> Completed | None:

@@ -22,6 +22,10 @@ I13|Hypertensive heart and chronic kidney disease
 I13.0|Hypertensive heart and kidney disease with heart failure
 I50|Heart failure
 I50.9|Heart failure, unspecified
+I50.2|Systolic (congestive) heart failure
+I50.20|Unspecified systolic (congestive) heart failure
+I50.21|Acute systolic (congestive) heart failure
+I50.23|Acute on chronic systolic (congestive) heart failure
 I63|Cerebral infarction
 I63.9|Cerebral infarction, unspecified
 Z79|Long term (current) drug therapy
@@ -36,6 +40,10 @@ Z83.3|Family history of diabetes mellitus
 N18|Chronic kidney disease (CKD)
 N18.4|Chronic kidney disease, stage 4 (severe)
 N18.9|Chronic kidney disease, unspecified
+L89|Pressure ulcer
+L89.15|Pressure ulcer of sacral region
+L89.153|Pressure ulcer of sacral region, stage 3
+L89.159|Pressure ulcer of sacral region, unspecified stage
 M25|Other joint disorder
 M25.5|Pain in joint
 M25.56|Pain in knee
@@ -101,6 +109,8 @@ SYNONYMS = [
     ("M25.562", "left knee pain"),
     ("S82.20", "tibia fracture"),
     ("Z90.49", "cholecystectomy"),
+    ("I50.20", "HFrEF"),
+    ("L89.159", "sacral sore"),
     ("O99.019", "anemia in pregnancy"),
     ("N08", "glomerular trouble"),
     ("P36.9", "sepsis of newborn"),

@@ -56,6 +56,11 @@ def test_what_is_only_included_combines_with_nothing() -> None:
         ("Right tibia fracture.", {"S82.201A"}),
         ("Open right tibia fracture.", {"S82.201B"}),
         ("Right tibia fracture with nonunion.", {"S82.201K"}),
+        ("HFrEF.", {"I50.20"}),
+        ("Acute on chronic HFrEF.", {"I50.23"}),
+        ("Stage III sacral sore.", {"L89.153"}),
+        ("Sacral sore, stage 3.", {"L89.153"}),
+        ("Sacral sore. Stage 3 lung cancer.", {"L89.159"}),
     ],
 )
 def test_the_words_beside_a_mention_complete_its_code(text: str, codes: set[str]) -> None:
