@@ -30,12 +30,11 @@ from conceptmap.studied import Studied
 
 __all__ = ["Settings", "pseudo_marked", "train"]
 
-POOL_ROWS = 3072
-NEAR_ROWS = 16
+POOL_ROWS = 4096
+NEAR_ROWS = 32
+FEW_QUERIES = 2000
 HELD_OUT = 4
 """One note in so many chooses the map."""
-SHARES = (0.0, 0.33, 0.5)
-"""Shares of the contextual view that are tried when given spans are ranked."""
 ACCURACIES = (1, 5, 20)
 
 
@@ -100,7 +99,6 @@ def train(
         fit_of(index, encoder=encoder.name, revision=encoder.revision, dim=encoder.dim),
         Memory(pl.DataFrame(schema=NAMES), pl.DataFrame(schema=SEEN)),
         matrix=matrix,
-        contextual=chosen.contextual,
     )
     counts = {"notes": len(known), "mentions": n_mentions, "left out": lost, "notes read": studied.n_read}
     card: dict[str, Any] = {"counts": counts, "method": chosen.method, "spans": chosen.figures}
@@ -162,18 +160,21 @@ def _spelling(mapper: ConceptMapper) -> Callable[[str], str | None]:
 @dataclass(frozen=True)
 class _Choice:
     method: str
-    contextual: float
     figures: dict[str, Any]
 
 
 def _choose(studied: Studied, settings: Settings) -> _Choice:
-    """The map and the share of the contextual view that rank the mentions of held-out notes best."""
-    held = [i for i in range(len(studied.notes)) if i % HELD_OUT == 0]
-    rest = [i for i in range(len(studied.notes)) if i % HELD_OUT]
+    """The map that ranks the mentions of held-out notes best, and how good it is."""
+    held = [i for i, note in enumerate(studied.notes) if note.mentions][::HELD_OUT]
+    rest = sorted(set(range(len(studied.notes))).difference(held))
     taught = {c for i in rest for m in studied.notes[i].mentions for c in studied.concepts(m)}
     vectors, right = studied.queries(held)
+    if not right:
+        raise InputError(
+            "too little to learn from", got="no vector of a held-out mention", then="read more of the notes"
+        )
     unseen = np.array([not (wanted & taught) for wanted in right])
-    methods = METHODS if settings.method == "auto" else ("none", settings.method)
+    methods = _methods(settings.method, len(studied.queries(rest)[1]))
     maps = {method: _fitted(studied, rest, method) for method in methods}
     found = {method: _hits(studied, vectors @ matrix, right) for method, matrix in maps.items()}
     tried = {method: {"all": _at(hits), "unseen": _at(hits[unseen])} for method, hits in found.items()}
@@ -181,23 +182,27 @@ def _choose(studied: Studied, settings: Settings) -> _Choice:
     if best == "auto":
         best = max(methods, key=lambda method: (found[method] == 1).mean())
     names = studied.names(rest, 0 if settings.pseudo else settings.memorise)
-    base = Adapter(
-        fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=0), Memory(names, pl.DataFrame(schema=SEEN))
-    )
+    assert studied.mapper.encoder is not None
+    fit_here = fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=studied.mapper.encoder.dim)
+    base = Adapter(fit_here, Memory(names, pl.DataFrame(schema=SEEN)))
     spans = [i for i in held if i < studied.n_read and studied.notes[i].mentions]
     new = np.array([not (studied.concepts(m) & taught) for i in spans for m in studied.notes[i].mentions])
-    shares = SHARES if studied.as_strings else (1.0,)
-    ranked = {s: _ranks(studied, spans, replace(base, matrix=maps[best], contextual=s)) for s in shares}
-    share = max(shares, key=lambda s: ((ranked[s] == 1).mean(), ((ranked[s] > 0) & (ranked[s] <= 5)).mean()))
     plain = {"without adapter": _ranks(studied, spans, None)} if studied.same_width else {}
     alone = {"remembered wordings alone": _ranks(studied, spans, base, by_name=True)}
-    every = {**plain, **alone, "with adapter": ranked[share]}
+    every = {**plain, **alone, "with adapter": _ranks(studied, spans, replace(base, matrix=maps[best]))}
     figures = {
         "held-out mentions": len(new),
         "of concepts not in the rest": int(new.sum()),
         **{name: {"all": _at(r), "seen": _at(r[~new]), "unseen": _at(r[new])} for name, r in every.items()},
     }
-    return _Choice(best, share, {"maps": tried, **figures})
+    return _Choice(best, {"maps": tried, **figures})
+
+
+def _methods(asked: str, n_queries: int) -> tuple[str, ...]:
+    """What is tried. A low rank is a guard against few examples; where there are many it only costs time."""
+    if asked != "auto":
+        return tuple(dict.fromkeys(("none", asked)))
+    return METHODS if n_queries < FEW_QUERIES else tuple(method for method in METHODS if method != "low-rank")
 
 
 def _fitted(studied: Studied, chosen: Sequence[int], method: str) -> NDArray[np.float32]:
@@ -239,6 +244,8 @@ def _ranks(
     studied: Studied, chosen: Sequence[int], adapter: Adapter | None, *, by_name: bool = False
 ) -> NDArray[np.int64]:
     """Rank of the first right concept of each mention of the chosen notes, as ``spans`` would rank them."""
+    if not chosen:
+        return np.empty(0, dtype=np.int64)
     linker = replace(studied.mapper.linkers[0], adapter=adapter)
     notes = [studied.notes[i] for i in chosen]
     spans = [[(m.start_char, m.end_char) for m in note.mentions] for note in notes]

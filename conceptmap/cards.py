@@ -42,8 +42,7 @@ def _card(adapter: Adapter) -> str:
         else "It holds no wording of the training notes.",
         "## Given spans",
         _spans(card["spans"]),
-        f"The map is `{card['method']}`; the contextual view has {adapter.contextual:.0%} of the score and the "
-        "string the rest. All of it was chosen on these held-out notes, one in four, and fitted again to all notes.",
+        f"The map is `{card['method']}`, chosen on these held-out notes, one in four, and then fitted to all notes.",
         _table(["map", "", "acc@1", "acc@5", "acc@20"], _rows(card["spans"]["maps"])),
     ]
     if "mentions" in card:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.errors import InputError
@@ -21,8 +22,11 @@ from conceptmap.words import words
 
 __all__ = ["Ranked", "rank_spans", "spelled_out"]
 
-CONTEXTUAL = 0.5
-"""Share of the contextual view in a score, where no adapter was trained for another."""
+ADAPTED = 0.75
+"""Share of the adapted views in a score where there is an adapter. The rest is the plain views', which know concepts
+that no training note mentions."""
+ADAPTED_CONTEXTUAL = 1 / 3
+"""Of that, the share of the contextual view: fewer mentions teach it than strings."""
 POOL = 4
 """Each view proposes this many times k concepts before they are ranked together."""
 
@@ -57,21 +61,37 @@ def rank_spans(
     if encoder is None or embeddings is None or not linker.index.dim:
         return [[_by_name(names, k) for names in note] for note in named]
     contextual = np.concatenate([pool(tokens, wanted) for tokens, wanted in zip(embeddings, spans, strict=True)])
-    contextual = as_string = linker.mapped(contextual)
-    share = CONTEXTUAL if linker.adapter is None else linker.adapter.contextual
-    if share < 1:
-        as_string = linker.mapped(encoder.terms([string for strings in spelled for string in strings]))
-    proposals = [linker.near(vectors, POOL * k)[1].tolist() for vectors in (contextual, as_string)]
+    views = _views(linker, encoder, contextual, [string for strings in spelled for string in strings])
     flat = [names for note in named for names in note]
-    pools = [sorted({c for c in (*a, *b, *names) if c >= 0}) for a, b, names in zip(*proposals, flat, strict=True)]
-    both = zip(linker.cosines(contextual, pools), linker.cosines(as_string, pools), strict=True)
+    proposals = zip(*(linker.near(vectors, POOL * k)[1].tolist() for vectors, _ in views), flat, strict=True)
+    pools = [sorted({concept for part in parts for concept in part if concept >= 0}) for parts in proposals]
+    scores: list[NDArray[np.float64]] = [np.zeros(len(concepts)) for concepts in pools]
+    for vectors, weight in views:
+        for total, cosines in zip(scores, linker.cosines(vectors, pools), strict=True):
+            total += weight * np.array(cosines)
     ranked = iter(
         [
-            _ranked(concepts, [share * x + (1 - share) * y for x, y in zip(a, b, strict=True)], names, k)
-            for concepts, (a, b), names in zip(pools, both, flat, strict=True)
+            _ranked(concepts, total.tolist(), names, k)
+            for concepts, total, names in zip(pools, scores, flat, strict=True)
         ]
     )
     return [[next(ranked) for _ in wanted] for wanted in spans]
+
+
+def _views(
+    linker: Linker, encoder: TokenEncoder, contextual: NDArray[np.float32], strings: Sequence[str]
+) -> list[tuple[NDArray[np.float32], float]]:
+    """The vectors of all spans, seen in several ways, in the index's space, each with its weight."""
+    adapter = linker.adapter
+    if adapter is None:
+        return [(contextual, 0.5), (encoder.terms(strings), 0.5)]
+    if encoder.term_dim != adapter.fit.dim:  # its sentence vectors are of another kind
+        return [(linker.mapped(contextual), 1.0)]
+    both = (contextual, ADAPTED_CONTEXTUAL), (encoder.terms(strings), 1 - ADAPTED_CONTEXTUAL)
+    if adapter.fit.dim != adapter.fit.index_dim:
+        return [(linker.mapped(vectors), weight) for vectors, weight in both]
+    adapted = [(linker.mapped(vectors), ADAPTED * weight) for vectors, weight in both]
+    return adapted + [(vectors, (1 - ADAPTED) / 2) for vectors, _ in both]
 
 
 def _ranked(concepts: Sequence[int], scores: Sequence[float], names: dict[int, float], k: int) -> list[Ranked]:

@@ -61,7 +61,6 @@ class Adapter:
         inside: whether a token is part of a mention: weights of its unit vector, intercept last. *Shape:* (dim + 1,);
             None where it was not learned.
         inside_threshold: weighted sum below which a token outside mentions abstains.
-        contextual: share of the contextual view when given spans are ranked; the rest is the string's.
         judge: probability that a mention is right; None where it was not learned.
         card: data, licence, figures.
     """
@@ -71,14 +70,13 @@ class Adapter:
     matrix: NDArray[np.float32] | None = None
     inside: NDArray[np.float32] | None = None
     inside_threshold: float = 0.0
-    contextual: float = 0.5
     judge: Judge | None = None
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def sha256(self) -> str:
         """Digest of everything that bears on what the adapter does."""
-        digest = hashlib.sha256(repr((self.fit, self.contextual, self.inside_threshold)).encode())
+        digest = hashlib.sha256(repr((self.fit, self.inside_threshold)).encode())
         for array in (self.matrix, self.inside):
             digest.update(b"-" if array is None else np.ascontiguousarray(array, dtype="<f4").tobytes())
         for frame in (self.memory.names, self.memory.seen):

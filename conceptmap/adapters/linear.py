@@ -23,7 +23,8 @@ METHODS = ("none", "procrustes", "ridge", "low-rank", "linear")
 RIDGE = 10.0
 RANK = 64
 TEMPERATURE = 0.05
-EPOCHS = 8
+EPOCHS = 10
+LEAST_STEPS = 120
 BATCH = 256
 LEARNING_RATE = {"linear": 2e-3, "low-rank": 5e-3}
 
@@ -119,9 +120,11 @@ def _contrastive(pairs: Pairs, method: str, seed: int) -> NDArray[np.float32]:
         factors = [torch.randn(dim, RANK, generator=generator) / dim**0.5, torch.zeros(RANK, width)]
     for factor in factors:
         factor.requires_grad_()
-    rate, steps, step = LEARNING_RATE[method], EPOCHS * -(-len(queries) // BATCH), 0
+    batches = -(-len(queries) // BATCH)
+    epochs = max(EPOCHS, -(-LEAST_STEPS // batches))
+    rate, steps, step = LEARNING_RATE[method], epochs * batches, 0
     moments = [(torch.zeros_like(factor), torch.zeros_like(factor)) for factor in factors]
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for batch in torch.split(torch.randperm(len(queries), generator=generator), BATCH):
             change = factors[0] if method == "linear" else factors[0] @ factors[1]
             mapped = torch.nn.functional.normalize(queries[batch] @ (first + change), dim=1)

@@ -60,7 +60,7 @@ def _manifest(adapter: Adapter) -> dict[str, Any]:
         "calibration": asdict(adapter.judge.calibration),
         "threshold": adapter.judge.threshold,
     }
-    settings = {"contextual": adapter.contextual, "inside_threshold": adapter.inside_threshold, "judge": judge}
+    settings = {"inside_threshold": adapter.inside_threshold, "judge": judge}
     return {"format": FORMAT, "fit": asdict(adapter.fit), **settings, "card": dict(adapter.card)}
 
 
@@ -88,7 +88,6 @@ def open_adapter(folder: str | Path) -> Adapter:
             matrix=tensors.get("matrix"),
             inside=tensors.get("inside"),
             inside_threshold=float(value["inside_threshold"]),
-            contextual=float(value["contextual"]),
             judge=_judge(value["judge"], tensors),
             card=value["card"],
         )

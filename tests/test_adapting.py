@@ -1,0 +1,198 @@
+"""Training and applying an adapter, end to end, on invented notes and an encoder that hashes words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import polars as pl
+import pytest
+import small_mapper
+from numpy.typing import NDArray
+
+from conceptmap.adapters import Adapter, open_adapter, save_adapter
+from conceptmap.adapting import Settings, pseudo_marked, train
+from conceptmap.cards import card_pages, with_facts
+from conceptmap.encoders import TokenEmbeddings, TokenEncoder
+from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.index import ConceptIndex
+from conceptmap.mapper import ConceptMapper
+from conceptmap.marked import MarkedNote, MarkedSpan
+from conceptmap.words import words
+
+DIM = 16
+WORDS = {"water sickness": "I50.9", "sugar trouble": "E11.9", "pressure": "I10", "hot spell": "R50.9", "bonk": "R51.9"}
+"""What the people of these notes say."""
+
+
+def hashed(word: str, dim: int = DIM) -> NDArray[np.float32]:
+    return np.random.default_rng(crc32(word.lower().encode())).normal(size=dim).astype(np.float32)
+
+
+def encoder(dim: int = DIM, revision: str = "1") -> TokenEncoder:
+    """A token a word, its vector from its letters; a string is the mean of its words."""
+
+    def tokens(_: object, texts: Sequence[str], progress: object = None) -> list[TokenEmbeddings]:
+        out = []
+        for text in texts:
+            found = words(text)
+            vectors = [hashed(text[a:b], dim) for a, b in zip(found.start_char, found.end_char, strict=True)]
+            stacked = np.array(vectors, dtype=np.float32).reshape(-1, dim)
+            out.append(TokenEmbeddings(stacked, np.array(found.start_char, int), np.array(found.end_char, int)))
+        return out
+
+    def terms(strings: Sequence[str], progress: object = None) -> NDArray[np.float32]:
+        return np.stack([np.mean([hashed(word, dim) for word in string.split()], axis=0) for string in strings])
+
+    class Model:
+        window = 128
+
+    Model.dim = dim  # type: ignore[attr-defined]
+    made = TokenEncoder("invented", revision, "ours", False, dim, Model, terms)  # type: ignore[arg-type]
+    kind = type("Hashing", (TokenEncoder,), {"tokens": tokens})
+    return kind(**{name: getattr(made, name) for name in TokenEncoder.__dataclass_fields__})  # type: ignore[no-any-return]
+
+
+@cache
+def index(dim: int = DIM) -> ConceptIndex:
+    return small_mapper.index(encoder(dim))
+
+
+@cache
+def notes() -> tuple[MarkedNote, ...]:
+    """ "Fever" is marked now and then only: the judge has something to learn."""
+    rng, out = np.random.default_rng(0), []
+    said = list(WORDS)
+    for number in range(60):
+        first, second = (said[i] for i in rng.permutation(len(said))[:2])
+        text = f"Patient {number} has {first} today and also {second}. Fever chart kept."
+        spans = [MarkedSpan(text.index(s), text.index(s) + len(s), (WORDS[s],)) for s in (first, second)]
+        out.append(MarkedNote(str(number), text, tuple(spans), ()))
+    return tuple(out)
+
+
+@cache
+def adapter() -> Adapter:
+    return train(index(), encoder(), notes())
+
+
+def mapper(with_adapter: Adapter | None) -> ConceptMapper:
+    return ConceptMapper.load(index(), encoder=encoder(), adapter=with_adapter or ())
+
+
+def frame(text: str) -> pl.DataFrame:
+    return pl.DataFrame({"note_id": ["n"], "text": [text]})
+
+
+TEXT = "Seen for water sickness and a hot spell. Fever chart kept."
+
+
+def test_what_was_taught_is_found_with_its_probability() -> None:
+    plain, taught = (mapper(one).annotate_many(frame(TEXT)).mentions for one in (None, adapter()))
+    assert plain.filter(pl.col("rank") == 1)["text"].to_list() == ["Fever"]
+    assert plain["probability"].null_count() == plain.height
+    first = taught.filter(pl.col("rank") == 1)
+    assert first.select("text", "code").rows() == [("water sickness", "I50.9"), ("hot spell", "R50.9")]
+    assert first["probability"].min() > 0.8  # type: ignore[operator]
+    assert taught.filter(pl.col("rank") > 1)["probability"].null_count() == taught.filter(pl.col("rank") > 1).height
+
+
+def test_an_improbable_mention_abstains_and_says_so() -> None:
+    results = mapper(adapter()).annotate_many(frame(TEXT), tags=3)
+    (row,) = results.mentions.filter(pl.col("rank") == 0).iter_rows(named=True)
+    assert (row["text"], row["code"], row["name"], row["evidence"]) == ("Fever", None, None, None)
+    assert adapter().judge is not None
+    assert row["probability"] < adapter().judge.threshold  # type: ignore[union-attr]
+    assert "R50.9" in results.codes["code"].to_list(), "of the hot spell"
+    plain = mapper(adapter()).annotate_many(frame("Fever chart kept.")).codes
+    assert plain.height == 0, "what abstains does not code"
+    assert results.tags.filter((pl.col("text") == "Fever") & pl.col("code").is_not_null()).height == 0
+
+
+def test_given_spans_are_ranked_by_what_was_taught() -> None:
+    spans = pl.DataFrame({"note_id": ["n"], "start_char": [9], "end_char": [23]})
+    assert mapper(adapter()).spans(frame(TEXT), spans, k=3)["code"][0] == "I50.9"
+
+
+def test_without_an_adapter_nothing_changes() -> None:
+    before = ConceptMapper((index(),), encoder()).annotate_many(frame(TEXT), tags=2)
+    after = mapper(None).annotate_many(frame(TEXT), tags=2)
+    assert all(getattr(before, name).equals(getattr(after, name)) for name in ("mentions", "codes", "tags"))
+
+
+def test_training_is_reproducible_and_survives_the_folder(tmp_path: Path) -> None:
+    again = train(index(), encoder(), notes())
+    assert again.sha256 == adapter().sha256
+    folder = save_adapter(
+        again, tmp_path / "a", pages=card_pages(with_facts(again, data="d", licence="l", encoder_licence="e"))
+    )
+    assert open_adapter(folder).sha256 == again.sha256
+    card = (folder / "README.md").read_text()
+    assert "with remembered wordings" in card
+    assert "Expected calibration error" in card
+    assert (folder / "reliability.svg").read_text().startswith("<svg")
+    assert json.loads((folder / "manifest.json").read_text())["format"] == "adapter 1"
+
+
+def test_other_encoders_and_indexes_are_refused() -> None:
+    with pytest.raises(IndexMismatchError, match="another encoder: its revision differs: got 2, expected 1"):
+        ConceptMapper.load(index(), encoder=encoder(revision="2"), adapter=adapter())
+    with pytest.raises(IndexMismatchError, match="no encoder"):
+        ConceptMapper.load(index(), encoder=None, adapter=adapter())
+    other = ConceptIndex.build(
+        replace(small_mapper.ontology(), release="2100"), encoder().terms, encoder_name="invented", revision="1"
+    )
+    with pytest.raises(IndexMismatchError, match="another index: its release differs: got 2100, expected 2099"):
+        ConceptMapper.load(other, encoder=encoder(), adapter=adapter())
+
+
+def test_tokens_of_another_width_are_taken_to_the_index() -> None:
+    rng = np.random.default_rng(5)
+    codes = ["I50.9", "E11.9", "I10", "R50.9", "R51.9", "E11.22"]
+    wide = ConceptIndex.from_vectors(codes, rng.normal(size=(6, 24)).astype(np.float32), small_mapper.ontology())
+    with pytest.raises(IndexMismatchError):
+        ConceptMapper.load(wide, encoder=encoder())
+    taught = train(wide, encoder(), notes())
+    assert taught.matrix is not None
+    assert taught.matrix.shape == (DIM, 24)
+    both = ConceptMapper.load(wide, encoder=encoder(), adapter=taught)
+    spans = pl.DataFrame({"note_id": ["n"], "start_char": [9], "end_char": [23]})
+    assert both.spans(frame(TEXT), spans, k=2)["code"][0] == "I50.9"
+
+
+def test_plain_notes_teach_the_map_alone() -> None:
+    plain = pl.DataFrame(
+        {"note_id": [str(i) for i in range(30)], "text": ["Fever and headache. High blood pressure."] * 30}
+    )
+    marked = pseudo_marked(ConceptMapper((index(),), None), plain)
+    assert {code for m in marked[0].mentions for code in m.codes} == {"R50.9", "R51.9", "I10"}
+    taught = train(index(), encoder(), marked, Settings(pseudo=True, method="ridge"))
+    assert taught.matrix is not None
+    assert (taught.judge, taught.memory.names.height) == (None, 0)
+
+
+def test_nothing_of_the_notes_is_kept_when_asked() -> None:
+    taught = train(index(), encoder(), notes(), Settings(memorise=0))
+    assert taught.memory.names.height == 0
+    assert set(taught.memory.seen["forms"]) <= {"fever"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"method": "magic"}, "no such method"), ({"memorise": -1}, "how much"), ({"read_chars": 0}, "how much")],
+)
+def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Settings(**settings)  # type: ignore[arg-type]
+
+
+def test_too_little_is_refused() -> None:
+    with pytest.raises(InputError, match="too little to learn from: got 6 mentions in 3 notes, 0 left out"):
+        train(index(), encoder(), notes()[:3])
+    with pytest.raises(InputError, match="lexical index"):
+        train(small_mapper.index(), encoder(), notes())
