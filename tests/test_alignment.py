@@ -113,7 +113,7 @@ def test_what_cannot_be_aligned_is_refused(walk: Crosswalk) -> None:
     with pytest.raises(InputError, match="a table to align lacks columns: got note_id"):
         align(pl.DataFrame({"note_id": []}), walk)
     numbers = {"start_char": pl.Int64, "end_char": pl.Int64, "rank": pl.Int64, "score": pl.Float32}
-    empty = pl.DataFrame(schema=dict.fromkeys(MENTIONS, pl.String) | numbers)
+    empty = pl.DataFrame(schema={**dict.fromkeys(MENTIONS, pl.String), **numbers})
     with pytest.raises(InputError, match="got c, expected a, b"):
         align(empty, walk, ["a", "c"])
     assert align(empty, walk).height == 0
