@@ -17,7 +17,6 @@ import polars as pl
 from conceptmap.abbreviations import Abbreviation, ShortForms
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.alignment import Crosswalk, align
-from conceptmap.allergies import with_allergens
 from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
 from conceptmap.context import assess
@@ -27,9 +26,8 @@ from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
 from conceptmap.index import ConceptIndex
 from conceptmap.lexical import content_words
 from conceptmap.linker import Expand, Linker
-from conceptmap.medications import with_medications
 from conceptmap.ranking import Ranked, rank_spans
-from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, coded, outside_headings, tag_rows
+from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.sections import sections
 from conceptmap.topk import check_device
 from conceptmap.vocabulary import abbreviations
@@ -211,11 +209,8 @@ class ConceptMapper:
             linked = [linker.link(texts, contents, embeddings) for linker in self.linkers]
             for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
                 parts = sections(text)
-                every = [outside_headings(found[i], parts) for found in linked]
-                for add in (with_allergens, with_medications):
-                    every = [
-                        add(text, parts, found, each.book) for each, found in zip(self.linkers, every, strict=True)
-                    ]
+                pairs = zip(self.linkers, linked, strict=True)
+                every = [by_sections(text, parts, found[i], linker.book) for linker, found in pairs]
                 mentions = [[m for m in found if not m.abstains] for found in every]
                 abstaining = [[m for m in found if m.abstains] for found in every]
                 spans = sorted({(m.start_char, m.end_char) for found in every for m in found})

@@ -7,15 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conceptmap.allergies import with_allergens
+from conceptmap.codebook import CodeBook
 from conceptmap.coding import NoteCode, note_candidates, note_codes
 from conceptmap.context import Context
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linker import Linker
+from conceptmap.medications import with_medications
 from conceptmap.mentions import Mention
 from conceptmap.sections import Section
 from conceptmap.tags import tag_tokens
 
-__all__ = ["Reading", "annotation_rows", "candidate_rows", "code_rows", "coded", "outside_headings", "tag_rows"]
+__all__ = [
+    "Reading",
+    "annotation_rows",
+    "by_sections",
+    "candidate_rows",
+    "code_rows",
+    "coded",
+    "outside_headings",
+    "tag_rows",
+]
 
 ABSTAINS = 0
 """Rank of the one row, without a code, of a mention that an adapter found too improbable."""
@@ -64,6 +76,11 @@ def outside_headings(mentions: Sequence[Mention], parts: Sequence[Section]) -> l
         if number < 0 or not parts[number].heading_start <= mention.start_char < parts[number].heading_end:
             out.append(mention)
     return out
+
+
+def by_sections(text: str, parts: Sequence[Section], found: Sequence[Mention], book: CodeBook) -> list[Mention]:
+    """The mentions of a note as its sections have them: none in headings; the allergens and drugs that lists name."""
+    return with_medications(text, parts, with_allergens(text, parts, outside_headings(found, parts), book), book)
 
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:
