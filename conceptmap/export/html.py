@@ -64,7 +64,7 @@ def note_card(note: NoteLike, *, path: PathOf, href: str) -> NoteCard:
     return NoteCard(
         note_id=note.note_id,
         href=href,
-        n_mentions=note.mentions["mention_id"].n_unique(),
+        n_mentions=note.mentions.filter(pl.col("rank") > 0)["mention_id"].n_unique(),
         n_codes=len(tops),
         codes=tuple(tops[:6]),
         tops=Counter(top for _, _, top in tops),

@@ -89,12 +89,13 @@ def shown(text: str) -> str:
 
 
 def mentions_of(note: NoteView) -> list[Mention]:
-    """The note's mentions in reading order, the longer first where two start together."""
+    """The note's mentions in reading order, the longer first where two start together; none that abstains."""
     supporting = {
         mention_id for evidence in note.codes["evidence"].drop_nulls() for mention_id in _MENTION_IDS.split(evidence)
     }
     grouped: dict[str, list[Row]] = {}
-    for row in note.mentions.sort("mention_id", "rank", maintain_order=True).iter_rows(named=True):
+    standing = note.mentions.filter(pl.col("rank") > 0)
+    for row in standing.sort("mention_id", "rank", maintain_order=True).iter_rows(named=True):
         grouped.setdefault(row["mention_id"], []).append(row)
     found = [
         Mention(mention_id, rows[0]["start_char"], rows[0]["end_char"], rows, mention_id in supporting)
