@@ -47,13 +47,13 @@ def names_of(linker: Linker) -> list[tuple[str, str]]:
     wordings.update({short: long for short, long, near in abbreviations() if not near})
     texts = list(wordings.values())
     contents = [content_words(text) for text in texts]
-    out = []
+    out: dict[str, tuple[str, str]] = {}  # peers fold case, so that each name has one code however it is written
     for name, content, hits in zip(wordings, contents, linker.matcher.find_all(texts, contents), strict=True):
         whole = [hit for hit in hits if hit.n_words == len(content.form)]
         if whole:
             concept = lexical_mentions(whole, linker.matcher, linker.book)[0].candidates[0].concept
-            out.append((name, linker.book.codes[linker.book.default(concept)]))
-    return out
+            out.setdefault(name.lower(), (name, linker.book.codes[linker.book.default(concept)]))
+    return list(out.values())
 
 
 def run_peer(

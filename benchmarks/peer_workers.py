@@ -84,6 +84,7 @@ def medcat_matcher(names: Names) -> Matcher:
     from medcat.cat import CAT
     from medcat.config import Config
     from medcat.model_creation.cdb_maker import CDBMaker
+    from medcat.vocab import Vocab
 
     config = Config()
     config.components.linking.train_count_threshold = -1
@@ -92,7 +93,7 @@ def medcat_matcher(names: Names) -> Matcher:
     frame = pd.DataFrame(names, columns=["name", "cui"])
     frame["ontologies"], frame["name_status"], frame["type_ids"], frame["description"] = "", "P", "", ""
     cdb = CDBMaker(config).prepare_csvs([frame])
-    cat = CAT(cdb, None, config)
+    cat = CAT(cdb, Vocab(), config)
 
     def match(text: str) -> Found:
         for entity in cat.get_entities(text)["entities"].values():
