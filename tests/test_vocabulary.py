@@ -9,6 +9,8 @@ from functools import cache
 import pytest
 
 from conceptmap import vocabulary
+from conceptmap.code_ranges import read_rows
+from conceptmap.combinations import combinations
 from conceptmap.lexical import content_words
 from conceptmap.ontology import Ontology
 from conceptmap.readers import load_ontology
@@ -34,6 +36,13 @@ def billable() -> dict[str, bool]:
 def some(found: Sequence[object]) -> Sequence[object]:
     """Enough of them to see what is wrong."""
     return found[:20]
+
+
+def test_the_codes_that_rules_give_are_in_the_release() -> None:
+    codes = set(release().concepts["code"])
+    combined = {rule.gives.replace("=", "E11") if rule.gives != "=" else "E11" for rule in combinations("icd10cm")}
+    histories = {row["gives"] for row in read_rows("histories", "icd10cm")}
+    assert sorted((combined | histories) - codes) == []
 
 
 def test_every_code_is_in_the_release() -> None:
