@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from conceptmap.adapters import Adapter, open_adapter, save_adapter
 from conceptmap.adapting import Settings, pseudo_marked, train
 from conceptmap.cards import card_pages, with_facts
+from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.export.markup import NoteView, mentions_of
 from conceptmap.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 from conceptmap.marked import MarkedNote, MarkedSpan
@@ -114,6 +116,13 @@ def test_an_improbable_mention_abstains_and_says_so() -> None:
     assert results.tags.filter((pl.col("text") == "Fever") & pl.col("code").is_not_null()).height == 0
 
 
+def test_the_page_shows_what_stands() -> None:
+    note = mapper(adapter()).annotate(TEXT)
+    assert "2 mentions" in repr(note)
+    view = NoteView(note.note_id, note.text, note.mentions, note.codes, None, ())
+    assert [TEXT[m.start : m.end] for m in mentions_of(view)] == ["water sickness", "hot spell"]
+
+
 def test_given_spans_are_ranked_by_what_was_taught() -> None:
     spans = pl.DataFrame({"note_id": ["n"], "start_char": [9], "end_char": [23]})
     assert mapper(adapter()).spans(frame(TEXT), spans, k=3)["code"][0] == "I50.9"
@@ -180,6 +189,42 @@ def test_nothing_of_the_notes_is_kept_when_asked() -> None:
     taught = train(index(), encoder(), notes(), Settings(memorise=0))
     assert taught.memory.names.height == 0
     assert set(taught.memory.seen["forms"]) <= {"fever"}
+
+
+def test_the_command_trains_and_other_commands_apply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("conceptmap.encoders.load_encoder", lambda *_, **__: encoder())
+    folder = index().save(tmp_path / "index")
+    rows = [
+        {
+            "note_id": note.note_id,
+            "text": note.text,
+            "mentions": [{"start": m.start_char, "end": m.end_char, "codes": [*m.codes, "X"]} for m in note.mentions],
+        }
+        for note in notes()
+    ]
+    marked = tmp_path / "marked.jsonl"
+    marked.write_text("\n".join(map(json.dumps, rows)))
+    made = ["adapt", str(marked), "--index", str(folder), "-o", str(tmp_path / "adapter"), "--licence", "ours"]
+    assert main(made) == 0
+    assert "learned from 120 mentions" in capsys.readouterr().err
+    assert "licence: ours" in (tmp_path / "adapter" / "README.md").read_text()
+    (tmp_path / "notes.csv").write_text(f'note_id,text\nn,"{TEXT}"\n')
+    code = ["code", str(tmp_path / "notes.csv"), "-o", str(tmp_path / "out"), "--ontology", str(folder)]
+    assert main([*code, "--adapter", str(tmp_path / "adapter")]) == 0
+    found = pl.read_csv(tmp_path / "out" / "annotations.csv").filter(pl.col("rank") == 1)
+    assert found["code"].to_list() == ["I50.9", "R50.9"]
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run["adapters"][0]["sha256"] == open_adapter(tmp_path / "adapter").sha256
+    manifest = tmp_path / "adapter" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"2099"', '"2098"'))
+    capsys.readouterr()
+    assert main([*code, "--adapter", str(tmp_path / "adapter")]) == 4
+    assert "another index: its release differs" in capsys.readouterr().err
+    assert main(["adapt", "-o", str(tmp_path / "b")]) == 2
+    assert main(["adapt", str(marked), "-o", str(tmp_path / "b"), "--encoder", "none"]) == 2
+    assert main(["adapt", str(marked), "-o", str(tmp_path / "b"), "--index", str(tmp_path / "nothing")]) == 2
 
 
 @pytest.mark.parametrize(
