@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from invented import RF2, UMLS
 from small_ontologies import ontology_of
 
 from conceptmap.building import build_index
 from conceptmap.errors import InputError
 from conceptmap.lending import LENT, lend_terms
 from conceptmap.ontology import Ontology
+from conceptmap.readers import load_ontology
 
 EDGES = [("S1", "A"), ("A", "A.1"), ("A", "A.2"), ("S1", "B"), ("S1", "C")]
 
@@ -101,3 +103,9 @@ def test_own_wordings_win_over_lent_ones(codes: Ontology) -> None:
     }
     assert places["sky fever"] == "A"
     assert [place for forms, place in places.items() if set(forms.split()) == {"blue", "fever"}] == ["B"]
+
+
+def test_the_umls_lends_over_the_codes_of_its_sources() -> None:
+    found = lend_terms(load_ontology(UMLS), load_ontology(RF2)).terms
+    assert ("10049999999101", "Disease, Velmora") in found.select("code", "term").rows()
+    assert found["source"].unique().to_list() == ["umls 2025AA"]

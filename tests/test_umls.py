@@ -12,6 +12,7 @@ from conceptmap.errors import InputError, ReaderError
 from conceptmap.ontology import Ontology
 from conceptmap.readers.tables import ReadReport
 from conceptmap.readers.umls_rrf import read_rrf
+from conceptmap.rollup import roll_up
 
 DISORDERS, DISEASE, LUMENEL_DISEASES, LUMENELITIS, ACUTE_DISEASE, GERMAN, MAP_SET = (f"C990000{n}" for n in range(1, 8))
 
@@ -37,6 +38,12 @@ def terms(ontology: Ontology, code: str) -> list[tuple[str, str]]:
 def same(one: Ontology, other: Ontology) -> bool:
     frames = ("concepts", "terms", "edges", "maps", "notes")
     return all(getattr(one, name).equals(getattr(other, name)) for name in frames)
+
+
+def test_a_concept_of_several_semantic_types_is_rolled_up_to_each(whole: Ontology) -> None:
+    (two,) = whole.concepts.filter(pl.col("semantic_tag").str.contains(";"))["code"]
+    for tag in ("Finding", "Disease or Syndrome"):
+        assert roll_up([two], whole, to=tag) == [{two}]
 
 
 def test_every_concept_with_a_wanted_name_is_there(whole: Ontology) -> None:
