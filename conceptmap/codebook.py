@@ -21,6 +21,7 @@ __all__ = ["CodeBook"]
 _FIRST_EXTENSIONS = ("A", "0", "9")  # first encounter, fetus not applicable or unspecified, eye unspecified
 _EACH_CHARACTER, _STATUS, _RESIDUAL = 0.05, 0.8, 0.85
 _IS_OTHER = re.compile(r"other\b", re.IGNORECASE)
+_IN_DISEASE = re.compile(r"\b(?:in|due to) (?:[\w'-]+ ){1,3}diseases?\b|\bdiseases classified elsewhere\b")
 _PRESUMED = re.compile(  # guidelines I.C.19.e.5.b and I.C.15: without more, accidental; without more, in pregnancy
     r"accidental \(unintentional\)|\b(?:in|complicating) pregnancy"
 )
@@ -184,6 +185,10 @@ class CodeBook:
                     out.setdefault((said - already).pop(), self.default(sibling))
             base = self.parents[base][0]
         return out
+
+    def is_conditional(self, concept: int) -> bool:
+        """Whether the name says in which disease ("… in Lyme disease"), which an inclusion term may leave unsaid."""
+        return _IN_DISEASE.search(self.names[concept]) is not None
 
     def is_manifestation(self, concept: int) -> bool:
         """Whether the code is for "diseases classified elsewhere" and never stands alone (guideline I.A.13)."""

@@ -96,7 +96,8 @@ def _with_nested(hit: Hit, nested: Sequence[Hit], matcher: TermMatcher, book: Co
 def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candidate, ...]:
     """Concepts whose wording was hit. A header gives way to the code below it that says the same.
 
-    A manifestation "in diseases classified elsewhere" says more than its wording, so that others go before it.
+    A manifestation ("… in Lyme disease", "in diseases classified elsewhere") says more than its wording, so that others
+    go before it.
     """
     best: dict[int, float] = {}
     for entry in hit.entries:
@@ -110,7 +111,7 @@ def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candida
             best[below] = max(best[below], best[header])
             ranked.remove(header)
     if len(ranked) > 1:
-        ranked.sort(key=lambda concept: (book.is_manifestation(concept), -best[concept]))
+        ranked.sort(key=lambda concept: (book.is_conditional(concept), -best[concept]))
     return tuple(Candidate(c, 1.0, best[c], "lexical") for c in ranked[:MOST_CANDIDATES])
 
 
