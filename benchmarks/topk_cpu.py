@@ -3,7 +3,7 @@
     python benchmarks/topk_cpu.py --rows 98000 --dim 384
     python benchmarks/topk_cpu.py --rows 98000 --dim 384 --spectrum flat        # the worst case
     python benchmarks/topk_cpu.py --index INDEX --tokens TOKENS.npy
-    python benchmarks/topk_cpu.py --growth --dim 384                            # ours and FAISS over rows and queries
+    python benchmarks/topk_cpu.py --growth --dim 384                            # ours over rows and queries
 
 Rows are stored in float16 (ours searches them so; the others get them as normalised float32, prepared outside the
 clock). The methods take turns, and the best of all turns counts: other work on the machine hits them alike.
@@ -177,7 +177,7 @@ def growth(dim: int, k: int, repeats: int) -> list[dict[str, float | str]]:
     matrix, asked = made_up_vectors(300_000, dim, 0), made_up_vectors(1024, dim, 1).astype(np.float32)
     for rows, n in points:
         some = {**methods(matrix[:rows], asked[:n], k, None)}
-        ways = {name: way for name, way in some.items() if name in ("ours", "FAISS IndexFlatIP")}
+        ways = {name: way for name, way in some.items() if name == "ours"}
         for name, _, used, _ in compare(ways, repeats):
             told.append({"method": name, "rows": rows, "queries": n, "ns": used / rows / n * 1e9})
             print(f"{name}: {rows:,} rows, {n:,} queries: {told[-1]['ns']:.2f} ns", flush=True)
