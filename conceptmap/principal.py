@@ -37,7 +37,7 @@ _SECTIONS: Final[tuple[str | None, ...]] = (
 """None is the beginning of a note, or a note without headings."""
 _RANK: Final = {name: place for place, name in enumerate(_SECTIONS)}
 _NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00-Z37 Z39-Z99")}
-_SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R99")}
+_SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R99 M25.5 M54 M79.6 G89 H57.1")}
 
 
 def propose(drafts: Sequence[Draft], book: CodeBook, around: Surroundings) -> None:
