@@ -91,7 +91,13 @@ def index_of_vectors(
         ontology = ontology.with_terms(synonyms)
     name, revision = ("given", "") if encoder is None else _named_encoder(encoder)
     index = ConceptIndex.from_vectors(
-        given.codes, given.vectors, ontology, terms=given.terms, encoder_name=name, revision=revision
+        given.codes,
+        given.vectors,
+        ontology,
+        terms=given.terms,
+        encoder_name=name,
+        revision=revision,
+        facts={"vectors": given.source, "licence": given.licence},
     )
     return with_lexicon(_with_wordings(index, ontology))
 

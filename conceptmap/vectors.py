@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.concepts import SYSTEMS, check_code
+from conceptmap.encoders.folder import read_card
 from conceptmap.errors import InputError, UnknownCodeError
 from conceptmap.ontology import Ontology
 from conceptmap.vectorfiles import VectorTable, fetch_data_set, read_vector_table
@@ -39,6 +40,8 @@ class GivenVectors:
         changed: ``row, code, reason, now``: rows whose code is not in the release (``unknown``), or inactive: mapped
             to what replaced it (``replaced``, ``now`` says to which), or left out (``inactive``, with no replacement or
             several). Rows are counted from 0.
+        source: where they are from: a file or folder name, or the data set with its revision.
+        licence: what the card beside them names, ``unknown`` where there is none.
     """
 
     codes: list[str]
@@ -46,6 +49,8 @@ class GivenVectors:
     terms: list[str] | None
     about: tuple[str, ...]
     changed: pl.DataFrame
+    source: str = ""
+    licence: str = "unknown"
 
 
 def read_vectors(
@@ -76,10 +81,14 @@ def read_vectors(
         UnknownCodeError: not one of the codes is an active concept of the release.
     """
     path = Path(source).expanduser()
-    path = path if path.exists() else fetch_data_set(str(source))
+    name = path.name if path.exists() else str(source)
+    path = path if path.exists() else fetch_data_set(name)
+    card = read_card(path if path.is_dir() else path.parent)
     table = read_vector_table(path, vector_column=vector_column, codes_file=codes_file)
     rows, dim = table.vectors.shape
     about = [f"{rows:,} vectors of width {dim:,} in {table.where}"]
+    if card.non_commercial:
+        about.append(f"they may not be used commercially: {card.licence}")
     column = _code_column(table, ontology, code_column)
     codes = _texts(table.others[column])
     found = _nodes(codes, ontology)
@@ -98,7 +107,8 @@ def read_vectors(
         terms = terms.set(terms == "", None).zip_with(terms.is_not_null() & (terms != ""), names).filter(kept)
     vectors = table.vectors if kept.all() else table.vectors[kept.to_numpy()]
     listed = None if terms is None else terms.to_list()
-    return GivenVectors(nodes.filter(kept).to_list(), vectors, listed, tuple(about), changed)
+    found_codes = nodes.filter(kept).to_list()
+    return GivenVectors(found_codes, vectors, listed, tuple(about), changed, name, card.licence)
 
 
 def _share(known: pl.Series) -> str:

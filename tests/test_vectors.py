@@ -75,7 +75,7 @@ def as_shards(path: Path) -> Path:
     whole = lists(sctid=ACTIVE)
     whole.head(2).write_parquet(path / "train-00000.parquet")
     whole.tail(1).write_parquet(path / "train-00001.parquet")
-    (path / "README.md").write_text("a card", encoding="utf-8")
+    (path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n", encoding="utf-8")
     return path
 
 
@@ -115,11 +115,12 @@ def test_codes_and_vectors_are_found_in_every_kind_of_file(
 ) -> None:
     given = read_vectors(write(tmp_path), snomed)
     assert given.codes == ACTIVE
+    assert given.licence == ("cc-by-nc-4.0" if write is as_shards else "unknown")
     np.testing.assert_allclose(given.vectors, vectors(3), rtol=1e-6)
     assert given.vectors.dtype == np.float32
     assert given.terms is None
     assert given.about[0].startswith(f"3 vectors of width {WIDTH} in ")
-    assert given.about[1].endswith("all of which the release holds")
+    assert next(line for line in given.about if line.startswith("codes")).endswith("all of which the release holds")
     assert not given.changed.height
 
 
@@ -223,7 +224,11 @@ def test_a_data_set_of_the_hub_is_fetched_at_its_revision(
         return str(as_shards(tmp_path))
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
-    assert read_vectors("Somebody/Concepts25@0a1b2c3", snomed).codes == ACTIVE
+    given = read_vectors("Somebody/Concepts25@0a1b2c3", snomed)
+    assert given.codes == ACTIVE
+    assert "they may not be used commercially: cc-by-nc-4.0" in given.about
+    facts = index_of_vectors(snomed, given).manifest.facts
+    assert facts == {"vectors": "Somebody/Concepts25@0a1b2c3", "licence": "cc-by-nc-4.0"}
     name, options = asked[0]
     assert (name, options["repo_type"], options["revision"]) == ("Somebody/Concepts25", "dataset", "0a1b2c3")
     assert "*.parquet" in str(options["allow_patterns"])
