@@ -105,6 +105,8 @@ def code_with(notes_file: Path, out: Path, workers: int) -> None:
     from conceptmap.batch import Engine, MapperSource, State, code_notes
     from conceptmap.notes import read_notes
 
+    if workers == 1 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # it encodes ahead in a thread: on the same core
     source = MapperSource(("icd10cm",), {"encoder": "embedded", "device": "cpu", "dtype": "float32"})
     seen: list[tuple[float, int]] = []
 
