@@ -19,7 +19,8 @@ from conceptmap.matcher import Hit, TermMatcher
 __all__ = ["shared_heads"]
 
 _COMMA: Final = re.compile(r"\s*,\s*\Z")
-_JOIN: Final = re.compile(r"\s*(?:,\s*)?(?:and/or|and|or|nor|&|/)\s*\Z", re.IGNORECASE)
+_JOIN: Final = re.compile(r"\s*(?:,\s*)?(?:and/or|and|or|nor|&)\s*\Z", re.IGNORECASE)
+_SLASH: Final = re.compile(r"\s*/\s*\Z")  # joins letters and numbers; "breast/ovarian cancer" is one thing
 _TELLS_APART: Final = re.compile(
     r"(?:left|right|upper|lower|anterior|posterior|inferior|superior|\w{1,2}|\w+(?:al|ar|ic|ary|ory|ous|ive|ile|oid|ute))\Z"
 )
@@ -106,7 +107,7 @@ def _after_head(number: int, content: Content, first: int, free: Sequence[int]) 
 def _lists(text: str, content: Content) -> Iterator[tuple[int, int]]:
     """First and last word of every list of single words with "and" or "or" before its last item."""
     for i, gap in enumerate(content.gap):
-        if gap == 1 and i and _JOIN.match(text, content.end[i - 1], content.start[i]):
+        if gap == 1 and i and _joined(text, content, i):
             first = i - 1
             while first and i - first < _MOST_ITEMS and _is_comma(text, content, first):
                 first -= 1
@@ -115,6 +116,13 @@ def _lists(text: str, content: Content) -> Iterator[tuple[int, int]]:
 
 def _tells_apart(form: str) -> bool:
     return form in organs() or form in _REGIONS or _TELLS_APART.match(form) is not None
+
+
+def _joined(text: str, content: Content, i: int) -> bool:
+    """Whether an "and" or the like, or a slash between letters or numbers, joins a word to the one before it."""
+    between = content.end[i - 1], content.start[i]
+    short = len(content.form[i]) <= 2 and len(content.form[i - 1]) <= 2
+    return bool(_JOIN.match(text, *between) or (short and _SLASH.match(text, *between)))
 
 
 def _is_comma(text: str, content: Content, i: int) -> bool:

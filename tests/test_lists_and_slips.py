@@ -57,6 +57,7 @@ def lists(text: str) -> dict[str, str]:
         ("metastasis to lung, liver and bone", {"liver": "metastasis to liver", "bone": "metastasis to bone"}),
         ("stage 3 or 4 ulcer", {"3": "ulcer stage 3", "4 ulcer": "ulcer stage 4"}),
         ("chest and abdominal pain", {"chest": "chest pain"}),
+        ("chest/abdominal pain", {}),
         ("fever and abdominal pain", {}),
         ("left, then right knee pain", {}),
         ("hepatitis B and C of the liver", {}),
