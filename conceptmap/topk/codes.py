@@ -102,15 +102,14 @@ def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> C
     groups = -(-n // target.queries)
     padded = np.zeros((groups * target.queries, chunks.width))
     padded[:n, :dim] = unit
-    halves = _halves(chunks)
-    longest = np.sqrt((np.square(padded.astype(np.float32)) @ halves).max(axis=1))
+    longest = np.sqrt(_by_halves(np.square(padded), chunks).max(axis=1))
     step = np.maximum(np.abs(padded).max(axis=1) / WIDEST_QUERY, longest / LONGEST_QUERY)
     step[n:] = 1.0
     whole = np.rint(padded / step[:, None])
     moved = np.linalg.norm(padded - step[:, None] * whole, axis=1)
     codes = whole.astype(np.int8)
     quads = codes.view(np.int32).reshape(groups, target.queries, chunks.chunks, 2 * chunks.pairs)
-    starts = _starts(-64 * (whole.astype(np.float32) @ halves), target).reshape(groups, target.queries, -1)
+    starts = _starts(-64 * _by_halves(whole, chunks), target).reshape(groups, target.queries, -1)
     return Coded(
         np.ascontiguousarray(quads.transpose(0, 2, 3, 1)),
         np.ascontiguousarray(starts.transpose(0, 2, 1)),
@@ -120,19 +119,22 @@ def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> C
     )
 
 
-def _halves(chunks: Chunks) -> NDArray[np.float32]:
-    """Which dimensions belong to each half of each chunk. *Shape:* (width, n_chunks * 2), zeros and ones."""
-    dims = np.arange(chunks.width)
-    half = dims // (chunks.width // chunks.chunks) * 2 + dims % 4 // 2
-    belongs: NDArray[np.bool_] = half[:, None] == np.arange(2 * chunks.chunks)
-    return belongs.astype(np.float32)
+def _by_halves(values: NDArray[np.float64], chunks: Chunks) -> NDArray[np.float64]:
+    """Sums over each half of each chunk. *Shape:* (n, n_chunks * 2).
+
+    Args:
+        values: *Shape:* (n, width).
+    """
+    quads = np.ascontiguousarray(values.T).reshape(chunks.chunks, 2 * chunks.pairs, 2, 2, len(values))
+    sums = quads.sum(axis=1).sum(axis=2).reshape(2 * chunks.chunks, len(values))
+    return np.ascontiguousarray(sums.T)
 
 
-def _starts(sums: NDArray[np.float32], target: Target) -> NDArray[np.int32]:
+def _starts(sums: NDArray[np.float64], target: Target) -> NDArray[np.int32]:
     """Sums of both halves of each chunk, packed into 16 bits each, or added. *Shape:* (n, n_chunks) int32.
 
     Args:
-        sums: whole numbers below 2**24, exact in float32. *Shape:* (n, n_chunks * 2).
+        sums: whole numbers. *Shape:* (n, n_chunks * 2).
         target: for which processor.
     """
     halves = sums.astype(np.int32).reshape(len(sums), -1, 2)

@@ -167,7 +167,7 @@ def _request(
     product: torch.dtype,
     rows: tuple[torch.Tensor | None, torch.Tensor | None],
 ) -> Request:
-    exact = queries.to(torch.float64) / norms[:, None]
+    exact = torch.from_numpy(queries.numpy().astype(np.float64) / norms.numpy()[:, None])
     unit = exact.to(torch.float32)
     low = unit.to(product)
     moved = torch.linalg.vector_norm(unit.to(torch.float64) - low.to(torch.float64), dim=1)
@@ -264,11 +264,17 @@ def _kth_best(tile: torch.Tensor, rows: torch.Tensor, request: Request) -> torch
         names, member = torch.unique(request.groups[rows], return_inverse=True)
         best = torch.full((len(names), tile.shape[1]), -torch.inf, dtype=tile.dtype)
         tile = best.scatter_reduce_(0, member[:, None].expand_as(tile), tile, "amax")
-    elif len(tile) >= SEED_CELL * SEED_CELL * request.k:
-        tile = tile[: len(tile) // SEED_CELL * SEED_CELL].view(-1, SEED_CELL, tile.shape[1]).amax(1)
-    if len(tile) < request.k:
-        return torch.full((tile.shape[1],), -torch.inf)
-    return tile.topk(request.k, dim=0).values[-1].to(torch.float32)
+    scores = _plain(tile)
+    if request.groups is None and len(scores) >= SEED_CELL * SEED_CELL * request.k:
+        scores = scores[: len(scores) // SEED_CELL * SEED_CELL].reshape(-1, SEED_CELL, scores.shape[1]).max(axis=1)
+    if len(scores) < request.k:
+        return torch.full((scores.shape[1],), -torch.inf)
+    return torch.from_numpy(np.partition(scores, len(scores) - request.k, axis=0)[len(scores) - request.k])
+
+
+def _plain(tile: torch.Tensor) -> NDArray[np.float32]:
+    """Numpy's view of float32 scores: its loops never wait for a thread that another program keeps from running."""
+    return tile.to(torch.float32).numpy()
 
 
 def _reaching(tile: torch.Tensor, threshold: torch.Tensor) -> Pool:
@@ -278,11 +284,11 @@ def _reaching(tile: torch.Tensor, threshold: torch.Tensor) -> Pool:
         tile: approximations, padded with -inf. *Shape:* (n_cells * CELL, n).
         threshold: *Shape:* (n,).
     """
-    cells = tile.view(-1, CELL, tile.shape[1])
-    cell, query = torch.nonzero(cells.amax(1) >= threshold, as_tuple=True)
-    inside = cells[cell, :, query].to(torch.float32)
-    hit, offset = torch.nonzero((inside >= threshold[query, None]) & (inside > -torch.inf), as_tuple=True)
-    return Pool(query[hit], cell[hit] * CELL + offset, inside[hit, offset])
+    cells, limit = _plain(tile).reshape(-1, CELL, tile.shape[1]), threshold.numpy()
+    cell, query = np.nonzero(cells.max(axis=1) >= limit)
+    inside = cells[cell, :, query]
+    hit, offset = np.nonzero((inside >= limit[query, None]) & (inside > -np.inf))
+    return Pool(*map(torch.from_numpy, (query[hit], cell[hit] * CELL + offset, inside[hit, offset])))
 
 
 def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> tuple[Pool, torch.Tensor]:
@@ -293,7 +299,8 @@ def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> tuple[Pool
         pool = pool.at(pool.approx >= best - _margin(request, best, pool.query))
     level = kth_of_each(heads, len(threshold), request.k)
     threshold = torch.maximum(threshold, level - _margin(request, level))
-    return pool.at(pool.approx >= threshold[pool.query]), threshold
+    reaches = pool.approx.numpy() >= threshold.numpy()[pool.query.numpy()]
+    return pool.at(torch.from_numpy(reaches)), threshold
 
 
 def _settle(
