@@ -6,7 +6,7 @@
 NOTES.csv has note_id and text, GOLD.csv note_id and code; MENTIONS.jsonl holds note_id, text, mentions (start, end,
 codes) and ignored spans. A peer gets every wording that ours searches, our abbreviations and shortened titles among
 them, each with the one code that ours would write down for it; the codes of a note are all that it finds, negated
-ones too, and ours includes those as well. A mention is right when it overlaps a gold mention and has one of its codes.
+ones too; ours is shown with the negated ones, and with every context, as the peers have it. A mention is right when it overlaps a gold mention and has one of its codes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 import polars as pl
 
 from conceptmap.building import CLASSIFICATIONS, build_index
+from conceptmap.coding import INCLUDES
 from conceptmap.evaluate import read_gold_mentions, score_codes, score_mentions
 from conceptmap.lexical import content_words
 from conceptmap.linker import Linker
@@ -72,11 +73,11 @@ def run_peer(
         return rows.with_columns(rank=pl.lit(1)), json.loads(done.stdout.splitlines()[-1])
 
 
-def ours(mapper: ConceptMapper, notes: pl.DataFrame) -> tuple[Results, float]:
+def ours(mapper: ConceptMapper, notes: pl.DataFrame, include: Sequence[str]) -> tuple[Results, float]:
     """What we find, and the seconds of processor time that it took."""
     mapper.annotate_many(notes.head(20))  # loads what is loaded once
     began = time.process_time()
-    return mapper.annotate_many(notes, include=["negated"]), time.process_time() - began
+    return mapper.annotate_many(notes, include=include), time.process_time() - began
 
 
 def count_words(notes: pl.DataFrame) -> int:
@@ -104,8 +105,9 @@ def codes_table(notes: pl.DataFrame, gold: pl.DataFrame, peers: Mapping[str, str
         figures = (full["precision"], full["recall"], full["f1"], scores["category"]["f1"])
         print(shown(name, figures, words / spent, build), flush=True)
 
-    found, spent = ours(mapper, notes)
-    row("conceptmap, no encoder", found.codes, spent)
+    for name, include in (("negated included", ["negated"]), ("every context", INCLUDES)):
+        found, spent = ours(mapper, notes, include)
+        row(f"conceptmap, no encoder, {name}", found.codes, spent)
     for peer, python in peers.items():
         rows, facts = run_peer(peer, python, names, notes)
         row(f"{peer} {facts['version']}", rows, facts["match"], facts["build"])
@@ -126,7 +128,7 @@ def mentions_table(path: str, obo: str, peers: Mapping[str, str]) -> None:
         scores = score_mentions(gold, mentions)["mentions"]
         print(shown(name, [scores[k] for k in ("precision", "recall", "f1")], words / spent, build), flush=True)
 
-    found, spent = ours(mapper, notes)
+    found, spent = ours(mapper, notes, INCLUDES)
     row("conceptmap, no encoder", found.mentions, spent)
     for peer, python in peers.items():
         rows, facts = run_peer(peer, python, names, notes)
