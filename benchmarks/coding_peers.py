@@ -6,7 +6,8 @@
 NOTES.csv has note_id and text, GOLD.csv note_id and code; MENTIONS.jsonl holds note_id, text, mentions (start, end,
 codes) and ignored spans. A peer gets every wording that ours searches, our abbreviations and shortened titles among
 them, each with the one code that ours would write down for it; the codes of a note are all that it finds, negated
-ones too; ours is shown with the negated ones, and with every context, as the peers have it. A mention is right when it overlaps a gold mention and has one of its codes.
+ones too. Ours is shown with the negated ones, and with every context, as the peers have it. A mention is right when it
+overlaps a gold mention and has one of its codes.
 """
 
 from __future__ import annotations
