@@ -104,8 +104,9 @@ class CodeBook:
     def children(self) -> list[list[int]]:
         """Positions of each concept's children, in the order of the release."""
         out: list[list[int]] = [[] for _ in range(self.concepts.height)]
-        for parent, child in self.edges.select("parent", "child").iter_rows():
-            out[self.position[parent]].append(self.position[child])
+        at = self.position
+        for parent, child in zip(self.edges["parent"].to_list(), self.edges["child"].to_list(), strict=True):
+            out[at[parent]].append(at[child])
         return out
 
     @cached_property

@@ -24,8 +24,8 @@ from conceptmap.shared_heads import shared_heads
 from conceptmap.spans import pool
 from conceptmap.spelling import Speller
 from conceptmap.topk import TopK
-from conceptmap.vocabulary import clinical_synonyms
-from conceptmap.words import Words, normal_form
+from conceptmap.vocabulary import has_synonyms
+from conceptmap.words import Words
 
 __all__ = ["Expand", "Linker"]
 
@@ -58,8 +58,8 @@ class Linker:
 
     @property
     def _reviewed(self) -> bool:
-        """Whether people have gone through the wordings of this system: clinical_synonyms has a file of them."""
-        return clinical_synonyms(self.index.system) is not None
+        """Whether people have gone through the wordings of this system."""
+        return has_synonyms(self.index.system)
 
     @cached_property
     def _lexicon(self) -> pl.DataFrame:
@@ -79,7 +79,8 @@ class Linker:
         if not self._reviewed:
             return None
         written = self.index.terms["term"].str.to_lowercase().str.extract_all(r"\pL+").explode().drop_nulls().unique()
-        return Speller.of({*self.matcher.lexicon["forms"].str.split(" ").explode(), *map(normal_form, written)})
+        forms = self.matcher.lexicon["forms"].str.split(" ").explode().unique()
+        return Speller(frozenset(forms.to_list()), written.to_list())
 
     @cached_property
     def instructions(self) -> Instructions | None:

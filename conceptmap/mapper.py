@@ -275,7 +275,9 @@ class ConceptMapper:
 
     def tag(self, text: str, *, k: int = 5) -> pl.DataFrame:
         """The k best concepts of every token: schema ``frames.TAGS``."""
-        return self.annotate_many(pl.DataFrame({"note_id": ["note"], "text": [text]}), tags=k).tags
+        note = pl.DataFrame({"note_id": ["note"], "text": [text]})
+        read = self._read(note, for_tags=True)
+        return frame_of([row for reading in read for row in tag_rows(reading, self.linkers, k)], TAGS)
 
     def code(self, notes: pl.DataFrame, *, include: Iterable[str] = ()) -> pl.DataFrame:
         """The codes of every note: schema ``frames.CODES``."""

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
+import polars as pl
+
 from conceptmap.code_ranges import parse_ranges, within
 from conceptmap.codebook import CodeBook
 from conceptmap.mentions import Candidate, Mention
@@ -44,11 +46,10 @@ def with_medications(text: str, sections: Sequence[Section], known: Sequence[Men
         known: its mentions so far.
         book: of the index; systems whose terms name no drug that is taken give none.
     """
-    drugs = _drugs(book.system)
+    lists = [section for section in sections if section.name in SECTIONS]
+    drugs = _drugs(book.system) if lists else {}
     found = list(known)
-    for section in sections if drugs else ():
-        if section.name not in SECTIONS:
-            continue
+    for section in lists if drugs else ():
         body = words(text[section.heading_end : section.end_char])
         i = 0
         while i < len(body.form):
@@ -80,8 +81,10 @@ def _drugs(system: str) -> Mapping[tuple[str, ...], str]:
     """Forms of the drugs that our terms say somebody takes, with the code of taking them for long."""
     terms = clinical_synonyms(system)
     out: dict[tuple[str, ...], str] = {}
-    for code, term in terms.select("code", "term").iter_rows() if terms is not None else ():
-        long_term = within(code, _LONG_TERM.get(system, ())) and not within(code, _ANY_OTHER)
-        if term.startswith(_TAKES) and long_term:
+    if terms is None:
+        return out
+    taken = terms.filter(pl.col("term").str.starts_with(_TAKES))
+    for code, term in taken.select("code", "term").iter_rows():
+        if within(code, _LONG_TERM.get(system, ())) and not within(code, _ANY_OTHER):
             out[tuple(words(term.removeprefix(_TAKES)).form)] = code
     return out

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Final
 
 from conceptmap.lexical import Content
+from conceptmap.words import normal_form
 
 __all__ = ["Speller", "correct_words"]
 
@@ -28,31 +29,35 @@ _MOST_REMEMBERED: Final = 200_000
 
 @dataclass(frozen=True, eq=False)
 class Speller:
-    """The known words, by themselves and with one letter taken out.
+    """The known words, by themselves and with one letter taken out; worked out when a word is first in doubt.
 
     Attributes:
-        known: normal forms that are spelt right.
+        forms: normal forms that are spelt right.
+        written: more words that are, as written.
     """
 
-    known: frozenset[str]
-    _shorter: Mapping[str, list[str]]
+    forms: frozenset[str]
+    written: Sequence[str] = ()
     _answers: dict[str, str | None] = field(default_factory=dict, repr=False)
 
-    @classmethod
-    def of(cls, known: Iterable[str]) -> Speller:
-        """Prepare for the words of a lexicon."""
-        words = frozenset(known)
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """All normal forms that are spelt right."""
+        return self.forms.union(map(normal_form, self.written))
+
+    @cached_property
+    def _shorter(self) -> Mapping[str, list[str]]:
         shorter: dict[str, list[str]] = defaultdict(list)
-        for word in sorted(words):
+        for word in sorted(self.known):
             if len(word) >= SHORTEST and word.isalpha():
                 for less in _deletions(word):
                     shorter[less].append(word)
-        return cls(words, shorter)
+        return dict(shorter)
 
     def correct(self, form: str) -> str | None:
         """The known word that is meant, or None where the form is known, or no or several words could be.
 
-        >>> speller = Speller.of(["hypertension", "pneumonia", "edema"])
+        >>> speller = Speller(frozenset(["hypertension", "pneumonia", "edema"]))
         >>> speller.correct("hypertenson"), speller.correct("pneumonai"), speller.correct("pneumonic")
         ('hypertension', 'pneumonia', None)
         """
@@ -77,7 +82,8 @@ class Speller:
 
     def corrected(self, content: Content) -> Content:
         """Content words with the misspelt ones put right; the same object where there are none."""
-        slips = {form: right for form in set(content.form) - self.known if (right := self.correct(form)) is not None}
+        doubtful = [form for form in set(content.form) - self.forms if len(form) >= SHORTEST]
+        slips = {form: right for form in doubtful if (right := self.correct(form)) is not None}
         if not slips:
             return content
         return replace(content, form=[slips.get(form, form) for form in content.form])

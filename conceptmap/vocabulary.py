@@ -19,7 +19,7 @@ import polars as pl
 from conceptmap.errors import InputError
 from conceptmap.words import normal_form
 
-__all__ = ["abbreviations", "clinical_synonyms", "stop_terms", "vocabulary_digest"]
+__all__ = ["abbreviations", "clinical_synonyms", "has_synonyms", "stop_terms", "vocabulary_digest"]
 
 ANY_CONTEXT = "any"
 """In the context column: the reading holds in every clinical text."""
@@ -31,6 +31,15 @@ _COLUMNS = {
     "stop_terms": ("term", "reason"),
 }
 _SYSTEM = re.compile(r"[a-z0-9]+")
+
+
+def has_synonyms(system: str) -> bool:
+    """Whether there are reviewed terms for a system.
+
+    >>> has_synonyms("icd10cm"), has_synonyms("doid")
+    (True, False)
+    """
+    return bool(_SYSTEM.fullmatch(system)) and _folder().joinpath(f"synonyms_{system}.csv").is_file()
 
 
 @cache
@@ -52,9 +61,9 @@ def clinical_synonyms(system: str) -> pl.DataFrame | None:
     >>> clinical_synonyms("doid") is None
     True
     """
-    name = f"synonyms_{system}.csv"
-    if not _SYSTEM.fullmatch(system) or not _folder().joinpath(name).is_file():
+    if not has_synonyms(system):
         return None
+    name = f"synonyms_{system}.csv"
     rows = [(code, term) for term, code, _, _ in _rows(name, "synonyms")]
     if len(set(rows)) < len(rows):
         raise InputError(f"{name} holds a term twice for one code", then="reinstall conceptmap")

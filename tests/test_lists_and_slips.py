@@ -105,15 +105,15 @@ KNOWN = ["hypertension", "pneumonia", "anemia", "hemothorax", "gastrostomy", "di
     ],
 )
 def test_slips_of_the_pen(written: str, meant: str | None) -> None:
-    assert Speller.of(KNOWN).correct(written) == meant
+    assert Speller(frozenset(KNOWN)).correct(written) == meant
 
 
 def test_a_word_with_two_readings_is_left_alone() -> None:
-    assert Speller.of(["striated", "stricated"]).correct("striacted") is None
+    assert Speller(frozenset(["striated", "stricated"])).correct("striacted") is None
 
 
 def test_everyday_words_are_no_slips() -> None:
-    assert Speller.of(["contracted"]).correct("contacted") is None
+    assert Speller(frozenset(["contracted"])).correct("contacted") is None
     lines = resources.files("conceptmap").joinpath("data/correct_words.csv").read_text("utf-8").splitlines()
     listed = [row["word"] for row in csv.DictReader(lines)]
     assert len(set(listed)) == len(listed) == len(correct_words())
