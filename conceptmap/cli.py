@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: without the program's name; ``sys.argv`` by default.
     """
+    gc.set_threshold(500_000, 50, 100)  # what is loaded stays; looking through it again and again finds nothing
     _be_lenient_with_streams()
     parser = _parser()
     args = parser.parse_args(argv)

@@ -104,9 +104,12 @@ class CodeBook:
     def children(self) -> list[list[int]]:
         """Positions of each concept's children, in the order of the release."""
         out: list[list[int]] = [[] for _ in range(self.concepts.height)]
-        at = self.position
-        for parent, child in zip(self.edges["parent"].to_list(), self.edges["child"].to_list(), strict=True):
-            out[at[parent]].append(at[child])
+        at = self.concepts.select("node").with_row_index("at")
+        pairs = self.edges.select("parent", "child")
+        for end in ("parent", "child"):
+            pairs = pairs.join(at.rename({"node": end, "at": f"{end}_at"}), on=end, maintain_order="left")
+        for parent, child in zip(pairs["parent_at"].to_list(), pairs["child_at"].to_list(), strict=True):
+            out[parent].append(child)
         return out
 
     @cached_property

@@ -103,6 +103,7 @@ class Instructions:
     _by_node: dict[str, list[Instruction]] = field(default_factory=dict, repr=False)
     _by_concept: dict[int, list[Instruction]] = field(default_factory=dict, repr=False)
     _named: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict, repr=False)
+    _touched: dict[tuple[int, str], bool] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         lines: dict[tuple[str, str], list[str]] = {}
@@ -143,9 +144,20 @@ class Instructions:
         if found is None:
             if len(self._named) >= _MOST_PAIRS:
                 self._named.clear()
-            found = frozenset(n for n, instruction in enumerate(self.of(concept)) if instruction.names(code))
+            found = frozenset(
+                number
+                for number, instruction in enumerate(self.of(concept))
+                if self._may_name(instruction, code[:3]) and instruction.names(code)
+            )
             self._named[concept, code] = found
         return found
+
+    def _may_name(self, instruction: Instruction, category: str) -> bool:
+        """Whether an instruction names anything in a category; many concepts inherit the same instruction."""
+        key = id(instruction), category
+        if key not in self._touched:
+            self._touched[key] = any(r.first[:3] <= category <= r.last[:3] for r in instruction.references)
+        return self._touched[key]
 
     def _conflict(self, instruction: Instruction, draft: Draft, code: str, other: tuple[Draft, str]) -> None:
         node = self.book.position.get(instruction.node)

@@ -78,9 +78,12 @@ class Linker:
         """Knows the words of the index's terms; None for a system whose everyday neighbours nobody has reviewed."""
         if not self._reviewed:
             return None
-        written = self.index.terms["term"].str.to_lowercase().str.extract_all(r"\pL+").explode().drop_nulls().unique()
         forms = self.matcher.lexicon["forms"].str.split(" ").explode().unique()
-        return Speller(frozenset(forms.to_list()), written.to_list())
+        terms = self.index.terms["term"].str
+        return Speller(
+            frozenset(forms.to_list()),
+            lambda: terms.to_lowercase().str.extract_all(r"\pL+").explode().drop_nulls().unique().to_list(),
+        )
 
     @cached_property
     def instructions(self) -> Instructions | None:

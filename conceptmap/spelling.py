@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import resources
@@ -33,17 +33,17 @@ class Speller:
 
     Attributes:
         forms: normal forms that are spelt right.
-        written: more words that are, as written.
+        written: gives more words that are, as written.
     """
 
     forms: frozenset[str]
-    written: Sequence[str] = ()
+    written: Callable[[], Sequence[str]] = tuple
     _answers: dict[str, str | None] = field(default_factory=dict, repr=False)
 
     @cached_property
     def known(self) -> frozenset[str]:
         """All normal forms that are spelt right."""
-        return self.forms.union(map(normal_form, self.written))
+        return self.forms.union(map(normal_form, self.written()))
 
     @cached_property
     def _shorter(self) -> Mapping[str, list[str]]:
