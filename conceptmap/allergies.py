@@ -14,6 +14,7 @@ from typing import Final
 from conceptmap.code_ranges import parse_ranges, read_rows, within
 from conceptmap.codebook import CodeBook
 from conceptmap.mentions import Candidate, Mention
+from conceptmap.named_lists import listed
 from conceptmap.sections import Section
 from conceptmap.words import words
 
@@ -39,24 +40,15 @@ def with_allergens(text: str, sections: Sequence[Section], known: Sequence[Menti
         known: its mentions so far.
         book: of the index; systems without a list of allergens give none.
     """
-    names = _allergens(book.system)
+    lists = [section for section in sections if section.name == SECTION]
     kept = list(known)
-    for section in sections if names else ():
-        if section.name != SECTION:
+    for start, end, code, _ in listed(text, lists, _allergens(book.system)) if lists else ():
+        concept = book.position_of_code.get(code)
+        beside = [m for m in kept if m.start_char < end and start < m.end_char]
+        if concept is None or any(_is_allergic(m, book) for m in beside) or _denied(text, start, end):
             continue
-        body = words(text[section.heading_end : section.end_char])
-        i = 0
-        while i < len(body.form):
-            size, code = _longest(body.form, i, names)
-            start = section.heading_end + body.start_char[i]
-            end = section.heading_end + body.end_char[i + max(size, 1) - 1]
-            i += max(size, 1)
-            concept = book.position_of_code.get(code)
-            beside = [m for m in kept if m.start_char < end and start < m.end_char]
-            if concept is None or any(_is_allergic(m, book) for m in beside) or _denied(text, start, end):
-                continue
-            kept = [m for m in kept if m not in beside]
-            kept.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
+        kept = [m for m in kept if m not in beside]
+        kept.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
     return sorted(kept, key=lambda m: (m.start_char, m.end_char))
 
 
@@ -75,14 +67,6 @@ def _denied(text: str, start: int, end: int) -> bool:
     stop = _CLAUSE.search(text, end)
     clause = _CLAUSE.split(text[max(0, start - _REACH) : start])[-1] + text[start : stop.start() if stop else len(text)]
     return bool(_NO_ALLERGEN.search(clause))
-
-
-def _longest(forms: Sequence[str], start: int, names: Mapping[tuple[str, ...], str]) -> tuple[int, str]:
-    for size in (3, 2, 1):
-        code = names.get(tuple(forms[start : start + size]))
-        if code is not None and start + size <= len(forms):
-            return size, code
-    return 0, ""
 
 
 @cache

@@ -17,6 +17,7 @@ import polars as pl
 from conceptmap.code_ranges import parse_ranges, within
 from conceptmap.codebook import CodeBook
 from conceptmap.mentions import Candidate, Mention
+from conceptmap.named_lists import listed
 from conceptmap.sections import Section
 from conceptmap.vocabulary import clinical_synonyms
 from conceptmap.words import words
@@ -47,21 +48,12 @@ def with_medications(text: str, sections: Sequence[Section], known: Sequence[Men
         book: of the index; systems whose terms name no drug that is taken give none.
     """
     lists = [section for section in sections if section.name in SECTIONS]
-    drugs = _drugs(book.system) if lists else {}
     found = list(known)
-    for section in lists if drugs else ():
-        body = words(text[section.heading_end : section.end_char])
-        i = 0
-        while i < len(body.form):
-            size = next((n for n in (3, 2, 1) if tuple(body.form[i : i + n]) in drugs and i + n <= len(body.form)), 0)
-            if size:
-                start = section.heading_end + body.start_char[i]
-                end = section.heading_end + body.end_char[i + size - 1]
-                concept = book.position_of_code.get(drugs[tuple(body.form[i : i + size])])
-                free = all(end <= m.start_char or m.end_char <= start for m in known)
-                if concept is not None and free and _for_long(text, start, end, section.end_char):
-                    found.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
-            i += max(size, 1)
+    for start, end, code, stop in listed(text, lists, _drugs(book.system)) if lists else ():
+        concept = book.position_of_code.get(code)
+        free = all(end <= m.start_char or m.end_char <= start for m in known)
+        if concept is not None and free and _for_long(text, start, end, stop):
+            found.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
     return sorted(found, key=lambda m: (m.start_char, m.end_char))
 
 
