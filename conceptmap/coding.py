@@ -114,6 +114,7 @@ def note_codes(
     *,
     text: str = "",
     sections: Sequence[Section] = (),
+    sentences: Sequence[tuple[int, int]] = (),
     instructions: Instructions | None = None,
     include: frozenset[str] = frozenset(),
     threshold: float = 0.0,
@@ -126,11 +127,12 @@ def note_codes(
         book: of the index.
         text: the note; without it nothing is completed from the words beside a mention.
         sections: of the note.
+        sentences: of the note.
         instructions: of the index: exclusions and partners are then reported.
         include: see ``counts``.
         threshold: codes with a lower score are left out.
     """
-    around = Surroundings(text, [(m.start_char, m.end_char) for m in mentions], sections)
+    around = Surroundings(text, [(m.start_char, m.end_char) for m in mentions], sections, sentences)
     drafts = _drafts(mentions, contexts, book, around, include)
     combine(
         drafts, book, together=lambda a, b: around.together(a.numbers, b.numbers), says=lambda d: around.says(d.numbers)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from conceptmap.errors import InputError
-from conceptmap.sections import Section
+from conceptmap.sections import Section, section_at
 from conceptmap.sentences import ITEM, sentences
 from conceptmap.triggers import Hit, Tokens, find_triggers, tokens
 
@@ -66,13 +66,19 @@ _LONGEST_STEM_TEXT: Final = 400
 _FARTHEST: Final = 100  # words; no trigger reaches farther
 
 
-def assess(text: str, spans: Sequence[tuple[int, int]], sections: Sequence[Section]) -> list[Context]:
+def assess(
+    text: str,
+    spans: Sequence[tuple[int, int]],
+    sections: Sequence[Section],
+    bounds: Sequence[tuple[int, int]] | None = None,
+) -> list[Context]:
     """Assess mentions in their sentences.
 
     Args:
         text: the note.
         spans: half-open ``(start, end)`` of the mentions in code points, in any order; they may nest and overlap.
         sections: the note's ``sections(text)``; an empty list leaves out what sections tell.
+        bounds: the note's ``sentences(text)``, where they are known already.
 
     Returns:
         One context for each span, in their order; a mention in a heading is not assessed: all four are ``None``.
@@ -86,7 +92,7 @@ def assess(text: str, spans: Sequence[tuple[int, int]], sections: Sequence[Secti
     """
     if not spans:
         return []
-    note = _Note(text, sections)
+    note = _Note(text, sections, sentences(text) if bounds is None else bounds)
     by_window: dict[tuple[int, int], list[int]] = {}
     found = [Context()] * len(spans)
     for place, (start, end) in enumerate(spans):
@@ -105,21 +111,16 @@ def assess(text: str, spans: Sequence[tuple[int, int]], sections: Sequence[Secti
 class _Note:
     """A note's sentences and sections, to find where a mention stands."""
 
-    def __init__(self, text: str, sections: Sequence[Section]) -> None:
+    def __init__(self, text: str, sections: Sequence[Section], bounds: Sequence[tuple[int, int]]) -> None:
         self.text = text
         self.sections = sections
-        self.section_starts = [section.start_char for section in sections]
-        self.bounds = sentences(text)
+        self.bounds = bounds
         self.starts = [start for start, _ in self.bounds]
         self.nitric_oxide = "NO" in text and "nitric oxide" in text.lower()
 
-    def section(self, place: int) -> Section | None:
-        number = bisect_right(self.section_starts, place) - 1
-        return self.sections[number] if number >= 0 else None
-
     def window(self, start: int, end: int) -> tuple[int, int] | None:
         """Numbers of the first and last sentence that a mention touches; ``None`` in a heading or in white space."""
-        section = self.section(start)
+        section = section_at(self.sections, start)
         if section is not None and section.heading_start <= start < section.heading_end:
             return None
         first = max(bisect_right(self.starts, start) - 1, 0)
@@ -131,7 +132,7 @@ class _Note:
     def sentence(self, first: int, last: int, spans: Sequence[tuple[int, int]]) -> _Sentence:
         """The tokens and triggers that bear on the mentions of a window."""
         start, end = self.bounds[first][0], self.bounds[last][1]
-        section = self.section(spans[0][0])
+        section = section_at(self.sections, spans[0][0])
         if section is not None:
             start = max(start, section.heading_end)
             end = min(end, max(section.end_char, *(end for _, end in spans)))

@@ -29,6 +29,7 @@ from conceptmap.linker import Expand, Linker
 from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.sections import sections
+from conceptmap.sentences import sentences
 from conceptmap.topk import check_device
 from conceptmap.vocabulary import abbreviations
 from conceptmap.words import Words
@@ -214,9 +215,10 @@ class ConceptMapper:
                 mentions = [[m for m in found if not m.abstains] for found in every]
                 abstaining = [[m for m in found if m.abstains] for found in every]
                 spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
-                contexts = dict(zip(spans, assess(text, spans, parts), strict=True))
+                lines = sentences(text) if spans else []
+                contexts = dict(zip(spans, assess(text, spans, parts, lines), strict=True))
                 tokens = None if embeddings is None else embeddings[i]
-                yield Reading(note_id, text, tokens, mentions, abstaining, spans, contexts, parts)
+                yield Reading(note_id, text, tokens, mentions, abstaining, spans, contexts, parts, lines)
 
     def _encoded(
         self, notes: pl.DataFrame, *, for_tags: bool

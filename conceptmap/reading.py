@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linker import Linker
 from conceptmap.medications import with_medications
 from conceptmap.mentions import Mention
-from conceptmap.sections import Section
+from conceptmap.sections import Section, section_at
 from conceptmap.tags import tag_tokens
 
 __all__ = [
@@ -46,6 +45,7 @@ class Reading:
         spans: the distinct spans of all mentions in reading order; the n-th is mention ``m<n+1>``.
         contexts: what is said of each span.
         sections: of the note.
+        sentences: of the note.
     """
 
     note_id: str
@@ -56,6 +56,7 @@ class Reading:
     spans: Sequence[tuple[int, int]]
     contexts: Mapping[tuple[int, int], Context]
     sections: Sequence[Section]
+    sentences: Sequence[tuple[int, int]]
 
     def mention_id(self, mention: Mention) -> str:
         """``m1`` for the first span of the note, and so on."""
@@ -63,17 +64,16 @@ class Reading:
 
     def section(self, mention: Mention) -> str | None:
         """Name of the section that a mention stands in."""
-        number = bisect_right([part.start_char for part in self.sections], mention.start_char) - 1
-        return self.sections[number].name if number >= 0 else None
+        section = section_at(self.sections, mention.start_char)
+        return section.name if section else None
 
 
 def outside_headings(mentions: Sequence[Mention], parts: Sequence[Section]) -> list[Mention]:
     """The mentions that are not part of a section's heading: "Allergies:" is no allergy."""
-    starts = [part.start_char for part in parts]
     out = []
     for mention in mentions:
-        number = bisect_right(starts, mention.start_char) - 1
-        if number < 0 or not parts[number].heading_start <= mention.start_char < parts[number].heading_end:
+        part = section_at(parts, mention.start_char)
+        if part is None or not part.heading_start <= mention.start_char < part.heading_end:
             out.append(mention)
     return out
 
@@ -111,6 +111,7 @@ def coded(reading: Reading, linkers: Sequence[Linker], include: frozenset[str]) 
             linker.book,
             text=reading.text,
             sections=reading.sections,
+            sentences=reading.sentences,
             instructions=linker.instructions,
             include=include,
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -16,7 +17,7 @@ from typing import Final
 
 from conceptmap.sentences import LINE_BREAKS
 
-__all__ = ["Section", "section_names", "sections"]
+__all__ = ["Section", "section_at", "section_names", "sections"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,16 @@ def sections(text: str) -> list[Section]:
         start, heading = following.line_start, following
     found.append(_section(start, len(text), heading))
     return found
+
+
+def section_at(found: Sequence[Section], place: int) -> Section | None:
+    """The section that a place of the note lies in; ``None`` where there are no sections.
+
+    >>> section_at(sections("PMH: gout"), 6).name
+    'past medical history'
+    """
+    number = bisect_right(found, place, key=lambda section: section.start_char) - 1
+    return found[number] if number >= 0 else None
 
 
 @cache

@@ -1,13 +1,11 @@
-"""Surroundings: where the mentions of a note stand: their sections, sentences and neighbours, worked out when asked."""
+"""Surroundings: where the mentions of a note stand: their sections, sentences and neighbours."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
-from conceptmap.sections import Section
-from conceptmap.sentences import sentences
+from conceptmap.sections import Section, section_at
 
 __all__ = ["Surroundings"]
 
@@ -15,36 +13,31 @@ __all__ = ["Surroundings"]
 class Surroundings:
     """The text round the mentions of one note; mentions go by their number."""
 
-    def __init__(self, text: str, spans: Sequence[tuple[int, int]], sections: Sequence[Section]) -> None:
+    def __init__(
+        self,
+        text: str,
+        spans: Sequence[tuple[int, int]],
+        sections: Sequence[Section],
+        sentences: Sequence[tuple[int, int]],
+    ) -> None:
         self.text = text
         self.spans = spans
         self.sections = sections
-
-    @cached_property
-    def _section_starts(self) -> list[int]:
-        return [section.start_char for section in self.sections]
-
-    @cached_property
-    def _sentences(self) -> list[tuple[int, int]]:
-        return sentences(self.text)
-
-    @cached_property
-    def _sentence_starts(self) -> list[int]:
-        return [start for start, _ in self._sentences]
+        self.sentences = sentences
 
     def section(self, number: int) -> str | None:
         """Name of the section that a mention stands in."""
-        at = bisect_right(self._section_starts, self.spans[number][0]) - 1
-        return self.sections[at].name if at >= 0 else None
+        section = section_at(self.sections, self.spans[number][0])
+        return section.name if section else None
 
     def sentence(self, number: int) -> int:
         """Number of the sentence that a mention begins in."""
-        return bisect_right(self._sentence_starts, self.spans[number][0]) - 1
+        return bisect_right(self.sentences, self.spans[number][0], key=lambda bounds: bounds[0]) - 1
 
     def line(self, number: int) -> str:
         """The text of that sentence."""
         at = self.sentence(number)
-        return self.text[slice(*self._sentences[at])] if at >= 0 else ""
+        return self.text[slice(*self.sentences[at])] if at >= 0 else ""
 
     def together(self, some: Iterable[int], others: Iterable[int]) -> bool:
         """Whether a mention of each side stands in one sentence."""
