@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from conceptmap.words import Words
+
 __all__ = ["Abbreviation", "ShortForms", "definitions"]
 
 _BRACKET = re.compile(r"\(([^()]{1,80})\)")
@@ -65,6 +67,10 @@ def _is_short(text: str) -> bool:
     return bool(_SHORT.match(text)) and any(c.isupper() for c in text) and not text.isdigit()
 
 
+def _may_be_short(word: str) -> bool:
+    return len(word) <= 10 and not (word.islower() or word.istitle() or word.isdigit())
+
+
 def _long_form(short: str, before: str) -> str | None:
     """Best long form: shortest tail of ``before`` that holds the characters of ``short`` in order."""
     letters = [c.lower() for c in short if c.isalnum()]
@@ -100,6 +106,23 @@ class ShortForms:
         for entry in entries:
             by_short[entry.short] = (*by_short.get(entry.short, ()), entry)
         return cls(by_short)
+
+    def long_forms(self, text: str, found: Words) -> dict[int, str]:
+        """The long forms of the short forms in a text, by the number of their word; empty for a phrase's later words.
+
+        Args:
+            text: the note.
+            found: its words.
+        """
+        written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
+        short = {word for word in written if word in self.reviewed or _may_be_short(word)}
+        long = self.readings(text, short, frozenset(found.form))
+        places = {i: long.get(word) for i, word in enumerate(written) if word in short}
+        for i, following in enumerate(found.form[1:]):
+            if i in places:
+                places[i] = self.before(written[i], following, places[i])
+        known = {i: full for i, full in places.items() if full is not None}
+        return known | self.phrases(text, found.start_char, found.end_char, written)
 
     def readings(self, text: str, short_forms: Iterable[str], forms: frozenset[str]) -> dict[str, str]:
         """Long forms of the given short forms as they are to be read in ``text``.

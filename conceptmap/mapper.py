@@ -245,17 +245,9 @@ class ConceptMapper:
         """What turns the abbreviations of a text into the forms of their long forms."""
 
         def expand(found: Words) -> dict[int, Sequence[str]]:
-            written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
-            known = self._short_forms
-            short = {word for word in written if word in known.reviewed or _is_short_form(word)}
-            long = known.readings(text, short, frozenset(found.form))
-            places = {i: long.get(word) for i, word in enumerate(written) if word in short}
-            for i, following in enumerate(found.form[1:]):
-                if i in places:
-                    places[i] = known.before(written[i], following, places[i])
-            places |= known.phrases(text, found.start_char, found.end_char, written)
-            forms = {full: content_words(full).form for full in set(places.values()) if full}
-            return {i: forms.get(full, ()) for i, full in places.items() if full is not None}
+            long = self._short_forms.long_forms(text, found)
+            forms = {full: content_words(full).form for full in set(long.values()) if full}
+            return {i: forms.get(full, ()) for i, full in long.items()}
 
         return expand
 
@@ -332,10 +324,6 @@ class ConceptMapper:
                 for note_id, here, lists in zip(note_ids, wanted, ranked, strict=True):
                     rows += _span_rows(note_id, here, lists, linker)
         return frame_of(rows, SPANS)
-
-
-def _is_short_form(word: str) -> bool:
-    return len(word) <= 10 and not (word.islower() or word.istitle() or word.isdigit())
 
 
 def _span_rows(
