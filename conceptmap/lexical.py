@@ -21,7 +21,17 @@ import polars as pl
 from conceptmap.variants import LOOSE, variants
 from conceptmap.words import CONJUNCTIONS, FUNCTION_WORDS, SUBJECTS, Words, words
 
-__all__ = ["KEY_MASK", "LEXICON", "MAX_WORDS", "Content", "build_lexicon", "content_words", "loose_number", "number"]
+__all__ = [
+    "ACRONYM",
+    "LEXICON",
+    "MAX_WORDS",
+    "Content",
+    "bag_key",
+    "build_lexicon",
+    "content_words",
+    "loose_number",
+    "number",
+]
 
 LEXICON = pl.Schema(
     {
@@ -37,8 +47,9 @@ LEXICON = pl.Schema(
 """A row per wording of a term of a concept."""
 
 MAX_WORDS = 12
-KEY_MASK = 0xFFFFFFFFFFFFFFFF
-_ACRONYM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
+_KEY_MASK = 0xFFFFFFFFFFFFFFFF
+ACRONYM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
+"""Two capitals at least: what is only itself as it is written."""
 _NUMERAL_AFTER = frozenset("type stage grade class degree factor".split())
 _NUMERALS = {"i": "1", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
 
@@ -175,8 +186,9 @@ def loose_number(form: str) -> int:
     return number(_word_classes()[1].get(form, form))
 
 
-def _sum(numbers: Iterable[int]) -> int:
-    return sum(numbers) & KEY_MASK
+def bag_key(numbers: Iterable[int]) -> int:
+    """The key of a bag of forms, given their numbers."""
+    return sum(numbers) & _KEY_MASK
 
 
 def build_lexicon(
@@ -193,7 +205,7 @@ def build_lexicon(
     Returns:
         A frame of schema ``LEXICON``, a row per wording and concept, sorted by key and then best first.
     """
-    stop_keys = {_sum(map(number, content_words(text).form)) for text in stop}
+    stop_keys = {bag_key(map(number, content_words(text).form)) for text in stop}
     rows: dict[tuple[int, int], tuple[int, int, int, int, int, str, str | None]] = {}
     for node, term, kind in terms.select("node", "term", "kind").iter_rows():
         concept = concept_of[node]
@@ -202,13 +214,13 @@ def build_lexicon(
             forms = content_words(wording).form
             if not forms or len(forms) > MAX_WORDS or not _tells(forms, wording):
                 continue
-            key = _sum(map(number, forms))
+            key = bag_key(map(number, forms))
             if key in stop_keys or (quality <= LOOSE and len(forms) < 2):
                 continue
             known = rows.get((key, concept))
             if known is None or known[3] < quality:
-                loose = _sum(map(loose_number, forms))
-                written = wording if _ACRONYM.fullmatch(wording) else None
+                loose = bag_key(map(loose_number, forms))
+                written = wording if ACRONYM.fullmatch(wording) else None
                 rows[key, concept] = (key, loose, concept, quality, len(forms), " ".join(forms), written)
     return pl.DataFrame(list(rows.values()), schema=LEXICON, orient="row").sort(
         ["key", "quality", "concept"], descending=[False, True, False]
@@ -217,4 +229,4 @@ def build_lexicon(
 
 def _tells(forms: Sequence[str], wording: str) -> bool:
     """Whether a bag can stand for a concept: numbers and words of one or two letters cannot, acronyms can."""
-    return any(len(form) > 2 and not form.isdigit() for form in forms) or bool(_ACRONYM.fullmatch(wording))
+    return any(len(form) > 2 and not form.isdigit() for form in forms) or bool(ACRONYM.fullmatch(wording))

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.lexical import KEY_MASK, MAX_WORDS, Content, content_words, loose_number, number
+from conceptmap.lexical import MAX_WORDS, Content, bag_key, content_words, loose_number, number
 from conceptmap.variants import LOOSE
 
 __all__ = ["Hit", "TermMatcher"]
@@ -240,7 +240,7 @@ class TermMatcher:
         long = self.lexicon.filter(pl.col("n_words") >= 3).select("key", form=pl.col("forms").str.split(" "))
         lacking = long.explode("form").filter(pl.col("form").is_in(sorted(_DISPENSABLE)))
         keys, forms = lacking["key"].to_list(), lacking["form"].to_list()
-        short = {(key - number(form)) & KEY_MASK for key, form in zip(keys, forms, strict=True)}
+        short = {bag_key((key, -number(form))) for key, form in zip(keys, forms, strict=True)}
         return _Keys.of(np.array(sorted(short), dtype=np.uint64))
 
     def find(self, text: str, content: Content | None = None) -> list[Hit]:
@@ -275,7 +275,7 @@ class TermMatcher:
     def wordings(self, bags: Sequence[Sequence[str]]) -> list[list[int]]:
         """Entries of which each bag of forms is a wording, best first; those shortened too far are left out."""
         out: list[list[int]] = [[] for _ in bags]
-        keys = np.array([sum(map(number, bag)) & KEY_MASK for bag in bags], dtype=np.uint64)
+        keys = np.array([bag_key(map(number, bag)) for bag in bags], dtype=np.uint64)
         for i, place in zip(*(found.tolist() for found in self._strict.places(keys)), strict=True):
             out[i] = [entry for entry in self._strict.at(place) if self.quality[entry] > LOOSE]
         return out

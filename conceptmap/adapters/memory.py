@@ -6,7 +6,6 @@ notes: an adapter made from private notes is private.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from conceptmap.lexical import KEY_MASK, LEXICON, MAX_WORDS, Content, loose_number, number
+from conceptmap.lexical import ACRONYM, LEXICON, MAX_WORDS, Content, bag_key, loose_number, number
+from conceptmap.variants import EXACT, LOOSE
 
 __all__ = ["NAMES", "SEEN", "Annotated", "Known", "Memory", "extend_lexicon", "forms_within", "remember"]
 
@@ -28,9 +28,7 @@ NAMES = pl.Schema(
 SEEN = pl.Schema({"forms": pl.String, "seen": pl.Int64, "right": pl.Int64})
 """A row per wording found in the training notes: how often, and how often rightly."""
 
-EXACT, SHORTENED = 3, 1
 MOST_CODES = 5
-_SHORT_FORM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
 
 
 class Annotated(NamedTuple):
@@ -92,7 +90,7 @@ def remember(mentions: Iterable[Annotated], *, least: int = 1) -> pl.DataFrame:
     for forms, written, codes in mentions:
         if not forms or len(forms) > MAX_WORDS or not any(c.isalpha() for form in forms for c in form):
             continue
-        short = len(forms) == 1 and len(forms[0]) == len(written) and _SHORT_FORM.fullmatch(written)
+        short = len(forms) == 1 and len(forms[0]) == len(written) and ACRONYM.fullmatch(written)
         spelling[forms][written if short else None] += 1
         for code in codes:
             counts[forms][code] += 1 / len(codes)
@@ -119,8 +117,8 @@ def extend_lexicon(lexicon: pl.DataFrame, names: pl.DataFrame, concept_of: Mappi
     for joined, written, code, _, share in names.iter_rows():
         if code in concept_of:
             forms = joined.split()
-            key, loose = (sum(map(of, forms)) & KEY_MASK for of in (number, loose_number))
-            quality = EXACT if share >= 0.5 else SHORTENED
+            key, loose = (bag_key(map(of, forms)) for of in (number, loose_number))
+            quality = EXACT if share >= 0.5 else LOOSE
             rows.append((key, loose, concept_of[code], quality, len(forms), joined, written))
     learned = pl.DataFrame(rows, schema=LEXICON, orient="row")
     rest = lexicon.select(LEXICON.names()).join(learned, on="key", how="anti")
