@@ -17,7 +17,7 @@ from conceptmap.cli import main
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError
 from conceptmap.index import ConceptIndex
 from conceptmap.ontology import Ontology
-from conceptmap.topk import check_device, gpu, place, prepare, topk
+from conceptmap.topk import check_device, cosines, gpu, place, prepare, topk
 from conceptmap.topk.gpu import Kit, cupy_kit, numpy_kit, search
 
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -170,6 +170,23 @@ def test_batches_are_halved_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> N
     assert max(sizes[3:]) == 4
 
 
+def test_fewer_queries_are_taken_where_little_memory_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    kit = numpy_kit()
+
+    def product(block: Any, queries: Any, kind: str, tile: Any) -> None:
+        sizes.append(len(queries))
+        kit.product(block, queries, kind, tile)
+
+    monkeypatch.setattr(search, "QUERIES_AT_ONCE", 2048)
+    tight = replace(kit, product=product, free_bytes=lambda: 800_000)
+    _agree(tight, _random(18, 8, 11), _random(300, 8, 12), 3, resident=True)
+    assert 1 < max(sizes) < 18
+    sizes.clear()
+    _agree(replace(tight, free_bytes=lambda: 0), _random(3, 8, 11), _random(300, 8, 12), 3, resident=True)
+    assert set(sizes) == {1}
+
+
 def test_one_query_that_does_not_fit_is_an_error() -> None:
     def product(*_: Any) -> None:
         raise MemoryError
@@ -187,6 +204,54 @@ def test_a_hopeless_bound_is_noticed() -> None:
 
     with pytest.raises(ConceptMapError, match="errs by more than its proved bound"):
         gpu.topk(_random(3, 16, 1), gpu.place(prepare(_random(200, 16, 2)), replace(kit, product=product)), 5)
+
+
+def test_vectors_are_adopted_without_a_copy(kit: Kit) -> None:
+    """By DLPack, whether a whole tensor or a part of one; other types become float32."""
+    tensor = torch.from_numpy(_random(9, 16, 24))
+    tensor = tensor.cuda() if kit.name.startswith("cuda") and torch.cuda.is_available() else tensor
+    with kit.here():
+        part = tensor[2:7]
+        adopted = kit.adopt(part)
+        np.testing.assert_array_equal(kit.to_host(adopted), part.cpu().numpy())
+        part += 1
+        np.testing.assert_array_equal(kit.to_host(adopted), part.cpu().numpy())
+        as_half = kit.adopt(tensor.half())
+        assert as_half.dtype == np.float32
+        np.testing.assert_array_equal(kit.to_host(as_half), tensor.half().float().cpu().numpy())
+
+
+@pytest.mark.parametrize("resident", [True, False], ids=["resident", "streamed"])
+@pytest.mark.parametrize("stored", STORED)
+def test_cosines_of_pairs_are_the_processors(kit: Kit, stored: str, resident: bool) -> None:
+    generator = np.random.default_rng(25)
+    ready = prepare(torch.from_numpy(_random(70, 33, 26)).to(STORED[stored]))
+    queries, pairs = _random(6, 33, 27), (generator.integers(0, 6, 200), generator.integers(0, 70, 200))
+    exact = topk_oracle(queries, ready.stored.to(torch.float64).numpy(), 70)
+    score_of = [dict(zip(rows, scores, strict=True)) for scores, rows in zip(*exact, strict=True)]
+    expected = np.array([score_of[query][row] for query, row in zip(*pairs, strict=True)], dtype=np.float32)
+    np.testing.assert_array_equal(cosines(queries, ready, *pairs), expected)
+    whole = (gpu.place(ready, kit, resident=resident),)
+    np.testing.assert_array_equal(cosines(torch.from_numpy(queries), whole, *pairs), expected)
+    np.testing.assert_array_equal(cosines(queries, gpu.shards(ready, [kit, kit, kit]), *pairs), expected)
+
+
+def test_the_groups_of_an_index_are_sent_once(kit: Kit) -> None:
+    """And again when they are others, or the same array after a change."""
+    matrix, queries = _random(40, 8, 28), _random(3, 8, 29)
+    rows = gpu.place(prepare(matrix), kit)
+    first, second = np.arange(40) // 2, np.arange(40) // 5
+    first.flags.writeable = second.flags.writeable = False
+    for groups in (first, second, first, first):
+        before = rows.sent.last
+        found = gpu.topk(queries, rows, 4, groups=groups)
+        np.testing.assert_array_equal(found[1], topk_oracle(queries, matrix, 4, groups=groups)[1])
+        assert (rows.sent.last is before) == (before is not None and before[0] is groups)
+    changing = np.arange(40)
+    for divisor in (2, 5):
+        changing[:] = np.arange(40) // divisor
+        found = gpu.topk(queries, rows, 4, groups=changing)
+        np.testing.assert_array_equal(found[1], topk_oracle(queries, matrix, 4, groups=changing)[1])
 
 
 def test_torch_tensors_are_taken_as_they_are(kit: Kit) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 
 from conceptmap.batch.coded import Coded, joined
 from conceptmap.errors import IndexMismatchError, ModelError, OutOfSpaceError
+from conceptmap.halving import is_out_of_memory
 from conceptmap.notes import BadNote
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _pieces(chunk: pl.DataFrame, mapper: ConceptMapper, asked: Asked) -> Iterato
         raise
     except Exception as error:
         if chunk.height == 1:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 then = "close other programs, use fewer workers, or split it"
                 raise OutOfSpaceError("a note does not fit into memory", then=then) from error
             bad = BadNote("mapper", chunk["note_id"][0], f"the mapper failed: {place_of(error)}")
@@ -95,12 +96,6 @@ def _pieces(chunk: pl.DataFrame, mapper: ConceptMapper, asked: Asked) -> Iterato
     half = chunk.height // 2
     yield from _pieces(chunk[:half], mapper, asked)
     yield from _pieces(chunk[half:], mapper, asked)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether the memory of the machine or of its GPU was exhausted (torch has a class of its own for the latter)."""
-    named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
-    return named or isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
 def place_of(error: BaseException) -> str:

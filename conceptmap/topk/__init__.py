@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from conceptmap.topk.rows import Prepared
 
     Matrix: TypeAlias = NDArray[Any] | torch.Tensor
+    Queries: TypeAlias = NDArray[np.floating[Any]] | torch.Tensor
     Ready: TypeAlias = Prepared | tuple[DeviceRows, ...]
 
-__all__ = ["TopK", "check_device", "place", "prepare", "topk"]
+__all__ = ["TopK", "check_device", "cosines", "place", "prepare", "topk"]
 
 
 class TopK(NamedTuple):
@@ -69,7 +70,7 @@ def prepare(
 
 
 def topk(
-    queries: NDArray[np.floating[Any]],
+    queries: Queries,
     prepared: Ready | Matrix,
     k: int,
     *,
@@ -79,7 +80,7 @@ def topk(
     """The k rows with the highest cosine for every query, exactly.
 
     Args:
-        queries: *Shape:* (n_queries, dim), taken as float32.
+        queries: *Shape:* (n_queries, dim), taken as float32; a torch tensor on the device of the rows stays there.
         prepared: what `prepare` or `place` returned, or a bare matrix (prepared on the fly).
         k: at least 1; beyond the number of rows, answers are padded with row -1 and score -inf.
         mask: rows that may answer. *Shape:* (n_rows,) bool.
@@ -103,7 +104,36 @@ def topk(
 
         return TopK(*gpu.topk(queries, prepared, k, mask=mask, groups=groups))
     ready = prepared if isinstance(prepared, rows.Prepared) else rows.prepare(prepared)
-    return TopK(*cpu.topk(queries, ready, k, mask=mask, groups=groups))
+    return TopK(*cpu.topk(rows.on_host(queries), ready, k, mask=mask, groups=groups))
+
+
+def cosines(queries: Queries, prepared: Ready, query: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Cosines of single pairs of a query and a row, exactly; computed where the rows are.
+
+    Args:
+        queries: *Shape:* (n_queries, dim), taken as float32.
+        prepared: what `prepare` or `place` returned.
+        query: *Shape:* (n_pairs,) int64.
+        row: *Shape:* (n_pairs,) int64.
+
+    Returns:
+        The float64 cosines of the stored values, rounded to float32. *Shape:* (n_pairs,).
+
+    Raises:
+        InputError: a zero, NaN or infinite query (the message names its row).
+
+    >>> rows = prepare(np.eye(3, dtype=np.float32))
+    >>> found = cosines(np.float32([[3, 4, 0]]), rows, np.array([0, 0]), np.array([0, 1]))
+    >>> [round(float(score), 4) for score in found]
+    [0.6, 0.8]
+    """
+    from conceptmap.topk import exact, rows
+
+    if isinstance(prepared, tuple):
+        from conceptmap.topk import gpu
+
+        return gpu.cosines(queries, prepared, query, row)
+    return exact.cosines_of(rows.on_host(queries), prepared, query, row)
 
 
 def place(prepared: Prepared, device: str) -> Ready:

@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from conceptmap.topk.native import kernels
+from conceptmap.topk.rows import Prepared, norms_of, tensor_over
 
-__all__ = ["UNIT64", "cosines", "summed_exactly"]
+__all__ = ["UNIT64", "cosines", "cosines_of", "summed_exactly"]
 
 UNIT64 = 2.0**-53
 GATHER_ELEMENTS = 1 << 17
@@ -46,6 +48,17 @@ def cosines(
     for pair in unsure.tolist():
         scores[pair] = summed_exactly(queries[query[pair]], stored[row[pair]])
     return scores.to(torch.float32)
+
+
+def cosines_of(
+    queries: NDArray[np.float32], prepared: Prepared, query: NDArray[np.int64], row: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """See `conceptmap.topk.cosines`."""
+    asked, pairs = tensor_over(queries), (torch.from_numpy(query), torch.from_numpy(row))
+    norms = norms_of(asked, what="query")
+    if len(row):
+        prepared.announce(torch.unique(pairs[1]))
+    return cosines(asked, norms, prepared.stored, prepared.norms, pairs=pairs).numpy()
 
 
 def _dots(queries: torch.Tensor, stored: torch.Tensor, query: torch.Tensor, row: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from conceptmap.topk.native import kernels
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Prepared", "norms_of", "prepare", "tensor_over"]
+__all__ = ["Prepared", "norms_of", "on_host", "prepare", "tensor_over"]
 
 STORED = (torch.float16, torch.bfloat16, torch.float32)
 PRODUCTS = ("auto", "float32", "bfloat16", "int8")
@@ -162,3 +162,9 @@ def tensor_over(array: NDArray[Any]) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
         return torch.from_numpy(plain)
+
+
+def on_host(queries: NDArray[Any] | torch.Tensor) -> NDArray[np.float32]:
+    """Queries as numpy's, in float32; over the same memory where it is the processor's."""
+    given = queries.detach().cpu().numpy() if isinstance(queries, torch.Tensor) else queries
+    return np.asarray(given, dtype=np.float32)

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from conceptmap.topk.gpu.kit import Kit, cuda_kits, cupy_kit, numpy_kit
 from conceptmap.topk.gpu.rows import DeviceRows, place, shards
-from conceptmap.topk.gpu.search import topk
+from conceptmap.topk.gpu.search import cosines, topk
 
-__all__ = ["DeviceRows", "Kit", "cuda_kits", "cupy_kit", "numpy_kit", "place", "shards", "topk"]
+__all__ = ["DeviceRows", "Kit", "cosines", "cuda_kits", "cupy_kit", "numpy_kit", "place", "shards", "topk"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import InputError, MissingExtraError
@@ -45,9 +46,10 @@ class Kit:
         stream: blocks of host rows on the device, copied while others are worked on: (rows, edges) to
             (start, stop, block); a block is valid until the next is asked for.
         free_bytes: memory that is left.
+        release: hands back memory that is kept for reuse.
+        adopt: vectors as float32 on the device: over the same memory, by DLPack, where they are there already.
         to_host: an array as numpy's.
-        here: makes the device current.
-        memory_errors: raised when memory is out.
+        here: makes the device current, and the stream that torch uses in this thread, so that work of both is in order.
     """
 
     name: str
@@ -58,9 +60,10 @@ class Kit:
     dots: Callable[..., Array]
     stream: Callable[[Array, Sequence[int]], Blocks]
     free_bytes: Callable[[], int]
+    release: Callable[[], None]
+    adopt: Callable[[Array], Array]
     to_host: Callable[[Array], NDArray[Any]]
     here: Callable[[], AbstractContextManager[Any]]
-    memory_errors: tuple[type[Exception], ...]
 
 
 def numpy_kit() -> Kit:
@@ -74,10 +77,17 @@ def numpy_kit() -> Kit:
         dots=emulated.dots,
         stream=lambda rows, edges: ((a, b, rows[a:b]) for a, b in pairwise(edges)),
         free_bytes=lambda: 1 << 40,
+        release=lambda: None,
+        adopt=_over_memory,
         to_host=np.asarray,
         here=nullcontext,
-        memory_errors=(MemoryError,),
     )
+
+
+def _over_memory(values: Array) -> NDArray[np.float32]:
+    """What CuPy's kit does with a tensor of its device."""
+    given = np.from_dlpack(values.detach()) if isinstance(values, torch.Tensor) else values
+    return np.ascontiguousarray(given, dtype=np.float32)
 
 
 def cuda_kits(device: str) -> tuple[Kit, ...]:
@@ -119,7 +129,7 @@ def cupy_kit(device: int = 0) -> Kit:
 
 def _kit_of(cupy: Module, device: int) -> Kit:
     code = (Path(__file__).parent / "kernels.cu").read_text(encoding="utf-8")
-    module = cupy.RawModule(code=code, options=("--std=c++14",))
+    module = cupy.RawModule(code=code)
     return Kit(
         name=f"cuda:{device} {cupy.cuda.runtime.getDeviceProperties(device)['name'].decode()}",
         xp=cupy,
@@ -129,10 +139,55 @@ def _kit_of(cupy: Module, device: int) -> Kit:
         dots=_dots(cupy, module),
         stream=_stream(cupy),
         free_bytes=lambda: cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes(),
+        release=_release(cupy),
+        adopt=_adopt(cupy, device),
         to_host=cupy.asnumpy,
-        here=lambda: cupy.cuda.Device(device),
-        memory_errors=(MemoryError, cupy.cuda.memory.OutOfMemoryError),
+        here=lambda: _here(cupy, device),
     )
+
+
+@contextmanager
+def _here(cupy: Module, device: int) -> Iterator[None]:
+    """Device and stream for both libraries; CuPy's own default stream where torch has no CUDA."""
+    with ExitStack() as stack:
+        stack.enter_context(cupy.cuda.Device(device))
+        if torch.cuda.is_available():
+            stack.enter_context(torch.cuda.device(device))
+            stream = _Borrowed(torch.cuda.current_stream(device).cuda_stream)
+            stack.enter_context(cupy.cuda.Stream.from_external(stream))
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Borrowed:
+    """A stream that is torch's, by NVIDIA's stream protocol, which not every torch speaks itself."""
+
+    pointer: int
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self.pointer
+
+
+def _adopt(cupy: Module, device: int) -> Callable[[Array], Array]:
+    def adopt(values: Array) -> Array:
+        if isinstance(values, torch.Tensor):
+            given = values.detach().to(dtype=torch.float32)
+            if given.device.type == "cuda":  # of another device: over the link between them
+                values = cupy.from_dlpack(given.to(torch.device("cuda", device)).contiguous())
+            else:
+                values = given.numpy()
+        return cupy.ascontiguousarray(cupy.asarray(values, dtype=np.float32))
+
+    return adopt
+
+
+def _release(cupy: Module) -> Callable[[], None]:
+    def release() -> None:
+        cupy.get_default_memory_pool().free_all_blocks()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    return release
 
 
 def _product() -> Callable[..., None]:
@@ -204,17 +259,22 @@ def _stream(cupy: Module) -> Callable[[Array, Sequence[int]], Blocks]:
         most = max(b - a for a, b in pairwise(edges))
         copying, current = cupy.cuda.Stream(non_blocking=True), cupy.cuda.get_current_stream()
         slots = [_slot(cupy, most, rows) for _ in range(2)]
-        for i, (start, stop) in enumerate(pairwise(edges)):
-            pinned, block, copied, used = slots[i % 2]
-            copied.synchronize()
-            pinned[: stop - start] = rows[start:stop]
-            copying.wait_event(used)
-            block[: stop - start].set(pinned[: stop - start], stream=copying)
-            copied.record(copying)
-            current.wait_event(copied)
-            yield start, stop, block[: stop - start]
-            used.record(current)
-        current.synchronize()
+        for *_, used in slots:
+            used.record(current)  # whatever had this memory before
+        try:
+            for i, (start, stop) in enumerate(pairwise(edges)):
+                pinned, block, copied, used = slots[i % 2]
+                copied.synchronize()
+                pinned[: stop - start] = rows[start:stop]
+                copying.wait_event(used)
+                block[: stop - start].set(pinned[: stop - start], stream=copying)
+                copied.record(copying)
+                current.wait_event(copied)
+                yield start, stop, block[: stop - start]
+                used.record(current)
+        finally:  # nothing may still be on its way into buffers that are let go
+            copying.synchronize()
+            current.synchronize()
 
     return stream
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from conceptmap.topk.gpu.kit import Array, Kit
+from conceptmap.topk.gpu.kit import Array, Kit, Module
 from conceptmap.topk.rows import Prepared
 
 if TYPE_CHECKING:
@@ -22,6 +22,20 @@ HEADROOM = 2 << 30
 """Bytes left free beside a resident matrix, for scores, lists and the encoder's next batch."""
 CHUNK = 1 << 24
 NAMES = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float32: "float32"}
+
+
+@dataclass(slots=True)
+class Sent:
+    """The groups that were asked for last, on the device: an index asks for the same ones each time."""
+
+    last: tuple[NDArray[Any], Array] | None = None
+
+    def of(self, groups: NDArray[Any], own: slice, xp: Module) -> Array:
+        """These rows' groups on the device, sent again unless they are the last ones and cannot have changed."""
+        last = self.last
+        if last is None or last[0] is not groups or groups.flags.writeable:
+            last = self.last = groups, xp.asarray(groups[own].astype(np.int64))
+        return last[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class DeviceRows:
         norms: *Shape:* (n_rows,) float64, on the device.
         moved: how far rounding moved any unit row, at most.
         resident: whether values lie on the device.
+        sent: what else lies there.
     """
 
     kit: Kit
@@ -54,6 +69,7 @@ class DeviceRows:
     norms: Array
     moved: float
     resident: bool
+    sent: Sent = field(default_factory=Sent)
 
     @property
     def n_rows(self) -> int:

@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
+from conceptmap.halving import halved
 from conceptmap.topk import cpu
 from conceptmap.topk.exact import UNIT64, summed_exactly
 from conceptmap.topk.gpu.kit import Array, Module
@@ -33,9 +34,10 @@ from conceptmap.topk.gpu.kit import Array, Module
 if TYPE_CHECKING:
     from conceptmap.topk.gpu.rows import DeviceRows
 
-__all__ = ["asked_of", "one_pass", "rescored", "tiles", "topk"]
+__all__ = ["asked_of", "cosines", "one_pass", "rescored", "tiles", "topk"]
 
 QUERIES_AT_ONCE = 2048
+"""Fewer where the memory that is left does not hold their scores, lists and float64 copies; halved if it runs out."""
 ROWS_AT_ONCE = 4096
 """A tile of 2,048 by 4,096 scores takes 32 MiB: it stays in the second-level cache of a large device."""
 STREAMED_AT_ONCE = 1 << 16
@@ -95,29 +97,50 @@ def topk(
         InputError: as `conceptmap.topk.topk`.
     """
     parts = rows if isinstance(rows, tuple) else (rows,)
+    cpu.check_options(parts[0].prepared.n_rows, k, mask=mask, groups=groups)
     if len(parts) == 1:
         return _on_one(queries, parts[0], k, mask, groups)
-    host = _to_host(queries)
+    _settle(queries)
     with ThreadPoolExecutor(len(parts)) as devices:
-        jobs = [devices.submit(_on_one, host, part, k, *_cut(part, mask, groups)) for part in parts]
-        found = [job.result() for job in jobs]
+        found = list(devices.map(lambda part: _on_one(queries, part, k, mask, groups), parts))
     rows_of = [np.where(at >= 0, at + part.first, -1) for part, (_, at) in zip(parts, found, strict=True)]
     scores, at = np.concatenate([s for s, _ in found], axis=1), np.concatenate(rows_of, axis=1)
     return _merged(scores, at, k, groups)
 
 
-def _cut(part: DeviceRows, mask: Mask, groups: Groups) -> tuple[Mask, Groups]:
-    """The shard's share of what is given for every row."""
-    own = slice(part.first, part.first + part.n_rows)
-    return None if mask is None else mask[own], None if groups is None else groups[own]
+def cosines(
+    queries: Array, rows: tuple[DeviceRows, ...], query: NDArray[np.int64], row: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Cosine of each pair (query, row), as `conceptmap.topk.cosines` answers, bit for bit.
+
+    Args:
+        queries: *Shape:* (n, dim); numpy's, the device's, or anything that speaks DLPack.
+        rows: on one device, or shards.
+        query: *Shape:* (n_pairs,).
+        row: *Shape:* (n_pairs,).
+
+    Raises:
+        InputError: as `topk`.
+    """
+    scores = np.zeros(len(row), dtype=np.float32)
+    _settle(queries)
+    for part in rows:
+        here = np.flatnonzero((row >= part.first) & (row < part.first + part.n_rows))
+        if not len(here):
+            continue
+        with part.kit.here():
+            xp = part.kit.xp
+            asked = part.kit.adopt(queries)
+            norms = _norms(asked, part)
+            pairs = xp.asarray(query[here]), xp.asarray(row[here] - part.first)
+            scores[here] = part.kit.to_host(_exactly(asked, norms, part, *pairs).astype(np.float32))
+    return scores
 
 
-def _to_host(queries: Array) -> NDArray[np.float32]:
-    if hasattr(queries, "get"):
-        queries = queries.get()
-    elif isinstance(queries, torch.Tensor):
-        queries = queries.detach().cpu().numpy()
-    return np.asarray(queries, dtype=np.float32)
+def _settle(queries: Array) -> None:
+    """Have a tensor's values ready before other threads, with other streams, read them."""
+    if isinstance(queries, torch.Tensor) and queries.device.type == "cuda":
+        torch.cuda.current_stream(queries.device).synchronize()
 
 
 def _merged(scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, groups: Groups) -> Found:
@@ -129,43 +152,42 @@ def _merged(scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, groups
 
 
 def _on_one(queries: Array, rows: DeviceRows, k: int, mask: Mask, groups: Groups) -> Found:
-    """Queries in batches, which are halved as long as the device's memory is too small for them."""
+    """One device's answers, rows counted from its first; ``mask`` and ``groups`` are those of all rows."""
+    own = slice(rows.first, rows.first + rows.n_rows)
+    some, grouped = None if mask is None else mask[own], None if groups is None else groups[own]
     kit, xp = rows.kit, rows.kit.xp
     with kit.here():
-        on_host = isinstance(queries, torch.Tensor) and queries.device.type == "cpu"
-        given = (
-            queries.numpy() if on_host else xp.from_dlpack(queries) if isinstance(queries, torch.Tensor) else queries
-        )
-        asked = xp.ascontiguousarray(xp.asarray(given, dtype=np.float32))
-        norms = _checked(asked, rows, k, mask, groups)
+        asked = kit.adopt(queries)
+        norms = _norms(asked, rows)
         scores = np.full((len(asked), k), -np.inf, dtype=np.float32)
         found = np.full((len(asked), k), -1, dtype=np.int64)
-        inverse, group = rows.inverse, None if groups is None else xp.asarray(groups.astype(np.int64))
-        if mask is not None:
-            inverse = xp.where(xp.asarray(mask), inverse, np.float32(np.nan))
-        start, step = 0, QUERIES_AT_ONCE
-        while start < len(asked):
-            part = slice(start, start + step)
-            try:
-                batch = asked_of(asked[part], norms[part], rows, k, group, inverse)
-                scores[part], found[part] = _search(batch, rows, mask, groups)
-                start += step
-            except kit.memory_errors:
-                if step == 1:
-                    raise
-                step //= 2
+        inverse, group = rows.inverse, None if groups is None else rows.sent.of(groups, own, xp)
+        if some is not None:
+            inverse = xp.where(xp.asarray(some), inverse, np.float32(np.nan))
+
+        def work(part: slice) -> Found:
+            return _search(asked_of(asked[part], norms[part], rows, k, group, inverse), rows, some, grouped)
+
+        for part, best in halved(work, len(asked), at_once=_at_once(rows), release=kit.release):
+            scores[part], found[part] = best
     return scores, found
 
 
-def _checked(asked: Array, rows: DeviceRows, k: int, mask: Mask, groups: Groups) -> Array:
-    """Norms of the queries, in float64, everything else being as it must."""
-    shape = tuple(asked.shape)
+def _at_once(rows: DeviceRows) -> int:
+    """Queries that half of the memory left has room for: a tile's scores, lists, float64 and 16-bit copies."""
+    each = 4 * ROWS_AT_ONCE + 32 * ROOM + 40 * rows.dim
+    return max(1, min(QUERIES_AT_ONCE, rows.kit.free_bytes() // 2 // each))
+
+
+def _norms(asked: Array, rows: DeviceRows) -> Array:
+    """Norms of the queries, in float64. *Shape:* (n,)."""
+    shape, xp = tuple(asked.shape), rows.kit.xp
     if asked.ndim != 2 or shape[1] != rows.dim:
         raise InputError("queries do not fit", got=f"shape {shape}", expected=f"(n, {rows.dim})")
-    cpu.check_options(rows.n_rows, k, mask=mask, groups=groups)
-    xp = rows.kit.xp
-    wide = asked.astype(np.float64)
-    norms = xp.sqrt((wide * wide).sum(axis=1))
+    norms = xp.zeros(len(asked), np.float64)
+    for start in range(0, len(asked), QUERIES_AT_ONCE):
+        wide = asked[start : start + QUERIES_AT_ONCE].astype(np.float64)
+        norms[start : start + QUERIES_AT_ONCE] = xp.sqrt((wide * wide).sum(axis=1))
     bad = rows.kit.to_host(~(xp.isfinite(norms) & (norms > 0)))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
@@ -265,35 +287,41 @@ def _edges(n_rows: int) -> list[int]:
 
 def rescored(asked: Asked, rows: DeviceRows, lists: Array) -> tuple[Array, Array, Array]:
     """What is on the lists, with final scores: query, row, float32 score."""
-    kit, xp = rows.kit, rows.kit.xp
+    xp = rows.kit.xp
     count, row_of, approx_of = lists
     query, slot = xp.nonzero(xp.arange(ROOM)[None, :] < count[:, None])
     row, approx = row_of[query, slot], approx_of[query, slot]
-    dots = _dots(asked, rows, query, row)
-    scores = dots / (asked.norms[query] * rows.norms[row])
+    scores = _exactly(asked.queries, asked.norms, rows, query, row)
     excess = xp.abs(scores - approx) - asked.error[query]
-    slack = (2 * rows.dim + 16) * UNIT64
-    unsure = kit.to_host(xp.nonzero((scores - slack).astype(np.float32) != (scores + slack).astype(np.float32))[0])
     if len(query) and float(excess.max()) > STEP:
         raise ConceptMapError(
             "the matrix product of this device errs by more than its proved bound",
             got=f"an excess of {float(excess.max()):.2e}",
             then="report the device, its driver and the version of CuPy",
         )
-    for pair in unsure.tolist():
-        at, left = int(row[pair]) + rows.first, kit.to_host(asked.queries[int(query[pair])])
-        scores[pair] = summed_exactly(torch.from_numpy(left), rows.prepared.stored[at])
     return query, row, scores.astype(np.float32)
 
 
-def _dots(asked: Asked, rows: DeviceRows, query: Array, row: Array) -> Array:
+def _exactly(queries: Array, norms: Array, rows: DeviceRows, query: Array, row: Array) -> Array:
+    """Cosines in float64 that round to float32 as the exact ones do. *Shape:* (n_pairs,)."""
+    kit, xp = rows.kit, rows.kit.xp
+    scores = _dots(queries, rows, query, row) / (norms[query] * rows.norms[row])
+    slack = (2 * rows.dim + 16) * UNIT64
+    unsure = kit.to_host(xp.nonzero((scores - slack).astype(np.float32) != (scores + slack).astype(np.float32))[0])
+    for pair in unsure.tolist():
+        at, left = int(row[pair]) + rows.first, kit.to_host(queries[int(query[pair])])
+        scores[pair] = summed_exactly(torch.from_numpy(np.array(left)), rows.prepared.stored[at])
+    return scores
+
+
+def _dots(queries: Array, rows: DeviceRows, query: Array, row: Array) -> Array:
     """Float64 products, on the device; of rows that are not there, those few are sent."""
     if rows.resident:
-        return rows.kit.dots(asked.queries, rows.stored, rows.kind, query, row)
+        return rows.kit.dots(queries, rows.stored, rows.kind, query, row)
     xp = rows.kit.xp
     needed, place = np.unique(rows.kit.to_host(row), return_inverse=True)
     sent = xp.asarray(np.ascontiguousarray(rows.stored[needed]))
-    return rows.kit.dots(asked.queries, sent, rows.kind, query, xp.asarray(place.astype(np.int64)))
+    return rows.kit.dots(queries, sent, rows.kind, query, xp.asarray(place.astype(np.int64)))
 
 
 def _ranked(
