@@ -97,6 +97,7 @@ def index_of_vectors(
         terms=given.terms,
         encoder_name=name,
         revision=revision,
+        dtype=given.dtype,
         facts={"vectors": given.source, "licence": given.licence},
     )
     return with_lexicon(_with_wordings(index, ontology))

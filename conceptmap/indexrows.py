@@ -179,7 +179,9 @@ def check_norms(path: Path, stored: NDArray[Any], norms: NDArray[np.float64], dt
 
 
 def _encoded(vectors: NDArray[Any], dtype: str, first_row: int = 0) -> NDArray[Any]:
-    """Rows in the type to store: float32 as they are; 16-bit types at unit length, so that no value overflows."""
+    """Rows in the type to store: as they are where it holds all their values, else at unit length, so that none
+    overflows.
+    """
     wide = np.asarray(vectors, dtype=np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
@@ -188,8 +190,18 @@ def _encoded(vectors: NDArray[Any], dtype: str, first_row: int = 0) -> NDArray[A
         raise InputError(f"vector {first_row + bad[0]} {fault}, so that it has no cosine")
     if dtype == "float32":
         return np.asarray(vectors, dtype=np.float32)
-    unit = wide / norms[:, None]
-    return to_bfloat16(unit.astype(np.float32)) if dtype == "bfloat16" else unit.astype(np.float16)
+    narrow = _narrowed(np.asarray(vectors, dtype=np.float32), dtype)
+    if np.array_equal(from_stored(narrow, dtype), vectors):
+        return narrow
+    return _narrowed((wide / norms[:, None]).astype(np.float32), dtype)
+
+
+def _narrowed(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    """The nearest values of a 16-bit type; what is too large for it becomes infinite."""
+    if dtype == "bfloat16":
+        return to_bfloat16(values)
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16)
 
 
 def from_stored(stored: NDArray[Any], dtype: str) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.indexfiles import read_tensors
 from conceptmap.indexrows import from_bfloat16
+from conceptmap.manifest import STORED_TYPES
 
 __all__ = ["VectorTable", "fetch_data_set", "read_vector_table"]
 
@@ -37,11 +38,13 @@ class VectorTable:
         others: the other columns. *Shape:* (n_rows, any).
         vectors: *Shape:* (n_rows, dim) float32.
         where: the column or tensor that held the vectors, in words.
+        dtype: ``float16`` or ``bfloat16`` where they were written in that, else ``float32``.
     """
 
     others: pl.DataFrame
     vectors: NDArray[np.float32]
     where: str
+    dtype: str = "float32"
 
 
 def fetch_data_set(name: str) -> Path:
@@ -155,7 +158,8 @@ def _of_frame(frame: pl.DataFrame, file: str, asked: str | None) -> VectorTable:
     for at, name in enumerate(names):
         vectors[:, at] = _floats(frame[name], name).to_numpy()
     where = f"{len(names):,} columns {names[0]} … {names[-1]}"
-    return VectorTable(frame.drop(names), vectors, where)
+    narrow = all(frame.schema[name] == pl.Float16 for name in names)
+    return VectorTable(frame.drop(names), vectors, where, "float16" if narrow else "float32")
 
 
 def _holds_lists(column: pl.Series) -> bool:
@@ -185,7 +189,8 @@ def _of_lists(frame: pl.DataFrame, name: str) -> VectorTable:
     dim = int(lengths[0])
     flat = column.explode() if isinstance(column.dtype, pl.List) else column.arr.explode()
     vectors = _floats(flat, name).to_numpy().reshape(len(column), dim)
-    return VectorTable(frame.drop(name), vectors, f"column {name}")
+    narrow = flat.dtype == pl.Float16
+    return VectorTable(frame.drop(name), vectors, f"column {name}", "float16" if narrow else "float32")
 
 
 def _numbered(frame: pl.DataFrame) -> dict[str, list[str]]:
@@ -218,45 +223,52 @@ def _floats(column: pl.Series, name: str) -> pl.Series:
 # -- tensors ----------------------------------------------------------------------------------------------------------
 
 
-def _safetensors(file: Path) -> dict[str, NDArray[Any]]:
+_Tensors = dict[str, tuple[NDArray[Any], str]]
+"""Arrays with the type that they are written in."""
+
+
+def _safetensors(file: Path) -> _Tensors:
     try:
         found = read_tensors(file)
     except IndexMismatchError as error:
         raise InputError(f"cannot read {file.name}", got=str(error), expected="a safetensors file") from None
-    return {name: from_bfloat16(values) if kind == "BF16" else values for name, (kind, values, _) in found.items()}
+    return {
+        name: (from_bfloat16(values), "bfloat16") if kind == "BF16" else (values, values.dtype.name)
+        for name, (kind, values, _) in found.items()
+    }
 
 
-def _numpy(file: Path) -> dict[str, NDArray[Any]]:
+def _numpy(file: Path) -> _Tensors:
     try:
         found = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         expected = "arrays of numbers or texts, without Python objects"
         raise InputError(f"cannot read {file.name}", got=type(error).__name__, expected=expected) from None
-    return {"array": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    arrays = {"array": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    return {name: (values, values.dtype.name) for name, values in arrays.items()}
 
 
-_TENSORS: dict[str, Callable[[Path], dict[str, NDArray[Any]]]] = {
+_TENSORS: dict[str, Callable[[Path], _Tensors]] = {
     ".safetensors": _safetensors,
     ".npy": _numpy,
     ".npz": _numpy,
 }
 
 
-def _tensors(file: Path) -> dict[str, NDArray[Any]]:
+def _tensors(file: Path) -> _Tensors:
     return _TENSORS[file.suffix.lower()](file)
 
 
-def _of_tensors(
-    tensors: dict[str, NDArray[Any]], file: Path, asked: str | None, codes_file: str | Path | None
-) -> VectorTable:
-    matrices = {name: values for name, values in tensors.items() if values.ndim == 2 and values.dtype.kind == "f"}
+def _of_tensors(tensors: _Tensors, file: Path, asked: str | None, codes_file: str | Path | None) -> VectorTable:
+    arrays = {name: values for name, (values, _) in tensors.items()}
+    matrices = {name: values for name, values in arrays.items() if values.ndim == 2 and values.dtype.kind == "f"}
     chosen = [name for name in matrices if asked in (None, name)]
     if len(chosen) != 1:
-        got = ", ".join(f"{name} {values.shape}" for name, values in list(tensors.items())[:10])
+        got = ", ".join(f"{name} {values.shape}" for name, values in list(arrays.items())[:10])
         expected = "one matrix (n_rows, dim)"
         raise InputError(f"cannot tell the vectors in {file.name}", got=got, expected=expected, then="name the tensor")
     vectors = np.asarray(matrices[chosen[0]], dtype=np.float32)
-    beside = {name: v for name, v in tensors.items() if v.shape == (len(vectors),) and v.dtype.kind in "iuU"}
+    beside = {name: v for name, v in arrays.items() if v.shape == (len(vectors),) and v.dtype.kind in "iuU"}
     others = pl.DataFrame({name: pl.Series(values.tolist()) for name, values in beside.items()})
     if codes_file is not None or not beside:
         others = _codes(file, codes_file)
@@ -264,7 +276,8 @@ def _of_tensors(
         raise InputError(
             "codes and vectors do not fit", got=f"{others.height:,} and {len(vectors):,}", expected="as many"
         )
-    return VectorTable(others, vectors, f"tensor {chosen[0]}")
+    dtype = tensors[chosen[0]][1]
+    return VectorTable(others, vectors, f"tensor {chosen[0]}", dtype if dtype in STORED_TYPES else "float32")
 
 
 def _codes(file: Path, given: str | Path | None) -> pl.DataFrame:

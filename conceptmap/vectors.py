@@ -42,6 +42,7 @@ class GivenVectors:
             several). Rows are counted from 0.
         source: where they are from: a file or folder name, or the data set with its revision.
         licence: what the card beside them names, ``unknown`` where there is none.
+        dtype: the type to store them in, which holds all their values: see ``VectorTable``.
     """
 
     codes: list[str]
@@ -51,6 +52,7 @@ class GivenVectors:
     changed: pl.DataFrame
     source: str = ""
     licence: str = "unknown"
+    dtype: str = "float32"
 
 
 def read_vectors(
@@ -86,7 +88,7 @@ def read_vectors(
     card = read_card(path if path.is_dir() else path.parent)
     table = read_vector_table(path, vector_column=vector_column, codes_file=codes_file)
     rows, dim = table.vectors.shape
-    about = [f"{rows:,} vectors of width {dim:,} in {table.where}"]
+    about = [f"{rows:,} vectors of width {dim:,} in {table.where}, kept in {table.dtype}"]
     if card.non_commercial:
         about.append(f"they may not be used commercially: {card.licence}")
     column = _code_column(table, ontology, code_column)
@@ -108,7 +110,7 @@ def read_vectors(
     vectors = table.vectors if kept.all() else table.vectors[kept.to_numpy()]
     listed = None if terms is None else terms.to_list()
     found_codes = nodes.filter(kept).to_list()
-    return GivenVectors(found_codes, vectors, listed, tuple(about), changed, name, card.licence)
+    return GivenVectors(found_codes, vectors, listed, tuple(about), changed, name, card.licence, table.dtype)
 
 
 def _share(known: pl.Series) -> str:

@@ -14,6 +14,9 @@ from safetensors.numpy import save_file
 
 from conceptmap.building import index_of_vectors
 from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.index import ConceptIndex
+from conceptmap.indexfiles import write_tensors
+from conceptmap.indexrows import from_bfloat16, to_bfloat16
 from conceptmap.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.vectorfiles import fetch_data_set
@@ -22,6 +25,8 @@ from conceptmap.vectors import GivenVectors, read_vectors
 ACTIVE = ["10049999999101", "10069999999100", "10089999999105"]
 RETIRED = "10119999999101"  # replaced, twice over, by 10069999999100
 WIDTH = 6
+HALF = (7 * np.random.default_rng(6).normal(size=(3, WIDTH))).astype(np.float16)
+BRAIN = from_bfloat16(to_bfloat16((7 * np.random.default_rng(6).normal(size=(3, WIDTH))).astype(np.float32)))
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +127,49 @@ def test_codes_and_vectors_are_found_in_every_kind_of_file(
     assert given.about[0].startswith(f"3 vectors of width {WIDTH} in ")
     assert next(line for line in given.about if line.startswith("codes")).endswith("all of which the release holds")
     assert not given.changed.height
+
+
+def as_half_npy(path: Path) -> Path:
+    np.save(path / "v.npy", HALF)
+    (path / "codes.txt").write_text("\n".join(ACTIVE) + "\n", encoding="utf-8")
+    return path / "v.npy"
+
+
+def as_half_lists(path: Path) -> Path:
+    column = pl.Series("embedding", HALF.tolist(), dtype=pl.List(pl.Float16))
+    pl.DataFrame({"sctid": ACTIVE}).with_columns(column).write_parquet(path / "v.parquet")
+    return path / "v.parquet"
+
+
+def as_half_columns(path: Path) -> Path:
+    columns = {f"d{at}": pl.Series(HALF[:, at].tolist(), dtype=pl.Float16) for at in range(WIDTH)}
+    pl.DataFrame({"sctid": ACTIVE} | columns).write_parquet(path / "v.parquet")
+    return path / "v.parquet"
+
+
+def as_bfloat16(path: Path) -> Path:
+    tensors = {"weight": ("BF16", to_bfloat16(BRAIN)), "sctid": ("I64", np.array([int(code) for code in ACTIVE]))}
+    write_tensors(path / "v.safetensors", tensors)
+    return path / "v.safetensors"
+
+
+@pytest.mark.parametrize("write", [as_half_npy, as_half_lists, as_half_columns, as_bfloat16])
+def test_vectors_of_a_16_bit_type_are_kept_as_they_are(
+    write: Callable[[Path], Path], snomed: Ontology, tmp_path: Path
+) -> None:
+    """The stored values are the truth: neither widened nor scaled to length 1."""
+    given = read_vectors(write(tmp_path), snomed)
+    name, values = ("bfloat16", BRAIN) if write is as_bfloat16 else ("float16", HALF.astype(np.float32))
+    folder = index_of_vectors(snomed, given).save(tmp_path / "index")
+    index = ConceptIndex.open(folder)
+    assert index.manifest.dtype == name
+    assert given.about[0].endswith(f"kept in {name}")
+    assert index.vectors is not None
+    assert index.vectors.dtype.itemsize == 2
+    np.testing.assert_array_equal(index.values(slice(None)), values)
+    scores, rows = index.search(values, 1)
+    np.testing.assert_array_equal(rows[:, 0], [0, 1, 2])
+    np.testing.assert_allclose(scores[:, 0], 1.0, atol=1e-6)
 
 
 def test_terms_are_the_column_that_agrees_with_the_release(snomed: Ontology, tmp_path: Path) -> None:
