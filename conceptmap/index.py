@@ -13,23 +13,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap import indexfiles
-from conceptmap.encoders.embeddings import TokenEmbeddings
+from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
+from conceptmap.indexopening import FRAMES, VECTORS, opened_frame, opened_vectors
 from conceptmap.indexrows import GIVEN, check_norms, concept_places, encode_rows, from_stored, given_terms, store_given
-from conceptmap.manifest import STORED_TYPES, Manifest, stored_type
-from conceptmap.topk import TopK, check_device, place, prepare, topk
+from conceptmap.manifest import Manifest, stored_type
+from conceptmap.topk import TopK, check_device, cosines, place, prepare, topk
 
 if TYPE_CHECKING:
     from conceptmap.ontology import Ontology
     from conceptmap.topk import Ready
 
 __all__ = ["ConceptIndex"]
-
-VERIFY_AT_OPENING = 1 << 30
-"""Bytes: vectors of at least this size are checked block by block as they are first read."""
-VECTORS = "vectors.safetensors"
-FRAMES = ("concepts", "terms", "edges", "maps", "notes", "lexicon")
-OPTIONAL = ("maps", "notes", "lexicon")
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,9 +208,9 @@ class ConceptIndex:
         if not (source / "manifest.json").is_file():
             raise IndexMismatchError(f"{source} is not an index", expected="a folder that holds manifest.json")
         manifest = Manifest.from_json(indexfiles.read_json(source / "manifest.json"), source / "manifest.json")
-        frames = {name: _opened_frame(source, name, manifest) for name in FRAMES}
+        frames = {name: opened_frame(source, name, manifest) for name in FRAMES}
         index = cls(manifest, **frames)  # type: ignore[arg-type]
-        return index if not manifest.dim else replace(index, **_opened_vectors(source, manifest))
+        return index if not manifest.dim else replace(index, **opened_vectors(source, manifest))
 
     def verify(self) -> None:
         """Compare the vectors with their checksums and norms (frames were checked at opening).
@@ -231,7 +226,7 @@ class ConceptIndex:
 
     def search(
         self,
-        vectors: NDArray[np.floating[Any]] | TokenEmbeddings,
+        vectors: NDArray[np.floating[Any]] | Vectors | TokenEmbeddings,
         k: int = 10,
         *,
         per: str = "concept",
@@ -240,7 +235,7 @@ class ConceptIndex:
         """The k best concepts, each by its best row, or the k best rows; exact, see `conceptmap.topk`.
 
         Args:
-            vectors: *Shape:* (n, dim) float32, or the tokens of a note.
+            vectors: *Shape:* (n, dim) float32, or the tokens of a note; what lies on the index's device stays there.
             k: answers for each vector; padded with row -1 and score -inf where there are fewer.
             per: "concept" or "row".
             codes: only these concepts may answer (codes or nodes).
@@ -255,15 +250,39 @@ class ConceptIndex:
         """
         if per not in ("concept", "row"):
             raise InputError("per is unknown", got=repr(per), expected="'concept' or 'row'")
-        asked = vectors.vectors if isinstance(vectors, TokenEmbeddings) else np.asarray(vectors)
-        prepared = self._prepared
-        if asked.ndim != 2 or asked.shape[1] != self.dim:
-            got = asked.shape[1] if asked.ndim == 2 else f"shape {asked.shape}"
+        asked = self._comparable(vectors.vectors if isinstance(vectors, TokenEmbeddings) else vectors)
+        groups = self.row_concept if per == "concept" else None
+        return topk(asked, self._prepared, k, mask=None if codes is None else self.mask(codes), groups=groups)
+
+    def cosines(
+        self, vectors: Vectors, query: NDArray[np.integer[Any]], row: NDArray[np.integer[Any]]
+    ) -> NDArray[np.float32]:
+        """Cosine of single pairs of a vector and a row, exact.
+
+        Args:
+            vectors: *Shape:* (n, dim) float32.
+            query: which vector. *Shape:* (n_pairs,).
+            row: which row. *Shape:* (n_pairs,).
+
+        Returns:
+            *Shape:* (n_pairs,) float32.
+
+        Raises:
+            IndexMismatchError: as `search`.
+            InputError: a vector is zero, NaN or infinite.
+        """
+        asked = self._comparable(vectors)
+        return cosines(asked, self._prepared, query.astype(np.int64), row.astype(np.int64))
+
+    def _comparable(self, vectors: NDArray[np.floating[Any]] | Vectors) -> NDArray[np.floating[Any]] | Vectors:
+        """Vectors of the index's width, where they are."""
+        asked = vectors if hasattr(vectors, "shape") else np.asarray(vectors)
+        if self.vectors is not None and (asked.ndim != 2 or asked.shape[1] != self.dim):
+            got = asked.shape[1] if asked.ndim == 2 else f"shape {tuple(asked.shape)}"
             raise IndexMismatchError(
                 f"expected vectors of width {self.dim}, got {got}: was the index built with another encoder?"
             )
-        groups = self.row_concept if per == "concept" else None
-        return topk(asked, prepared, k, mask=None if codes is None else self.mask(codes), groups=groups)
+        return asked
 
     def mask(self, codes: Iterable[str]) -> NDArray[np.bool_]:
         """Rows of the given concepts (codes or nodes). *Shape:* (n_rows,) bool.
@@ -367,33 +386,3 @@ def _assembled(
     ordered = terms.select("row", *(name for name in terms.columns if name != "row"))
     frames = (ontology.concepts, ordered, ontology.edges, ontology.maps, ontology.notes, None)
     return ConceptIndex(manifest, *frames, vectors=vectors, norms=norms)
-
-
-def _opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame | None:
-    file = f"{name}.parquet"
-    if file in manifest.files:
-        return indexfiles.read_frame(folder / file, manifest.files[file])
-    if name in OPTIONAL:
-        return None
-    raise IndexMismatchError(f"{folder} is damaged", got=f"no {file} in its manifest", then="build the index again")
-
-
-def _opened_vectors(folder: Path, manifest: Manifest) -> dict[str, Any]:
-    """Vectors and norms, memory-mapped; checked now when small, else as they are read."""
-    path = folder / VECTORS
-    if VECTORS not in manifest.files:
-        raise IndexMismatchError(f"{folder} is damaged", got=f"no {VECTORS}", then="build the index again")
-    checked = indexfiles.CheckedFile(path, manifest.files[VECTORS])
-    small = checked.digest.bytes < VERIFY_AT_OPENING
-    checked.verify(0, None if small else indexfiles.BLOCK_BYTES)
-    tensors = indexfiles.read_tensors(path)
-    if not {"vectors", "norms"} <= set(tensors):
-        raise IndexMismatchError(f"{path} holds no vectors", got=", ".join(tensors), expected="vectors and norms")
-    kind, vectors, first = tensors["vectors"]
-    _, norms, norms_first = tensors["norms"]
-    checked.verify(norms_first, norms_first + norms.nbytes)
-    got = (kind, vectors.shape, norms.shape)
-    expected = (STORED_TYPES.get(manifest.dtype), (manifest.rows, manifest.dim), (manifest.rows,))
-    if got != expected:
-        raise IndexMismatchError(f"{path} is not what its manifest says", got=got, expected=expected)
-    return {"vectors": vectors, "norms": norms, "checked": checked, "first_byte": first}

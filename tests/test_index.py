@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 from safetensors.numpy import load_file
 
-from conceptmap import index as index_module
+from conceptmap import indexopening
 from conceptmap import indexfiles, indexrows
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError
@@ -274,7 +274,7 @@ def test_a_damaged_file_is_named(ontology: Ontology, tmp_path: Path, file: str, 
 def test_large_vectors_are_checked_when_first_read(
     ontology: Ontology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module, "VERIFY_AT_OPENING", 0)
+    monkeypatch.setattr(indexopening, "VERIFY_AT_OPENING", 0)
     monkeypatch.setattr(indexfiles, "BLOCK_BYTES", 256)
     codes = ["B20", "B21"] * 50
     vectors = np.random.default_rng(1).standard_normal((100, 8))

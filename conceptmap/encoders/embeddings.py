@@ -1,13 +1,25 @@
-"""TokenEmbeddings: what every token encoder returns for one note. Free of torch, so that anything may import it."""
+"""TokenEmbeddings: what every token encoder returns for one note. Free of torch, so that anything may import it.
+
+Vectors stay where they were computed: numpy's from a processor, a torch tensor from a CUDA device. What is done with
+them before they are searched is here for numpy, and in `resident` for tensors; only answers come back from a device.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TokenEmbeddings"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["TokenEmbeddings", "Vectors", "filled", "joined", "mixed", "on_host"]
+
+Vectors: TypeAlias = "NDArray[np.float32] | Tensor"
+"""Numpy's, or a tensor on the device that computed them. *Shape:* (n, dim) float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +27,8 @@ class TokenEmbeddings:
     """The tokens of one note, in reading order, special tokens left out.
 
     Attributes:
-        vectors: pre-projection token vectors. *Shape:* (n_tokens, dim) float32.
+        vectors: pre-projection token vectors. *Shape:* (n_tokens, dim) float32; a torch tensor on the encoder's device
+            where that is a CUDA device, else numpy's.
         start_char: first code point of each token in the note. *Shape:* (n_tokens,) int64.
         end_char: one past the last code point. *Shape:* (n_tokens,) int64. ``note[start:end]`` has no white space at
             either edge and is never empty; several tokens may share a span (one emoji, four byte-level tokens).
@@ -27,3 +40,71 @@ class TokenEmbeddings:
 
     def __len__(self) -> int:
         return len(self.start_char)
+
+    def on_host(self) -> TokenEmbeddings:
+        """The same with numpy's vectors."""
+        return replace(self, vectors=on_host(self.vectors))
+
+
+def on_host(vectors: Vectors) -> NDArray[np.float32]:
+    """Vectors as numpy's; numpy's as they are.
+
+    >>> on_host(np.zeros((2, 3), np.float32)).shape
+    (2, 3)
+    """
+    return vectors if isinstance(vectors, np.ndarray) else vectors.cpu().numpy()
+
+
+def joined(parts: Sequence[Vectors]) -> Vectors:
+    """Vectors of several notes after one another, where they are.
+
+    Args:
+        parts: at least one. *Shape:* (n, dim) each.
+
+    >>> joined([np.zeros((2, 3), np.float32), np.ones((1, 3), np.float32)]).shape
+    (3, 3)
+    """
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == len(parts):
+        return np.concatenate(arrays)
+    from conceptmap.encoders import resident
+
+    return resident.joined(parts)
+
+
+def filled(vectors: Vectors) -> NDArray[np.int64]:
+    """Which rows are not zero, ascending. *Shape:* (n, dim) to (at most n,) int64.
+
+    >>> filled(np.array([[0, 0], [0, 2]], np.float32)).tolist()
+    [1]
+    """
+    return np.flatnonzero(on_host(vectors.any(1)))  # type: ignore[arg-type]
+
+
+def mixed(
+    vectors: Vectors, rows: NDArray[np.int64], weights: NDArray[np.float32], starts: NDArray[np.int64]
+) -> Vectors:
+    """Weighted sums of vectors, where they are: what spans and smoothed words are made of.
+
+    Args:
+        vectors: *Shape:* (n, dim) float32.
+        rows: those of all sums, one sum after another. *Shape:* (n_rows,) int64.
+        weights: of each of them. *Shape:* (n_rows,) float32.
+        starts: where each sum starts in ``rows``; one that holds none is zero. *Shape:* (n_sums,) int64, ascending.
+
+    Returns:
+        *Shape:* (n_sums, dim) float32.
+
+    >>> numbers = np.array([[1, 0], [3, 4]], np.float32)
+    >>> mixed(numbers, np.array([0, 1, 1]), np.array([0.5, 0.5, 2], np.float32), np.array([0, 2, 3])).tolist()
+    [[2.0, 2.0], [6.0, 8.0], [0.0, 0.0]]
+    """
+    if not isinstance(vectors, np.ndarray):
+        from conceptmap.encoders import resident
+
+        return resident.mixed(vectors, rows, weights, starts)
+    out = np.zeros((len(starts), vectors.shape[1]), dtype=np.float32)
+    some = np.flatnonzero(np.diff(starts, append=len(rows)))
+    if len(some):
+        out[some] = np.add.reduceat(vectors[rows] * weights[:, None], starts[some], axis=0)
+    return out

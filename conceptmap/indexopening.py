@@ -1,0 +1,62 @@
+"""Opening a saved index: its frames, and its vectors memory-mapped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from conceptmap import indexfiles
+from conceptmap.errors import IndexMismatchError
+from conceptmap.manifest import STORED_TYPES, Manifest
+
+__all__ = ["FRAMES", "VECTORS", "opened_frame", "opened_vectors"]
+
+VERIFY_AT_OPENING = 1 << 30
+"""Bytes: vectors of at least this size are checked block by block as they are first read."""
+VECTORS = "vectors.safetensors"
+FRAMES = ("concepts", "terms", "edges", "maps", "notes", "lexicon")
+OPTIONAL = ("maps", "notes", "lexicon")
+
+
+def opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame | None:
+    """A frame of an index, checked; None where it may be missing and is.
+
+    Raises:
+        IndexMismatchError: missing or damaged.
+    """
+    file = f"{name}.parquet"
+    if file in manifest.files:
+        return indexfiles.read_frame(folder / file, manifest.files[file])
+    if name in OPTIONAL:
+        return None
+    raise IndexMismatchError(f"{folder} is damaged", got=f"no {file} in its manifest", then="build the index again")
+
+
+def opened_vectors(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """Vectors and norms, memory-mapped; checked now when small, else as they are read.
+
+    Returns:
+        Attributes of a ``ConceptIndex``: vectors, norms, checked, first_byte.
+
+    Raises:
+        IndexMismatchError: missing, damaged, or not what the manifest says.
+    """
+    path = folder / VECTORS
+    if VECTORS not in manifest.files:
+        raise IndexMismatchError(f"{folder} is damaged", got=f"no {VECTORS}", then="build the index again")
+    checked = indexfiles.CheckedFile(path, manifest.files[VECTORS])
+    small = checked.digest.bytes < VERIFY_AT_OPENING
+    checked.verify(0, None if small else indexfiles.BLOCK_BYTES)
+    tensors = indexfiles.read_tensors(path)
+    if not {"vectors", "norms"} <= set(tensors):
+        raise IndexMismatchError(f"{path} holds no vectors", got=", ".join(tensors), expected="vectors and norms")
+    kind, vectors, first = tensors["vectors"]
+    _, norms, norms_first = tensors["norms"]
+    checked.verify(norms_first, norms_first + norms.nbytes)
+    got = (kind, vectors.shape, norms.shape)
+    expected = (STORED_TYPES.get(manifest.dtype), (manifest.rows, manifest.dim), (manifest.rows,))
+    if got != expected:
+        raise IndexMismatchError(f"{path} is not what its manifest says", got=got, expected=expected)
+    return {"vectors": vectors, "norms": norms, "checked": checked, "first_byte": first}
