@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -346,3 +349,20 @@ def test_the_command_line_refuses_a_missing_device(
     cupy_kit.cache_clear()
     assert main(["tag", "fever", "--device", "cuda"]) == 2
     assert "pip install 'conceptmap[gpu]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_roofline_page_adds_up(kit: Kit, dtype: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every stage runs with small sizes, and the page's own comparison with the processor holds."""
+    place = Path(__file__).parents[1] / "benchmarks" / "gpu_roofline.py"
+    spec = importlib.util.spec_from_file_location("gpu_roofline", place)
+    assert spec is not None
+    assert spec.loader is not None
+    roofline = sys.modules["gpu_roofline"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(roofline)
+    roofline.page(kit, Namespace(rows=1500, dim=16, queries=20, k=3, dtype=dtype))
+    page = capsys.readouterr().out
+    names = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")]
+    assert names[1:3] == ["product, tile by tile", "selection, from the cache"]
+    assert names[-3:] == ["1", "10", "64"]
+    assert "the first 20 answers equal the processor's" in page
