@@ -64,14 +64,13 @@ def _plain(
     from transformers import AutoModel
 
     from conceptmap.encoders.precision import torch_dtype
-    from conceptmap.encoders.windows import cut
 
     model = encoder.model
     pieces = model.tokeniser.pieces(texts)
     windows = [
         model.tokeniser.wrap(piece.ids[window.start : window.stop])
-        for piece in pieces
-        for window in cut(piece.breaks, model.room)
+        for text, piece in zip(texts, pieces, strict=True)
+        for window in model.windows(text, piece)
     ]
     windows.sort(key=len, reverse=True)
     network: Any = AutoModel.from_pretrained(folder, dtype=torch_dtype(options.dtype, options.device))

@@ -51,8 +51,14 @@ class _Cases:
     gold: list[tuple[int, ...]]
 
 
-def learn_judge(studied: Studied, memorise: int) -> tuple[Judge | None, dict[str, Any]]:
-    """The judge, and figures over the notes that are read, each read with what the others taught."""
+def learn_judge(studied: Studied, memorise: int, *, partly: bool = False) -> tuple[Judge | None, dict[str, Any]]:
+    """The judge, and figures over the notes that are read, each read with what the others taught.
+
+    Args:
+        studied: the notes.
+        memorise: as in ``Settings``.
+        partly: mentions that touch no marked one are ignored in these notes; nothing abstains.
+    """
     cases = _cases(studied, memorise)
     figures = _baselines(studied, cases)
     if len(cases.right) < LEAST_CASES or cases.right.all() or not cases.right.any():
@@ -67,7 +73,7 @@ def learn_judge(studied: Studied, memorise: int) -> tuple[Judge | None, dict[str
         calibrated[here] = fit_calibration(z[~here], cases.right[~here])(z[here])
     found = {(note, number) for note, numbers in zip(cases.note, cases.gold, strict=True) for number in numbers}
     n_gold = sum(len(note.mentions) for note in studied.notes[: studied.n_read])
-    threshold = best_threshold(calibrated, cases.right, n_gold - len(found))
+    threshold = 0.0 if partly else best_threshold(calibrated, cases.right, n_gold - len(found))
     bins = reliability(calibrated, cases.right)
     figures |= {
         "with adapter": _score(cases, calibrated >= threshold, n_gold),
@@ -123,13 +129,10 @@ def _cases(studied: Studied, memorise: int) -> _Cases:
 
 def _found(studied: Studied, linker: Linker, chosen: Sequence[int]) -> list[list[Mention]]:
     """Mentions of notes that are read, as ``code`` would find them."""
+    texts, contents = [studied.notes[i].text for i in chosen], [studied.contents[i] for i in chosen]
     if not studied.same_width:  # without a map the vectors cannot be compared
-        return linker.lexical([studied.notes[i].text for i in chosen], [studied.contents[i] for i in chosen])
-    return linker.link(
-        [studied.notes[i].text for i in chosen],
-        [studied.contents[i] for i in chosen],
-        [studied.embeddings[i] for i in chosen],
-    )
+        return linker.lexical(texts, contents)
+    return linker.link(texts, contents, linker.spot(texts, contents), [studied.embeddings[i] for i in chosen])
 
 
 def _collect(

@@ -27,13 +27,31 @@ from conceptmap.topk import TopK
 from conceptmap.vocabulary import has_synonyms
 from conceptmap.words import Words
 
-__all__ = ["Expand", "Linker"]
+__all__ = ["Expand", "Linker", "Spotted"]
 
 Expand = Callable[[Words], Mapping[int, Sequence[str]]]
 
 NEAREST = 10
 ACCEPT = 0.72
 """Cosine from which vectors make a mention of a window that is almost a term."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spotted:
+    """What the words of a text gave; the vectors have their say afterwards.
+
+    Attributes:
+        mentions: found by the index's own terms.
+        windows: spans between them that are almost a term.
+    """
+
+    mentions: list[Mention]
+    windows: list[tuple[int, int]]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where vectors are asked for: mentions first."""
+        return [(m.start_char, m.end_char) for m in self.mentions] + self.windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,46 +123,47 @@ class Linker:
         more = shared_heads(texts, contents, found, self.matcher)
         return [lexical_mentions([*a, *b], self.matcher, self.book) for a, b in zip(found, more, strict=True)]
 
-    def link(
-        self,
-        texts: Sequence[str],
-        contents: Sequence[Content],
-        embeddings: Sequence[TokenEmbeddings] | None,
-    ) -> list[list[Mention]]:
-        """Mentions of every text, in reading order.
+    def spot(self, texts: Sequence[str], contents: Sequence[Content]) -> list[Spotted]:
+        """The first of two passes over texts: their words, without any vector.
 
         Args:
             texts: the notes.
             contents: their content words, abbreviations expanded.
-            embeddings: their tokens; None for lexical evidence alone.
         """
         found = self.lexical(texts, contents)
-        if embeddings is None or not self.index.dim:
-            return found
-        found = self._with_vectors(contents, embeddings, found)
-        return self._judged(texts, contents, embeddings, found)
+        windows = self._open(contents, found) if self.index.dim else [[] for _ in texts]
+        return [Spotted(*one) for one in zip(found, windows, strict=True)]
 
-    def _with_vectors(
+    def link(
         self,
+        texts: Sequence[str],
         contents: Sequence[Content],
-        embeddings: Sequence[TokenEmbeddings],
-        found: Sequence[Sequence[Mention]],
+        spotted: Sequence[Spotted],
+        embeddings: Sequence[TokenEmbeddings] | None,
     ) -> list[list[Mention]]:
+        """The second pass: mentions of every text, in reading order.
+
+        Args:
+            texts: the notes.
+            contents: their content words, abbreviations expanded.
+            spotted: what the first pass gave.
+            embeddings: tokens of the spotted spans at least; None for lexical evidence alone.
+        """
+        if embeddings is None or not self.index.dim:
+            return [one.mentions for one in spotted]
+        return self._judged(texts, contents, embeddings, self._with_vectors(embeddings, spotted))
+
+    def _with_vectors(self, embeddings: Sequence[TokenEmbeddings], spotted: Sequence[Spotted]) -> list[list[Mention]]:
         """What the vectors say of the mentions found by words, and of windows that are almost a term."""
-        windows = self._open(contents, found)
-        asked = [
-            [(m.start_char, m.end_char) for m in mentions] + open_
-            for mentions, open_ in zip(found, windows, strict=True)
-        ]
-        pooled = [self.mapped(pool(tokens, spans)) for tokens, spans in zip(embeddings, asked, strict=True)]
+        pooled = [self.mapped(pool(tokens, one.spans)) for tokens, one in zip(embeddings, spotted, strict=True)]
         near = self._near(np.concatenate(pooled)) if pooled else None
         out, first = [], 0
-        for mentions, open_, vectors in zip(found, windows, pooled, strict=True):
+        for one, vectors in zip(spotted, pooled, strict=True):
             assert near is not None
             here = TopK(near.scores[first : first + len(vectors)], near.rows[first : first + len(vectors)])
             first += len(vectors)
-            known = self._verified(mentions, vectors, here)
-            new = self._accepted(open_, here, len(mentions))
+            known = self._verified(one.mentions, vectors, here)
+            new = self._accepted(one.windows, here, len(one.mentions))
             out.append(sorted(known + new, key=lambda m: (m.start_char, m.end_char)))
         return out
 

@@ -20,12 +20,14 @@ from conceptmap.alignment import Crosswalk, align
 from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
 from conceptmap.context import assess
-from conceptmap.encoders import Dtype, TokenEmbeddings, TokenEncoder, load_encoder
-from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
+from conceptmap.errors import InputError
+from conceptmap.fitting import check_adapter, check_fit
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
 from conceptmap.index import ConceptIndex
-from conceptmap.lexical import content_words
-from conceptmap.linker import Expand, Linker
+from conceptmap.lexical import Content, content_words
+from conceptmap.linker import Expand, Linker, Spotted
+from conceptmap.mentions import Mention
 from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.sections import sections
@@ -103,6 +105,21 @@ class AnnotatedNote:
         return note_frame(self, path=paths_of(self.path))
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Notes after the first pass: their words, and for each linker what it spotted in each."""
+
+    note_ids: list[str]
+    texts: list[str]
+    contents: list[Content]
+    spotted: list[list[Spotted]]
+
+    @property
+    def spans(self) -> list[Spans]:
+        """For each note where vectors are asked for."""
+        return [[span for one in note for span in one.spans] for note in zip(*self.spotted, strict=True)]
+
+
 @dataclass(frozen=True, eq=False)
 class ConceptMapper:
     """Indexes and the encoder that reads notes for them. Make one with ``load``; it may be shared by threads.
@@ -157,10 +174,10 @@ class ConceptMapper:
         given = [adapter] if isinstance(adapter, str | Path | Adapter) else adapter
         adapters = tuple(one if isinstance(one, Adapter) else open_adapter(one) for one in given)
         for one in adapters:
-            _check_adapter(one, opened, reader)
+            check_adapter(one, opened, reader)
         for index in opened:
             if all(one.fit.system != index.system for one in adapters):
-                _check_fit(index, reader)
+                check_fit(index, reader)
         return cls(opened, reader, adapters)
 
     @cached_property
@@ -205,41 +222,54 @@ class ConceptMapper:
 
     def _read(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[Reading]:
         """Everything that a note goes through before it becomes rows."""
-        for note_ids, texts, embeddings in self._encoded(notes, for_tags=for_tags):
-            contents = [content_words(text, self.expander(text)) for text in texts]
-            linked = [linker.link(texts, contents, embeddings) for linker in self.linkers]
-            for i, (note_id, text) in enumerate(zip(note_ids, texts, strict=True)):
-                parts = sections(text)
-                pairs = zip(self.linkers, linked, strict=True)
-                every = [by_sections(text, parts, found[i], linker.book) for linker, found in pairs]
-                mentions = [[m for m in found if not m.abstains] for found in every]
-                abstaining = [[m for m in found if m.abstains] for found in every]
-                spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
-                lines = sentences(text) if spans else []
-                contexts = dict(zip(spans, assess(text, spans, parts, lines), strict=True))
+        for batch, embeddings in self._encoded(notes, for_tags=for_tags):
+            pairs = zip(self.linkers, batch.spotted, strict=True)
+            linked = [linker.link(batch.texts, batch.contents, spotted, embeddings) for linker, spotted in pairs]
+            for i, (note_id, text) in enumerate(zip(batch.note_ids, batch.texts, strict=True)):
                 tokens = None if embeddings is None else embeddings[i]
-                yield Reading(note_id, text, tokens, mentions, abstaining, spans, contexts, parts, lines)
+                yield self._reading(note_id, text, tokens, [found[i] for found in linked])
 
-    def _encoded(
-        self, notes: pl.DataFrame, *, for_tags: bool
-    ) -> Iterator[tuple[list[str], list[str], list[TokenEmbeddings] | None]]:
-        """Batches with their embeddings; the next batch is encoded while this one is worked on."""
+    def _reading(
+        self, note_id: str, text: str, tokens: TokenEmbeddings | None, linked: Sequence[Sequence[Mention]]
+    ) -> Reading:
+        """A note with its mentions where its sections want them, and what is said of each."""
+        parts = sections(text)
+        every = [
+            by_sections(text, parts, found, linker.book) for linker, found in zip(self.linkers, linked, strict=True)
+        ]
+        mentions = [[m for m in found if not m.abstains] for found in every]
+        abstaining = [[m for m in found if m.abstains] for found in every]
+        spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
+        lines = sentences(text) if spans else []
+        contexts = dict(zip(spans, assess(text, spans, parts, lines), strict=True))
+        return Reading(note_id, text, tokens, mentions, abstaining, spans, contexts, parts, lines)
+
+    def _encoded(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[tuple[_Batch, list[TokenEmbeddings] | None]]:
+        """Batches with their embeddings; while one is encoded, the words of the next are gone through."""
         with ThreadPoolExecutor(1) as ahead:
-            waiting: list[tuple[list[str], list[str], Future[list[TokenEmbeddings] | None]]] = []
+            waiting: list[tuple[_Batch, Future[list[TokenEmbeddings] | None]]] = []
             for note_ids, texts in _batches(notes):
-                waiting.append((note_ids, texts, ahead.submit(self._embed, texts, for_tags=for_tags)))
+                batch = self._spotted(note_ids, texts)
+                spans = None if for_tags else batch.spans
+                waiting.append((batch, ahead.submit(self._embed, texts, spans, for_tags=for_tags)))
                 if len(waiting) == 2:
-                    first = waiting.pop(0)
-                    yield *first[:2], first[2].result()
-            for note_ids, texts, embeddings in waiting:
-                yield note_ids, texts, embeddings.result()
+                    first, embeddings = waiting.pop(0)
+                    yield first, embeddings.result()
+            for batch, embeddings in waiting:
+                yield batch, embeddings.result()
 
-    def _embed(self, texts: Sequence[str], *, for_tags: bool) -> list[TokenEmbeddings] | None:
+    def _spotted(self, note_ids: list[str], texts: list[str]) -> _Batch:
+        contents = [content_words(text, self.expander(text)) for text in texts]
+        return _Batch(note_ids, texts, contents, [linker.spot(texts, contents) for linker in self.linkers])
+
+    def _embed(
+        self, texts: Sequence[str], spans: Sequence[Spans] | None, *, for_tags: bool = False
+    ) -> list[TokenEmbeddings] | None:
         if self.encoder is None:
             if for_tags:
                 raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
             return None
-        return self.encoder.tokens(texts)
+        return self.encoder.tokens(texts, spans=spans)
 
     def expander(self, text: str) -> Expand:
         """What turns the abbreviations of a text into the forms of their long forms."""
@@ -316,8 +346,8 @@ class ConceptMapper:
             raise InputError("spans of notes that are not there", got=", ".join(unknown[:3]))
         rows: list[tuple[Any, ...]] = []
         for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
-            embeddings = self._embed(texts, for_tags=False)
             wanted = [asked[note_id] for note_id in note_ids]
+            embeddings = self._embed(texts, wanted)
             expands = [self.expander(text) for text in texts]
             for linker in self.linkers:
                 ranked = rank_spans(linker, self.encoder, texts, wanted, embeddings, expands, k)
@@ -341,33 +371,6 @@ def _opened(
     if isinstance(source, ConceptIndex):
         return source
     return embedded_index(encoder, progress=progress) if source == EMBEDDED else ConceptIndex.open(source)
-
-
-def _check_adapter(adapter: Adapter, indexes: Sequence[ConceptIndex], encoder: TokenEncoder | None) -> None:
-    if encoder is None:
-        expected = adapter.fit.encoder
-        raise IndexMismatchError("an adapter belongs to an encoder", got="no encoder", expected=expected)
-    same = [index for index in indexes if index.system == adapter.fit.system]
-    for index in same or indexes:
-        adapter.check(index, encoder.name, encoder.revision, encoder.dim)
-
-
-def _check_fit(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
-    if encoder is not None and index.dim not in (0, encoder.dim):
-        raise IndexMismatchError(
-            f"expected vectors of width {index.dim}, got {encoder.dim}: was the index built with another encoder?",
-            then=f"it was built with {index.manifest.encoder}; build it again with {encoder.name}",
-        )
-    built = index.manifest
-    if encoder is None or not index.dim or built.encoder in ("given", "custom"):
-        return
-    if (built.encoder, built.revision or encoder.revision) != (encoder.name, encoder.revision):
-        raise IndexMismatchError(
-            f"the index of {built.system} was built with another encoder",
-            got=f"{encoder.name} {encoder.revision[:12]}",
-            expected=f"{built.encoder} {built.revision[:12]}",
-            then="give that one as the encoder, or build the index again",
-        )
 
 
 def _batches(notes: pl.DataFrame) -> Iterator[tuple[list[str], list[str]]]:

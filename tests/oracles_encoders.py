@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.encoders.encoder import TokenModel
-from conceptmap.encoders.windows import cut
 
 __all__ = ["stitched_oracle"]
 
@@ -17,12 +16,12 @@ def stitched_oracle(model: TokenModel, text: str) -> NDArray[np.float32]:
     total = len(pieces.ids)
     best = np.full(total, -1.0)
     vectors = np.zeros((total, model.dim), dtype=np.float32)
-    for window in cut(pieces.breaks, model.room):
+    for window in model.windows(text, pieces):
         rows = model.forward([model.tokeniser.wrap(pieces.ids[window.start : window.stop])])
         rows = rows[len(model.tokeniser.prefix) :]
         for i in range(window.start, window.stop):
-            left = i - window.start if window.start > 0 else np.inf  # the note's own edges cut no context off
-            right = window.stop - 1 - i if window.stop < total else np.inf
+            left = i - window.start if window.start < window.own_start else np.inf  # an outer edge cuts no context off
+            right = window.stop - 1 - i if window.stop > window.own_stop else np.inf
             if min(left, right) > best[i]:
                 best[i], vectors[i] = min(left, right), rows[i - window.start]
     return vectors

@@ -39,7 +39,9 @@ def hashed(word: str, dim: int = DIM) -> NDArray[np.float32]:
 def encoder(dim: int = DIM, revision: str = "1") -> TokenEncoder:
     """A token a word, its vector from its letters; a string is the mean of its words."""
 
-    def tokens(_: object, texts: Sequence[str], progress: object = None) -> list[TokenEmbeddings]:
+    def tokens(
+        _: object, texts: Sequence[str], progress: object = None, *, spans: object = None
+    ) -> list[TokenEmbeddings]:
         out = []
         for text in texts:
             found = words(text)

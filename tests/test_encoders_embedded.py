@@ -19,6 +19,7 @@ from conceptmap.encoders import TokenEncoder, embedded, load_encoder
 from conceptmap.encoders.encoder import encode_notes
 from conceptmap.encoders.precision import torch_dtype
 from conceptmap.errors import InputError, ModelError
+from conceptmap.sentences import sentences
 
 load = partial(load_encoder, dtype="float32")  # whatever this machine would choose
 
@@ -56,8 +57,11 @@ def test_vectors_are_the_reference_librarys(encoder: TokenEncoder, folder: Path)
     ]
     np.testing.assert_allclose(encoder.terms(terms), library.encode(terms), atol=1e-5)
     (found,) = encoder.tokens([NOTE])
-    expected: Any = library.encode([NOTE], output_value="token_embeddings")
-    np.testing.assert_allclose(found.vectors, expected[0].numpy()[1:-1], atol=1e-5)
+    lines = [NOTE[start:end] for start, end in sentences(NOTE)]
+    expected: Any = library.encode(lines, output_value="token_embeddings")
+    sizes = [len(encoder.model.tokeniser.backend_ids(line)) for line in lines]
+    own = [vectors.numpy()[1 : 1 + size] for vectors, size in zip(expected, sizes, strict=True)]
+    np.testing.assert_allclose(found.vectors, np.concatenate(own), atol=1e-5)
 
 
 def test_empty_notes_have_no_tokens(encoder: TokenEncoder) -> None:
@@ -70,10 +74,39 @@ def test_empty_notes_have_no_tokens(encoder: TokenEncoder) -> None:
 
 def test_long_notes_are_stitched_from_windows(encoder: TokenEncoder) -> None:
     note = NOTE * 9
-    (found,) = encoder.tokens([note])
-    np.testing.assert_allclose(found.vectors, stitched_oracle(encoder.model, note), atol=1e-5)
+    for model in (replace(encoder.model, by_sentence=False), replace(encoder.model, window=16)):
+        (found,) = encode_notes(model, [note])
+        np.testing.assert_allclose(found.vectors, stitched_oracle(model, note), atol=1e-5)
     (short,) = encoder.tokens([NOTE])
     assert len(found) == 9 * len(short) > encoder.window
+
+
+@pytest.mark.parametrize("by_sentence", [True, False])
+def test_a_token_asked_for_has_the_vector_that_it_has_anyway(encoder: TokenEncoder, by_sentence: bool) -> None:
+    encoder = replace(encoder, model=replace(encoder.model, by_sentence=by_sentence, window=32))
+    texts = [NOTE, "", "No fever.", NOTE + "Chest pain again."]
+    at = [NOTE.index("CKD"), NOTE.index("fever")]
+    spans = [[(at[0], at[0] + 12), (at[1], at[1] + 5)], [], [], [(len(NOTE), len(NOTE) + 10)]]
+    whole, part = encoder.tokens(texts), encoder.tokens(texts, spans=spans)
+    assert [len(note) for note in part[1:3]] == [0, 0]
+    for every, some, asked in zip(whole, part, spans, strict=True):
+        assert not asked or 0 < len(some) < len(every)
+        rows = np.flatnonzero(np.isin(every.start_char, some.start_char))
+        assert np.array_equal(every.end_char[rows], some.end_char)
+        np.testing.assert_allclose(every.vectors[rows], some.vectors, atol=1e-5)
+        for start, end in asked:
+            wanted = (every.start_char < end) & (every.end_char > start)
+            assert set(every.start_char[wanted]) <= set(some.start_char)
+
+
+def test_equal_sentences_are_encoded_once(encoder: TokenEncoder) -> None:
+    totals: list[int] = []
+    one, three = "No chest pain.\n", "No chest pain.\nPlan: rest.\nNo chest pain.\nNo chest pain.\n"
+    (alone,) = encoder.tokens([one], lambda done, total: totals.append(total))
+    again, several = encoder.tokens([one, three], lambda done, total: totals.append(total))
+    assert totals[-1] == totals[0] + len(encoder.model.tokeniser.inputs(["Plan: rest."], 99)[0])
+    for vectors in (again.vectors, several.vectors[: len(alone)], several.vectors[-len(alone) :]):
+        np.testing.assert_allclose(vectors, alone.vectors, atol=1e-5)
 
 
 def test_a_note_of_a_million_characters_keeps_every_token(encoder: TokenEncoder) -> None:

@@ -12,7 +12,7 @@ from tiny_models import TOKENIZERS
 
 from conceptmap.encoders.embedded import load_embedded
 from conceptmap.encoders.tokenise import Tokeniser, tokeniser
-from conceptmap.encoders.windows import batches, cut
+from conceptmap.encoders.windows import batches, cut, cut_at
 
 BITS = [
     "pain",
@@ -136,6 +136,19 @@ def test_windows_cover_every_piece_once(breaks: np.ndarray, width: int) -> None:
     for window in windows:
         assert window.start <= window.own_start < window.own_stop <= window.stop
         assert window.stop - window.start <= width
+
+
+@given(
+    starts=st.lists(st.integers(min_value=0, max_value=90), max_size=12).map(sorted),
+    size=st.integers(min_value=0, max_value=80),
+    width=st.integers(min_value=1, max_value=20),
+)
+def test_sentences_have_windows_of_their_own(starts: list[int], size: int, width: int) -> None:
+    windows = cut_at(np.array(starts, np.int64), np.zeros(size, np.uint8), width)
+    assert [i for window in windows for i in range(window.own_start, window.own_stop)] == list(range(size))
+    for window in windows:
+        assert window.stop - window.start <= width
+        assert not any(window.start < start < window.stop for start in starts)
 
 
 def test_a_window_starts_where_a_line_does() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from conceptmap.encoders.embeddings import TokenEmbeddings
-from conceptmap.encoders.encoder import TokenEncoder
+from conceptmap.encoders.encoder import Spans, TokenEncoder
 from conceptmap.errors import InputError, ModelError
 
-__all__ = ["Dtype", "TokenEmbeddings", "TokenEncoder", "load_encoder"]
+__all__ = ["Dtype", "Spans", "TokenEmbeddings", "TokenEncoder", "load_encoder"]
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 

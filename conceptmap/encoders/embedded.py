@@ -51,6 +51,7 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         forward=packed_bert(state, config, device=device, dtype=torch_dtype(dtype, device)),
         dim=int(config["hidden_size"]),
         window=WINDOW,
+        by_sentence=True,
         **feeding(device),
     )
     return TokenEncoder(

@@ -1,8 +1,9 @@
 """TokenEncoder: any model behind two verbs, `tokens` for notes and `terms` for short strings. Loads no torch by itself.
 
-READ FIRST in this folder. A note becomes pieces with offsets (`tokenise`), pieces become overlapping windows
-(`windows`), windows become length-sorted batches, the model's forward turns a batch into vectors (`packed_bert`,
-`transformer`), and the vectors are stitched here.
+READ FIRST in this folder. A note becomes pieces with offsets (`tokenise`), pieces become overlapping windows or
+sentences (`windows`), windows become length-sorted batches, the model's forward turns a batch into vectors
+(`packed_bert`, `transformer`), and the vectors are stitched here. Windows in which nobody asks for a vector are left
+out, and equal ones go through the model once.
 """
 
 from __future__ import annotations
@@ -16,9 +17,19 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.encoders.tokenise import Pieces, Tokeniser
-from conceptmap.encoders.windows import Window, batches, cut
+from conceptmap.encoders.windows import Window, batches, cut, cut_at
+from conceptmap.sentences import sentences
 
-__all__ = ["EncodeTerms", "Forward", "Progress", "TokenEncoder", "TokenModel", "encode_notes", "run_model"]
+__all__ = [
+    "EncodeTerms",
+    "Forward",
+    "Progress",
+    "Spans",
+    "TokenEncoder",
+    "TokenModel",
+    "encode_notes",
+    "run_model",
+]
 
 LEAST_BATCH = 256
 """Tokens; smaller batches do not keep a core busy."""
@@ -28,6 +39,9 @@ Forward = Callable[[list[NDArray[np.int64]]], NDArray[np.float32]]
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(tokens_done, tokens_in_all)``."""
+
+Spans = Sequence[tuple[int, int]]
+"""Half-open (start, end) in code points of one note."""
 
 EncodeTerms = Callable[[Sequence[str], Progress | None], NDArray[np.float32]]
 """Short strings to one vector each: (n_terms, term_dim)."""
@@ -42,6 +56,7 @@ class TokenModel:
         forward: batch of inputs to packed last hidden states.
         dim: width of a hidden state.
         window: most tokens of a note that are read at once, special tokens included.
+        by_sentence: whether each sentence is read by itself, as models that were trained on sentences want it.
         batch_tokens: most tokens in a batch, padding included.
         threads: batches that run side by side; 0 for as many as torch has threads (CPU), 1 on an accelerator.
     """
@@ -50,6 +65,7 @@ class TokenModel:
     forward: Forward
     dim: int
     window: int
+    by_sentence: bool = False
     batch_tokens: int = 1024
     threads: int = 0
 
@@ -57,6 +73,13 @@ class TokenModel:
     def room(self) -> int:
         """Most pieces in a window, special tokens not counted."""
         return self.window - len(self.tokeniser.prefix) - len(self.tokeniser.suffix)
+
+    def windows(self, text: str, pieces: Pieces) -> list[Window]:
+        """How a note is cut."""
+        if not self.by_sentence:
+            return cut(pieces.breaks, self.room)
+        starts = np.array([start for start, _ in sentences(text)], dtype=np.int64)
+        return cut_at(np.searchsorted(pieces.start, starts), pieces.breaks, self.room)
 
 
 @dataclass(frozen=True)
@@ -90,17 +113,22 @@ class TokenEncoder:
         """Most tokens of a note that are read at once, special tokens included."""
         return self.model.window
 
-    def tokens(self, texts: Sequence[str], progress: Progress | None = None) -> list[TokenEmbeddings]:
+    def tokens(
+        self, texts: Sequence[str], progress: Progress | None = None, *, spans: Sequence[Spans] | None = None
+    ) -> list[TokenEmbeddings]:
         """Encode notes of any length; nothing is truncated.
 
         Args:
             texts: the notes. An empty or white-space note gives no token.
-            progress: called with the tokens done and their total (tokens in overlaps count twice).
+            progress: called with the tokens done and their total (tokens in overlaps count twice, those of equal
+                windows once).
+            spans: for each note the spans (start, end) in code points whose tokens are asked for; None for all of it.
 
         Returns:
-            For each note its tokens in reading order, special tokens left out.
+            For each note its tokens in reading order, special tokens left out; with `spans`, those of the windows
+            that hold one. A token's vector is the same whatever is asked for.
         """
-        return encode_notes(self.model, texts, progress)
+        return encode_notes(self.model, texts, progress, spans=spans)
 
     def terms(self, terms: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Encode short strings with the model's own sentence pooling; equal strings are encoded once.
@@ -116,22 +144,59 @@ class TokenEncoder:
         return self.encode_terms(terms, progress)
 
 
-def encode_notes(model: TokenModel, texts: Sequence[str], progress: Progress | None = None) -> list[TokenEmbeddings]:
-    """Cut notes into windows, run them in batches and stitch their token vectors."""
+def encode_notes(
+    model: TokenModel,
+    texts: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    spans: Sequence[Spans] | None = None,
+) -> list[TokenEmbeddings]:
+    """Cut notes into windows, run those that are asked for in batches and stitch their token vectors."""
     pieces = model.tokeniser.pieces(texts)
-    jobs = [(note, window) for note, piece in enumerate(pieces) for window in cut(piece.breaks, model.room)]
-    inputs = [model.tokeniser.wrap(pieces[note].ids[window.start : window.stop]) for note, window in jobs]
+    asked = [_asked(piece, None if spans is None else spans[note]) for note, piece in enumerate(pieces)]
+    jobs = [
+        (note, window)
+        for note, piece in enumerate(pieces)
+        for window in model.windows(texts[note], piece)
+        if asked[note][window.own_start : window.own_stop].any()
+    ]
+    inputs, jobs_of = _once(jobs, [model.tokeniser.wrap(pieces[n].ids[w.start : w.stop]) for n, w in jobs])
     vectors = [np.empty((len(piece.ids), model.dim), dtype=np.float32) for piece in pieces]
+    filled = [np.zeros(len(piece.ids), dtype=np.bool_) for piece in pieces]
 
     def store(batch: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
         stops = accumulate(len(inputs[i]) for i in batch)
         for i, stop in zip(batch, stops, strict=True):
-            note, window = jobs[i]
             first = stop - len(inputs[i]) + len(model.tokeniser.prefix)
-            _keep(vectors[note], window, rows[first:])
+            for note, window in jobs_of[i]:
+                _keep(vectors[note], window, rows[first:])
+                filled[note][window.own_start : window.own_stop] = True
 
     run_model(model, inputs, store, progress)
-    return [_embeddings(piece, rows) for piece, rows in zip(pieces, vectors, strict=True)]
+    return [_embeddings(*note) for note in zip(pieces, vectors, filled, strict=True)]
+
+
+def _asked(piece: Pieces, spans: Spans | None) -> NDArray[np.bool_]:
+    """Which pieces overlap a span; all of them without spans. *Shape:* (n_pieces,) bool."""
+    out = np.zeros(len(piece.ids), dtype=np.bool_)
+    if spans is None:
+        return ~out
+    bounds = np.asarray(spans, dtype=np.int64).reshape(-1, 2)
+    left = np.searchsorted(np.maximum.accumulate(piece.end), bounds[:, 0], side="right")
+    right = np.searchsorted(piece.start, bounds[:, 1], side="left")
+    for i, j in zip(left, right, strict=True):
+        out[i:j] = True
+    return out
+
+
+def _once(
+    jobs: Sequence[tuple[int, Window]], inputs: Sequence[NDArray[np.int64]]
+) -> tuple[list[NDArray[np.int64]], list[list[tuple[int, Window]]]]:
+    """The different inputs, and the jobs that each serves: notes repeat their boilerplate."""
+    different: dict[bytes, list[tuple[int, Window]]] = {}
+    for job, ids in zip(jobs, inputs, strict=True):
+        different.setdefault(ids.tobytes(), []).append(job)
+    return [np.frombuffer(key, dtype=np.int64) for key in different], list(different.values())
 
 
 def run_model(
@@ -171,9 +236,9 @@ def _keep(vectors: NDArray[np.float32], window: Window, rows: NDArray[np.float32
     vectors[window.own_start : window.own_stop] = rows[first : first + window.own_stop - window.own_start]
 
 
-def _embeddings(piece: Pieces, vectors: NDArray[np.float32]) -> TokenEmbeddings:
-    """Leave out pieces that cover nothing but white space."""
-    shown = piece.end > piece.start
+def _embeddings(piece: Pieces, vectors: NDArray[np.float32], filled: NDArray[np.bool_]) -> TokenEmbeddings:
+    """Leave out pieces that were not asked for, or cover nothing but white space."""
+    shown = filled & (piece.end > piece.start)
     if shown.all():
         return TokenEmbeddings(vectors, piece.start, piece.end)
     return TokenEmbeddings(vectors[shown], piece.start[shown], piece.end[shown])

@@ -1,4 +1,4 @@
-"""Overlapping windows over a note's pieces, and length-sorted batches of windows."""
+"""What of a note goes through a model together (overlapping windows, or its sentences), and length-sorted batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Window", "batches", "cut"]
+__all__ = ["Window", "batches", "cut", "cut_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,25 @@ def cut(breaks: NDArray[np.uint8], width: int) -> list[Window]:
         spans.append((start, total))
     edges = [0, *((left[1] + right[0] + 1) // 2 for left, right in pairwise(spans)), total]
     return [Window(*span, *edges[i : i + 2]) for i, span in enumerate(spans)]
+
+
+def cut_at(starts: NDArray[np.int64], breaks: NDArray[np.uint8], width: int) -> list[Window]:
+    """Give each sentence a window of its own; one of more than `width` pieces is cut as a note is.
+
+    Args:
+        starts: first pieces of sentences, ascending; what comes before the first goes with it. *Shape:* (n,) int64.
+        breaks: as for `cut`. *Shape:* (n_pieces,) uint8.
+        width: most pieces in a window.
+
+    >>> [(w.own_start, w.own_stop) for w in cut_at(np.array([0, 5, 9]), np.zeros(20, np.uint8), 8)]
+    [(0, 5), (5, 9), (9, 17), (17, 20)]
+    """
+    edges = [0, *np.unique(starts[(starts > 0) & (starts < len(breaks))]).tolist(), len(breaks)]
+    return [
+        Window(*(at + place for place in (part.start, part.stop, part.own_start, part.own_stop)))
+        for at, stop in pairwise(edges)
+        for part in cut(breaks[at:stop], width)
+    ]
 
 
 def _best(breaks: NDArray[np.uint8], low: int, high: int) -> int:

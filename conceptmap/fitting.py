@@ -1,0 +1,49 @@
+"""Whether an index, an adapter and an encoder were made for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conceptmap.adapters import Adapter
+from conceptmap.encoders import TokenEncoder
+from conceptmap.errors import IndexMismatchError
+from conceptmap.index import ConceptIndex
+
+__all__ = ["check_adapter", "check_fit"]
+
+
+def check_adapter(adapter: Adapter, indexes: Sequence[ConceptIndex], encoder: TokenEncoder | None) -> None:
+    """Refuse an adapter that was trained for another encoder, or for none of these indexes.
+
+    Raises:
+        IndexMismatchError: it was, or there is no encoder.
+    """
+    if encoder is None:
+        expected = adapter.fit.encoder
+        raise IndexMismatchError("an adapter belongs to an encoder", got="no encoder", expected=expected)
+    same = [index for index in indexes if index.system == adapter.fit.system]
+    for index in same or indexes:
+        adapter.check(index, encoder.name, encoder.revision, encoder.dim)
+
+
+def check_fit(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
+    """Refuse an index whose rows come from another encoder.
+
+    Raises:
+        IndexMismatchError: they do.
+    """
+    if encoder is not None and index.dim not in (0, encoder.dim):
+        raise IndexMismatchError(
+            f"expected vectors of width {index.dim}, got {encoder.dim}: was the index built with another encoder?",
+            then=f"it was built with {index.manifest.encoder}; build it again with {encoder.name}",
+        )
+    built = index.manifest
+    if encoder is None or not index.dim or built.encoder in ("given", "custom"):
+        return
+    if (built.encoder, built.revision or encoder.revision) != (encoder.name, encoder.revision):
+        raise IndexMismatchError(
+            f"the index of {built.system} was built with another encoder",
+            got=f"{encoder.name} {encoder.revision[:12]}",
+            expected=f"{built.encoder} {built.revision[:12]}",
+            then="give that one as the encoder, or build the index again",
+        )
