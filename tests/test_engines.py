@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -14,6 +16,7 @@ from small_mapper import index, mapper
 from test_batch import random_note
 
 from conceptmap.batch import Engine, MapperSource, Run, Settings, code_notes, engines, processes
+from conceptmap.batch.settings import Asked
 from conceptmap.errors import ConceptMapError, IndexMismatchError, InputError, OutOfSpaceError
 from conceptmap.notes import read_notes
 
@@ -187,3 +190,44 @@ def is_actor(entry: Path) -> bool:
         return (entry / "cmdline").read_bytes().startswith(b"ray::Coder")
     except OSError:
         return False
+
+
+def test_workers_are_dealt_out_to_the_gpus(source: MapperSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker a GPU, and the next one to the GPU that has the fewest; what the user lets us see is respected."""
+    seen: list[str | None] = []
+    sizes: list[int] = []
+
+    class Process:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def start(self) -> None:
+            seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+    def four_started(pool: Any, shards: object) -> Iterator[Any]:
+        sizes.append(pool.size)
+        for number in range(4):
+            if number == 2:
+                pool.workers.pop(1)  # it died; its GPU is free
+            pool.workers.append(pool._started(None))
+        pool.workers.clear()
+        return iter(())
+
+    monkeypatch.setattr("multiprocessing.get_context", lambda method: SimpleNamespace(Process=Process))
+    monkeypatch.setattr(processes, "device_count", lambda device: {"cuda:all": 2, "cuda": 1}.get(device, 0))
+    monkeypatch.setattr(processes._Pool, "coded", four_started)
+    for visible, device, expected in (
+        (None, "cuda:all", ["0", "1", "1", "0"]),
+        ("5,7,8", "cuda:all", ["5", "7", "7", "5"]),
+        ("5,7", "cuda", ["5,7"] * 4),
+        (None, "cpu", [None] * 4),
+    ):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        seen.clear()
+        engine = Engine("processes", source=MapperSource(source.indexes, {**source.options, "device": device}))
+        assert list(processes.run_processes(engine, iter([]), Asked((), 0, 0), "", lambda *_: None)) == []
+        assert seen == expected
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == visible
+    assert sizes == [2, 2, 1, engines.default_workers()]

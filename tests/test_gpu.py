@@ -20,8 +20,9 @@ from conceptmap.cli import main
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError
 from conceptmap.index import ConceptIndex
 from conceptmap.ontology import Ontology
-from conceptmap.topk import check_device, cosines, gpu, place, prepare, topk
+from conceptmap.topk import check_device, chosen_device, cosines, gpu, place, prepare, topk
 from conceptmap.topk.gpu import Kit, cupy_kit, numpy_kit, search
+from conceptmap.topk.gpu import kit as kit_module
 
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -290,6 +291,31 @@ def test_a_missing_device_is_refused_with_what_to_type(monkeypatch: pytest.Monke
     cupy_kit.cache_clear()
     with pytest.raises(MissingExtraError, match=r"pip install 'conceptmap\[gpu\]'"):
         place(prepare(np.eye(3, dtype=np.float32)), "cuda")
+
+
+def test_what_cupy_itself_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    cupy_kit.cache_clear()
+    with pytest.raises(InputError, match=r"(?s)CUDA's libraries.*pip install 'conceptmap\[gpu\]'.*conceptmap\[gpu13\]"):
+        check_device("cuda")
+
+
+def test_a_device_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen_device("cuda:3") == "cuda:3"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    for fault, expected in ((None, "cuda"), (InputError("no driver"), "cpu")):
+
+        def found(device: int = 0, fault: InputError | None = fault) -> Kit:
+            if fault is not None:
+                raise fault
+            return numpy_kit()
+
+        monkeypatch.setattr(kit_module, "cupy_kit", found)
+        assert chosen_device("auto") == expected
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert chosen_device("auto") == "cpu"
 
 
 def test_kernels_do_as_their_emulation(kit: Kit) -> None:

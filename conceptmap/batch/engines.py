@@ -165,16 +165,27 @@ def thread_settings(workers: int) -> dict[str, str]:
     return {**dict.fromkeys(names, share), "TOKENIZERS_PARALLELISM": "false"}
 
 
+def visible_devices(n: int) -> list[str]:
+    """The names of the first n CUDA devices, as a process may be told which of them to see."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return given.split(",")[:n] if given else [str(number) for number in range(n)]
+
+
 @contextlib.contextmanager
-def environment(settings: dict[str, str]) -> Iterator[None]:
-    """These variables, where the user has not set them, for processes started inside."""
-    added = {name: value for name, value in settings.items() if name not in os.environ}
-    os.environ.update(added)
+def environment(settings: Mapping[str, str], *, gpu: str | None = None) -> Iterator[None]:
+    """These variables, where the user has not set them, for processes started inside; and the one GPU that they see."""
+    changed = {name: value for name, value in settings.items() if name not in os.environ}
+    changed |= {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def rebuilt(kind: str, message: str) -> ConceptMapError:

@@ -1,7 +1,8 @@
 """Worker processes on this machine: each loads the mapper once and codes the shards that it is sent.
 
 Workers are spawned, not forked, since a fork of a process with threads may hang. Only this process writes files, so
-a worker that dies takes nothing with it but the shard that it was at, which another one gets.
+a worker that dies takes nothing with it but the shard that it was at, which another one gets. With the device
+``cuda:all`` every worker sees one of the GPUs.
 """
 
 from __future__ import annotations
@@ -19,9 +20,18 @@ from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.batch.coded import pack
-from conceptmap.batch.engines import Done, check_worker, default_workers, environment, rebuilt, thread_settings
+from conceptmap.batch.engines import (
+    Done,
+    check_worker,
+    default_workers,
+    environment,
+    rebuilt,
+    thread_settings,
+    visible_devices,
+)
 from conceptmap.batch.work import Tick, code_shard, place_of
 from conceptmap.errors import ConceptMapError, OutOfSpaceError
+from conceptmap.topk import device_count
 
 if TYPE_CHECKING:
     from conceptmap.batch.engines import Engine, MapperSource
@@ -41,6 +51,7 @@ class _Worker:
     process: SpawnProcess
     pipe: Connection
     shard: Shard | None
+    gpu: str | None = None
     ready: bool = False
 
 
@@ -53,6 +64,7 @@ class _Pool:
     run: str
     tick: Tick
     size: int
+    gpus: list[str] = field(default_factory=list)
     workers: list[_Worker] = field(default_factory=list)
     again: deque[Shard] = field(default_factory=deque)
     deaths: Counter[int] = field(default_factory=Counter)
@@ -92,10 +104,11 @@ class _Pool:
         process = multiprocessing.get_context("spawn").Process(
             target=_serve, args=(theirs, self.engine.source, self.asked), name="conceptmap worker", daemon=True
         )
-        with environment(thread_settings(self.size)):
+        gpu = min(self.gpus, key=[worker.gpu for worker in self.workers].count, default=None)
+        with environment(thread_settings(self.size), gpu=gpu):
             process.start()
         theirs.close()
-        return _Worker(process, ours, shard)
+        return _Worker(process, ours, shard, gpu)
 
     @staticmethod
     def _send(worker: _Worker) -> None:
@@ -157,7 +170,11 @@ class _Pool:
 
 def run_processes(engine: Engine, shards: Iterator[Shard], asked: Asked, run: str, tick: Tick) -> Iterator[Done]:
     """Code shards in processes; see `run_shards`."""
-    pool = _Pool(engine, asked, run, tick, engine.workers or default_workers())
+    assert engine.source is not None
+    device = str(engine.source.options.get("device", "cpu"))
+    n_gpus = device_count(device)
+    gpus = visible_devices(n_gpus) if device == "cuda:all" else []
+    pool = _Pool(engine, asked, run, tick, engine.workers or n_gpus or default_workers(), gpus)
     try:
         yield from pool.coded(shards)
     finally:

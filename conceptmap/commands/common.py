@@ -80,7 +80,12 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     """Where and how precisely the encoder computes."""
-    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="where to compute: cpu (default), cuda")
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        metavar="DEVICE",
+        help="where to compute: cpu (default); cuda, cuda:N or cuda:all, a GPU, the N-th or all; auto: a GPU if any",
+    )
     parser.add_argument(
         "--dtype",
         default="auto",
@@ -94,10 +99,11 @@ def encoder_of(args: argparse.Namespace) -> TokenEncoder | None:
     if args.encoder == "none":
         return None
     from conceptmap.encoders import load_encoder
-    from conceptmap.topk import check_device
+    from conceptmap.topk import check_device, chosen_device
 
-    check_device(args.device if args.device.startswith("cuda") else "cpu")
-    encoder = load_encoder(args.encoder, device=args.device.removesuffix(":all"), dtype=args.dtype)
+    device = chosen_device(args.device)
+    check_device(device if device.startswith("cuda") else "cpu")
+    encoder = load_encoder(args.encoder, device=device.removesuffix(":all"), dtype=args.dtype)
     if encoder.non_commercial:
         say(f"the encoder {encoder.name} may not be used commercially, or its licence is not known: {encoder.licence}")
     return encoder
@@ -128,8 +134,10 @@ def load_mapper(args: argparse.Namespace) -> tuple[ConceptMapper, float]:
 
 def mapper_options(args: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, object]]:
     """What `ConceptMapper.load` is called with, for workers that load it themselves: indexes and keywords."""
-    encoder = None if args.encoder == "none" else args.encoder
-    options = {"encoder": encoder, "adapter": args.adapter, "device": args.device, "dtype": args.dtype}
+    from conceptmap.topk import chosen_device
+
+    encoder, device = None if args.encoder == "none" else args.encoder, chosen_device(args.device)
+    options = {"encoder": encoder, "adapter": args.adapter, "device": device, "dtype": args.dtype}
     return tuple(_source(name) for name in args.ontology), options
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Queries: TypeAlias = NDArray[np.floating[Any]] | torch.Tensor
     Ready: TypeAlias = Prepared | tuple[DeviceRows, ...]
 
-__all__ = ["TopK", "check_device", "cosines", "place", "prepare", "topk"]
+__all__ = ["TopK", "check_device", "chosen_device", "cosines", "device_count", "place", "prepare", "topk"]
 
 
 class TopK(NamedTuple):
@@ -164,7 +164,36 @@ def check_device(device: str) -> None:
 
     >>> check_device("cpu")
     """
-    if device != "cpu":
-        from conceptmap.topk import gpu
+    device_count(device)
 
-        gpu.cuda_kits(device)
+
+def device_count(device: str) -> int:
+    """How many CUDA devices a name stands for; none for "cpu".
+
+    Raises:
+        InputError: as `check_device`.
+
+    >>> device_count("cpu")
+    0
+    """
+    if device == "cpu":
+        return 0
+    from conceptmap.topk import gpu
+
+    return len(gpu.cuda_kits(device))
+
+
+def chosen_device(device: str) -> str:
+    """What "auto" stands for here: "cuda" where CuPy finds a device that torch can use as well, else "cpu".
+
+    Args:
+        device: "auto", or a name, which is returned as it is.
+
+    >>> chosen_device("cpu")
+    'cpu'
+    """
+    if device != "auto":
+        return device
+    from conceptmap.topk import gpu
+
+    return "cuda" if gpu.is_there() else "cpu"

@@ -6,8 +6,8 @@ float64 from the stored rows: `search.py` holds the proof. CuPy is imported when
 
 from __future__ import annotations
 
-from conceptmap.topk.gpu.kit import Kit, cuda_kits, cupy_kit, numpy_kit
+from conceptmap.topk.gpu.kit import Kit, cuda_kits, cupy_kit, is_there, numpy_kit
 from conceptmap.topk.gpu.rows import DeviceRows, place, shards
 from conceptmap.topk.gpu.search import cosines, topk
 
-__all__ = ["DeviceRows", "Kit", "cosines", "cuda_kits", "cupy_kit", "numpy_kit", "place", "shards", "topk"]
+__all__ = ["DeviceRows", "Kit", "cosines", "cuda_kits", "cupy_kit", "is_there", "numpy_kit", "place", "shards", "topk"]

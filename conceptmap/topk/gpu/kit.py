@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from conceptmap.errors import InputError, MissingExtraError
 from conceptmap.topk.gpu import emulated
 
-__all__ = ["Array", "Kit", "cuda_kits", "cupy_kit", "numpy_kit"]
+__all__ = ["Array", "Kit", "cuda_kits", "cupy_kit", "is_there", "numpy_kit"]
 
 Array: TypeAlias = Any
 """An array of the kit's module, on its device."""
@@ -104,18 +104,37 @@ def cuda_kits(device: str) -> tuple[Kit, ...]:
     return (first, *(cupy_kit(i) for i in range(1, more)))
 
 
+def is_there() -> bool:
+    """Whether there is a device that both CuPy and torch can use."""
+    if importlib.util.find_spec("cupy") is None or not torch.cuda.is_available():
+        return False
+    try:
+        cupy_kit()
+    except InputError:
+        return False
+    return True
+
+
 @cache
 def cupy_kit(device: int = 0) -> Kit:
     """A CUDA device.
 
     Raises:
         MissingExtraError: CuPy is not installed.
-        InputError: there is no such device, or no driver for it.
+        InputError: there is no such device, no driver for it, or CUDA's libraries are missing.
     """
     if importlib.util.find_spec("cupy") is None:
         raise MissingExtraError("CuPy", extra="gpu", purpose="searching on a CUDA device")
-    import cupy
+    try:
+        import cupy
 
+        return _checked_kit(cupy, device)
+    except ImportError as error:
+        then = "type: pip install 'conceptmap[gpu]', or for CUDA 13: pip install 'conceptmap[gpu13]'"
+        raise InputError("CuPy lacks one of CUDA's libraries", got=str(error).splitlines()[0], then=then) from error
+
+
+def _checked_kit(cupy: Module, device: int) -> Kit:
     try:
         found = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
