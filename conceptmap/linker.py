@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -14,14 +15,14 @@ from conceptmap.adapters.adapter import Adapter
 from conceptmap.adapters.memory import extend_lexicon
 from conceptmap.building import with_lexicon
 from conceptmap.codebook import CodeBook
-from conceptmap.encoders.embeddings import TokenEmbeddings
+from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, taken
 from conceptmap.index import ConceptIndex
 from conceptmap.instructions import Instructions
 from conceptmap.lexical import LEXICON, Content
 from conceptmap.matcher import TermMatcher
 from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
 from conceptmap.shared_heads import shared_heads
-from conceptmap.spans import pool
+from conceptmap.spans import pool, pool_all
 from conceptmap.spelling import Speller
 from conceptmap.topk import TopK
 from conceptmap.vocabulary import has_synonyms
@@ -32,7 +33,7 @@ __all__ = ["Expand", "Linker", "Spotted"]
 Expand = Callable[[Words], Mapping[int, Sequence[str]]]
 
 NEAREST = 10
-ACCEPT = 0.72
+ACCEPT = 0.77
 """Cosine from which vectors make a mention of a window that is almost a term."""
 
 
@@ -52,6 +53,11 @@ class Spotted:
     def spans(self) -> list[tuple[int, int]]:
         """Where vectors are asked for: mentions first."""
         return [(m.start_char, m.end_char) for m in self.mentions] + self.windows
+
+    @property
+    def concepts(self) -> list[list[int]]:
+        """For each span the concepts that the words name."""
+        return [[c.concept for c in m.candidates] for m in self.mentions] + [[] for _ in self.windows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,15 +161,17 @@ class Linker:
 
     def _with_vectors(self, embeddings: Sequence[TokenEmbeddings], spotted: Sequence[Spotted]) -> list[list[Mention]]:
         """What the vectors say of the mentions found by words, and of windows that are almost a term."""
-        pooled = [self.mapped(pool(tokens, one.spans)) for tokens, one in zip(embeddings, spotted, strict=True)]
-        near = self._near(np.concatenate(pooled)) if pooled else None
+        if not spotted:
+            return []
+        pooled = self.mapped(pool_all(embeddings, [one.spans for one in spotted]))
+        near, own = self._near(pooled), self.cosines(pooled, [concepts for one in spotted for concepts in one.concepts])
         out, first = [], 0
-        for one, vectors in zip(spotted, pooled, strict=True):
-            assert near is not None
-            here = TopK(near.scores[first : first + len(vectors)], near.rows[first : first + len(vectors)])
-            first += len(vectors)
-            known = self._verified(one.mentions, vectors, here)
-            new = self._accepted(one.windows, here, len(one.mentions))
+        for one in spotted:
+            here = slice(first, first + len(one.spans))
+            first = here.stop
+            found = TopK(near.scores[here], near.rows[here])
+            known = self._verified(one.mentions, own[here], found)
+            new = self._accepted(one.windows, found, len(one.mentions))
             out.append(sorted(known + new, key=lambda m: (m.start_char, m.end_char)))
         return out
 
@@ -190,43 +198,44 @@ class Linker:
         vectors = pool(tokens, [(m.start_char, m.end_char) for m in mentions])
         return [own[0] for own in self.cosines(vectors, [[m.candidates[0].concept] for m in mentions])]
 
-    def mapped(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def mapped(self, vectors: Vectors) -> Vectors:
         """Token vectors, or means of them, in the index's space. *Shape:* (n, encoder dim) to (n, index dim)."""
         return vectors if self.adapter is None else self.adapter.mapped(vectors)
 
-    def near(self, vectors: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def near(self, vectors: Vectors, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k nearest concepts of each vector: scores and positions, (n, k) both; -inf and -1 for a zero vector."""
         found = self._near(vectors, k)
         concepts = np.where(found.rows >= 0, self.index.row_concept[found.rows], -1)
         return found.scores, concepts
 
-    def _near(self, vectors: NDArray[np.float32], k: int = NEAREST) -> TopK:
+    def _near(self, vectors: Vectors, k: int = NEAREST) -> TopK:
         k = min(k, self.index.concepts.height)
         scores = np.full((len(vectors), k), -np.inf, dtype=np.float32)
         rows = np.full((len(vectors), k), -1, dtype=np.int64)
-        filled = np.flatnonzero(vectors.any(axis=1))
-        if len(filled):
-            scores[filled], rows[filled] = self.index.search(vectors[filled], k)
+        some = filled(vectors)
+        if len(some):
+            scores[some], rows[some] = self.index.search(taken(vectors, some), k)
         return TopK(scores, rows)
 
-    def cosines(self, vectors: NDArray[np.float32], concepts: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Cosine between each vector and the best row of each of its concepts."""
-        assert self.index.vectors is not None
-        assert self.index.norms is not None
+    def cosines(self, vectors: Vectors, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Cosine between each vector and the best row of each of its concepts; 0 for a zero vector."""
         order, starts = self._rows_of
-        out = []
-        for vector, wanted in zip(vectors, concepts, strict=True):
-            norm, best = float(np.linalg.norm(vector)), np.zeros(len(wanted))
-            rows = np.concatenate([order[:0], *(order[starts[c] : starts[c + 1]] for c in wanted)])
-            if norm and len(rows):
-                sizes = np.array([starts[c + 1] - starts[c] for c in wanted])
-                products = (self.index.values(rows) @ vector) / (self.index.norms[rows] * norm)
-                best[sizes > 0] = np.maximum.reduceat(products, (np.cumsum(sizes) - sizes)[sizes > 0])
-            out.append(best.tolist())
-        return out
+        some = filled(vectors)
+        place = np.full(len(vectors), -1, dtype=np.int64)
+        place[some] = np.arange(len(some))
+        wanted = np.array([concept for one in concepts for concept in one], dtype=np.int64)
+        asked = np.repeat(place, [len(one) for one in concepts])
+        sizes = np.where(asked >= 0, starts[wanted + 1] - starts[wanted], 0)
+        first = np.cumsum(sizes) - sizes
+        rows = order[np.arange(sizes.sum()) + np.repeat(starts[wanted] - first, sizes)]
+        best = np.zeros(len(wanted))
+        if len(rows):
+            products = self.index.cosines(taken(vectors, some), np.repeat(asked, sizes), rows)
+            best[sizes > 0] = np.maximum.reduceat(products, first[sizes > 0])
+        found = iter(best.tolist())
+        return [list(islice(found, len(one))) for one in concepts]
 
-    def _verified(self, mentions: Sequence[Mention], vectors: NDArray[np.float32], near: TopK) -> list[Mention]:
-        own = self.cosines(vectors[: len(mentions)], [[c.concept for c in m.candidates] for m in mentions])
+    def _verified(self, mentions: Sequence[Mention], own: Sequence[list[float]], near: TopK) -> list[Mention]:
         out = []
         for mention, mine, scores, rows in zip(mentions, own, near.scores, near.rows, strict=False):
             usable = rows >= 0

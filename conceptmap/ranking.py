@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
+from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError
 from conceptmap.lexical import content_words
 from conceptmap.linker import Expand, Linker
 from conceptmap.mentions import lexical_mentions
-from conceptmap.spans import pool
+from conceptmap.spans import pool_all
 from conceptmap.words import words
 
 __all__ = ["Ranked", "rank_spans", "spelled_out"]
@@ -60,7 +61,7 @@ def rank_spans(
     named = [[_named(linker, string) for string in strings] for strings in spelled]
     if encoder is None or embeddings is None or not linker.index.dim:
         return [[_by_name(names, k) for names in note] for note in named]
-    contextual = np.concatenate([pool(tokens, wanted) for tokens, wanted in zip(embeddings, spans, strict=True)])
+    contextual = pool_all(embeddings, spans)
     views = _views(linker, encoder, contextual, [string for strings in spelled for string in strings])
     flat = [names for note in named for names in note]
     proposals = zip(*(linker.near(vectors, POOL * k)[1].tolist() for vectors, _ in views), flat, strict=True)
@@ -79,8 +80,8 @@ def rank_spans(
 
 
 def _views(
-    linker: Linker, encoder: TokenEncoder, contextual: NDArray[np.float32], strings: Sequence[str]
-) -> list[tuple[NDArray[np.float32], float]]:
+    linker: Linker, encoder: TokenEncoder, contextual: Vectors, strings: Sequence[str]
+) -> list[tuple[Vectors, float]]:
     """The vectors of all spans, seen in several ways, in the index's space, each with its weight."""
     adapter = linker.adapter
     if adapter is None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from conceptmap.adapters.linear import unit
 from conceptmap.adapters.memory import NAMES, Annotated, forms_within, remember
 from conceptmap.encoders import TokenEmbeddings
+from conceptmap.encoders.embeddings import on_host
 from conceptmap.lexical import Content, content_words
 from conceptmap.mapper import ConceptMapper
 from conceptmap.marked import MarkedNote, MarkedSpan
@@ -49,7 +50,7 @@ class Studied:
         lengths = np.cumsum([len(note.text) for note in shuffled])
         n_read = max(1, int(np.searchsorted(lengths, read_chars, side="right")))
         contents = [content_words(note.text, mapper.expander(note.text)) for note in shuffled]
-        embeddings = mapper.encoder.tokens([note.text for note in shuffled[:n_read]])
+        embeddings = [tokens.on_host() for tokens in mapper.encoder.tokens([n.text for n in shuffled[:n_read]])]
         return cls(mapper, shuffled, n_read, contents, embeddings)
 
     @property
@@ -84,7 +85,7 @@ class Studied:
     def pooled(self) -> list[NDArray[np.float32]]:
         """For each note that is read the vectors of its mentions in their context."""
         return [
-            unit(pool(tokens, [(m.start_char, m.end_char) for m in note.mentions]))
+            unit(on_host(pool(tokens, [(m.start_char, m.end_char) for m in note.mentions])))
             for note, tokens in zip(self.notes, self.embeddings, strict=False)
         ]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from conceptmap.adapters.judge import Judge
 from conceptmap.adapters.linear import unit
 from conceptmap.adapters.memory import Memory
+from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index import ConceptIndex
 
@@ -107,13 +108,22 @@ class Adapter:
     def _encoder(self) -> tuple[str, str, int]:
         return self.fit.encoder, self.fit.revision, self.fit.dim
 
-    def mapped(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def mapped(self, vectors: Vectors) -> Vectors:
         """Token vectors, or means of them, in the index's space. *Shape:* (n, dim) to (n, index_dim)."""
-        return vectors if self.matrix is None else unit(vectors) @ self.matrix
+        return vectors if self.matrix is None else _unit_times(vectors, self.matrix)
 
-    def outside(self, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def outside(self, vectors: Vectors) -> NDArray[np.bool_]:
         """Whether each vector is surely no part of a mention. *Shape:* (n, dim) to (n,)."""
         if self.inside is None:
             return np.zeros(len(vectors), dtype=np.bool_)
-        sums = unit(vectors) @ self.inside[:-1] + self.inside[-1]
+        sums = on_host(_unit_times(vectors, self.inside[:-1])) + self.inside[-1]
         return np.asarray(sums < self.inside_threshold)
+
+
+def _unit_times(vectors: Vectors, weights: NDArray[np.float32]) -> Vectors:
+    """Products of the vectors at length 1. *Shape:* (n, dim) times (dim,) or (dim, width)."""
+    if isinstance(vectors, np.ndarray):
+        return unit(vectors) @ weights
+    from conceptmap.encoders import resident
+
+    return resident.unit(vectors) @ resident.sent(weights, vectors.device)

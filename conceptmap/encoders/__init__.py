@@ -31,7 +31,11 @@ def load_encoder(
 
     Raises:
         ModelError: the model is missing, has other bytes than expected, or is no encoder.
+        InputError: torch cannot use the device.
     """
+    from conceptmap.encoders.precision import check_usable
+
+    check_usable(device)
     if name_or_path == "embedded":
         from conceptmap.encoders.embedded import load_embedded
 

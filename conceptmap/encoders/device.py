@@ -38,8 +38,8 @@ def handed_out(hidden: Tensor) -> Vectors:
     return vectors if stays(vectors.device) else vectors.cpu().numpy()
 
 
-def empty_on(device: torch.device) -> Callable[[int, int], Tensor]:
-    """Makes room for (n, dim) vectors on a device."""
+def empty_on(device: torch.device) -> Callable[[int, int], Vectors]:
+    """Makes room for (n, dim) vectors where `handed_out` leaves them."""
     return lambda n, dim: torch.empty((n, dim), dtype=torch.float32, device=device)
 
 

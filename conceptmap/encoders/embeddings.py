@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TokenEmbeddings", "Vectors", "filled", "joined", "mixed", "on_host"]
+__all__ = ["TokenEmbeddings", "Vectors", "empty", "filled", "joined", "mixed", "on_host", "put", "taken"]
 
 Vectors: TypeAlias = "NDArray[np.float32] | Tensor"
 """Numpy's, or a tensor on the device that computed them. *Shape:* (n, dim) float32."""
@@ -34,7 +34,7 @@ class TokenEmbeddings:
             either edge and is never empty; several tokens may share a span (one emoji, four byte-level tokens).
     """
 
-    vectors: NDArray[np.float32]
+    vectors: Vectors
     start_char: NDArray[np.int64]
     end_char: NDArray[np.int64]
 
@@ -46,6 +46,16 @@ class TokenEmbeddings:
         return replace(self, vectors=on_host(self.vectors))
 
 
+def empty(n: int, dim: int) -> Vectors:
+    """Room for vectors, numpy's. *Shape:* (n, dim) float32.
+
+    >>> empty(2, 3).shape
+    (2, 3)
+    """
+    room: NDArray[np.float32] = np.empty((n, dim), dtype=np.float32)
+    return room
+
+
 def on_host(vectors: Vectors) -> NDArray[np.float32]:
     """Vectors as numpy's; numpy's as they are.
 
@@ -53,6 +63,42 @@ def on_host(vectors: Vectors) -> NDArray[np.float32]:
     (2, 3)
     """
     return vectors if isinstance(vectors, np.ndarray) else vectors.cpu().numpy()
+
+
+def taken(vectors: Vectors, rows: NDArray[np.integer[Any]]) -> Vectors:
+    """Some of the vectors, where they are; all of them without a copy.
+
+    Args:
+        vectors: *Shape:* (n, dim).
+        rows: *Shape:* (m,).
+
+    >>> taken(np.array([[1, 2], [3, 4]], np.float32), np.array([1])).tolist()
+    [[3.0, 4.0]]
+    """
+    if len(rows) == len(vectors) and (rows == np.arange(len(rows))).all():
+        return vectors
+    if isinstance(vectors, np.ndarray):
+        some: NDArray[np.float32] = vectors[rows]
+        return some
+    from conceptmap.encoders import resident
+
+    return resident.taken(vectors, rows)
+
+
+def put(vectors: Vectors, rows: NDArray[np.int64], source: Vectors, taken: NDArray[np.int64]) -> None:
+    """Write vectors of ``source`` into those of ``vectors``, which is where it is. *Shapes:* (m,) both lists of rows.
+
+    >>> room = np.zeros((2, 2), np.float32)
+    >>> put(room, np.array([1]), np.array([[1, 2], [3, 4]], np.float32), np.array([0]))
+    >>> room.tolist()
+    [[0.0, 0.0], [1.0, 2.0]]
+    """
+    if isinstance(vectors, np.ndarray) and isinstance(source, np.ndarray):
+        vectors[rows] = source[taken]
+        return
+    from conceptmap.encoders import resident
+
+    resident.put(vectors, rows, source, taken)
 
 
 def joined(parts: Sequence[Vectors]) -> Vectors:

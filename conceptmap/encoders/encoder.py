@@ -9,16 +9,21 @@ out, and equal ones go through the model once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.encoders.embeddings import TokenEmbeddings
+from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, empty, put
 from conceptmap.encoders.tokenise import Pieces, Tokeniser
 from conceptmap.encoders.windows import Window, batches, cut, cut_at
+from conceptmap.halving import halved
 from conceptmap.sentences import sentences
+
+if TYPE_CHECKING:
+    from conceptmap.encoders.device import Meter
 
 __all__ = [
     "EncodeTerms",
@@ -34,7 +39,7 @@ __all__ = [
 LEAST_BATCH = 256
 """Tokens; smaller batches do not keep a core busy."""
 
-Forward = Callable[[list[NDArray[np.int64]]], NDArray[np.float32]]
+Forward = Callable[[list[NDArray[np.int64]]], Vectors]
 """Model inputs, special tokens included, to their last hidden states, one sequence after the other: (total, dim)."""
 
 Progress = Callable[[int, int], None]
@@ -59,6 +64,9 @@ class TokenModel:
         by_sentence: whether each sentence is read by itself, as models that were trained on sentences want it.
         batch_tokens: most tokens in a batch, padding included.
         threads: batches that run side by side; 0 for as many as torch has threads (CPU), 1 on an accelerator.
+        empty: room for (n, dim) vectors where the forward leaves them.
+        lane: a context in which a device works on notes beside others; at its end the vectors are ready.
+        meter: sizes batches by the device's memory, instead of ``batch_tokens``.
     """
 
     tokeniser: Tokeniser
@@ -68,6 +76,9 @@ class TokenModel:
     by_sentence: bool = False
     batch_tokens: int = 1024
     threads: int = 0
+    empty: Callable[[int, int], Vectors] = empty
+    lane: Callable[[], AbstractContextManager[None]] = nullcontext
+    meter: Meter | None = None
 
     @property
     def room(self) -> int:
@@ -161,19 +172,52 @@ def encode_notes(
         if asked[note][window.own_start : window.own_stop].any()
     ]
     inputs, jobs_of = _once(jobs, [model.tokeniser.wrap(pieces[n].ids[w.start : w.stop]) for n, w in jobs])
-    vectors = [np.empty((len(piece.ids), model.dim), dtype=np.float32) for piece in pieces]
-    filled = [np.zeros(len(piece.ids), dtype=np.bool_) for piece in pieces]
+    shown, rows_of = _shown(pieces, jobs)
+    moves = [_moves(served, rows_of, len(model.tokeniser.prefix)) for served in jobs_of]
+    with model.lane():
+        vectors = model.empty(sum(int(mask.sum()) for mask in shown), model.dim)
 
-    def store(batch: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
-        stops = accumulate(len(inputs[i]) for i in batch)
-        for i, stop in zip(batch, stops, strict=True):
-            first = stop - len(inputs[i]) + len(model.tokeniser.prefix)
-            for note, window in jobs_of[i]:
-                _keep(vectors[note], window, rows[first:])
-                filled[note][window.own_start : window.own_stop] = True
+        def store(batch: NDArray[np.int64], rows: Vectors) -> None:
+            lengths = np.array([len(inputs[i]) for i in batch], dtype=np.int64)
+            first = (np.cumsum(lengths) - lengths).tolist()
+            source = np.concatenate([moves[i][0] + start for i, start in zip(batch, first, strict=True)])
+            put(vectors, np.concatenate([moves[i][1] for i in batch]), rows, source)
 
-    run_model(model, inputs, store, progress)
-    return [_embeddings(*note) for note in zip(pieces, vectors, filled, strict=True)]
+        run_model(model, inputs, store, progress)
+    stops = np.cumsum([int(mask.sum()) for mask in shown]).tolist()
+    return [
+        TokenEmbeddings(vectors[stop - int(mask.sum()) : stop], piece.start[mask], piece.end[mask])
+        for piece, mask, stop in zip(pieces, shown, stops, strict=True)
+    ]
+
+
+def _shown(
+    pieces: Sequence[Pieces], jobs: Sequence[tuple[int, Window]]
+) -> tuple[list[NDArray[np.bool_]], list[NDArray[np.int64]]]:
+    """For each note the pieces whose vectors are kept, and their rows among those of all notes (-1 for the others).
+
+    Left out is what no window owns, and what covers nothing but white space.
+    """
+    owned = [np.zeros(len(piece.ids), dtype=np.bool_) for piece in pieces]
+    for note, window in jobs:
+        owned[note][window.own_start : window.own_stop] = True
+    shown = [mask & (piece.end > piece.start) for mask, piece in zip(owned, pieces, strict=True)]
+    first = np.cumsum([0, *(int(mask.sum()) for mask in shown)]).tolist()
+    rows = [np.where(mask, np.cumsum(mask) - 1 + start, -1) for mask, start in zip(shown, first[:-1], strict=True)]
+    return shown, rows
+
+
+def _moves(
+    jobs: Sequence[tuple[int, Window]], rows_of: Sequence[NDArray[np.int64]], prefix: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where in an input's rows the vectors are that its windows own, and which rows of the result they become."""
+    source, row = [], []
+    for note, window in jobs:
+        rows = rows_of[note][window.own_start : window.own_stop]
+        kept = np.flatnonzero(rows >= 0)
+        source.append(kept + (window.own_start - window.start + prefix))
+        row.append(rows[kept])
+    return np.concatenate(source), np.concatenate(row)
 
 
 def _asked(piece: Pieces, spans: Spans | None) -> NDArray[np.bool_]:
@@ -202,10 +246,10 @@ def _once(
 def run_model(
     model: TokenModel,
     inputs: Sequence[NDArray[np.int64]],
-    store: Callable[[NDArray[np.int64], NDArray[np.float32]], None],
+    store: Callable[[NDArray[np.int64], Vectors], None],
     progress: Progress | None = None,
 ) -> None:
-    """Send inputs through the model in length-sorted batches.
+    """Send inputs through the model in length-sorted batches; one that memory does not hold is halved.
 
     Args:
         model: the model.
@@ -217,28 +261,24 @@ def run_model(
 
     lengths = np.array([len(ids) for ids in inputs], dtype=np.int64)
 
+    release = (lambda: None) if model.meter is None else model.meter.memory.release
+
     def work(batch: NDArray[np.int64]) -> int:
-        store(batch, model.forward([inputs[i] for i in batch]))
+        forward = halved(
+            lambda part: model.forward([inputs[i] for i in batch[part]]),
+            len(batch),
+            at_once=len(batch),
+            release=release,
+        )
+        for part, rows in forward:
+            store(batch[part], rows)
         return int(lengths[batch].sum())
 
     done, total = 0, int(lengths.sum())
     threads = side_by_side(model.threads)
-    budget = min(model.batch_tokens, max(LEAST_BATCH, -(-total // threads)))  # a little work is shared as well
+    most = model.batch_tokens if model.meter is None else model.meter.batch_tokens(model.forward, inputs)
+    budget = min(most, max(LEAST_BATCH, -(-total // threads)))  # a little work is shared as well
     for tokens in each(work, list(batches(lengths, budget)), threads=threads):
         done += tokens
         if progress is not None:
             progress(done, total)
-
-
-def _keep(vectors: NDArray[np.float32], window: Window, rows: NDArray[np.float32]) -> None:
-    """Copy the rows that a window owns into its note's array."""
-    first = window.own_start - window.start
-    vectors[window.own_start : window.own_stop] = rows[first : first + window.own_stop - window.own_start]
-
-
-def _embeddings(piece: Pieces, vectors: NDArray[np.float32], filled: NDArray[np.bool_]) -> TokenEmbeddings:
-    """Leave out pieces that were not asked for, or cover nothing but white space."""
-    shown = filled & (piece.end > piece.start)
-    if shown.all():
-        return TokenEmbeddings(vectors, piece.start, piece.end)
-    return TokenEmbeddings(vectors[shown], piece.start[shown], piece.end[shown])

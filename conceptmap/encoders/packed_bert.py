@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from conceptmap.encoders.device import handed_out
+from conceptmap.encoders.embeddings import Vectors
 from conceptmap.encoders.encoder import Forward
+from conceptmap.encoders.resident import sent
 
 __all__ = ["packed_bert"]
 
@@ -73,9 +76,9 @@ def packed_bert(state: Mapping[str, Tensor], config: Mapping[str, Any], *, devic
     """
     bert = _bert({name: value.to(device=device, dtype=dtype) for name, value in state.items()}, config)
 
-    def forward(inputs: list[NDArray[np.int64]]) -> NDArray[np.float32]:
+    def forward(inputs: list[NDArray[np.int64]]) -> Vectors:
         with torch.inference_mode():
-            return _hidden(bert, inputs).float().cpu().numpy()
+            return handed_out(_hidden(bert, inputs))
 
     return forward
 
@@ -109,8 +112,8 @@ def _bert(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> _Bert:
 def _hidden(bert: _Bert, inputs: list[NDArray[np.int64]]) -> Tensor:
     """Last hidden states of packed sequences. *Shape:* (total, dim)."""
     device = bert.words.device
-    ids = torch.from_numpy(np.concatenate(inputs)).to(device)
-    places = torch.from_numpy(np.concatenate([np.arange(len(ids)) for ids in inputs])).to(device)
+    ids = sent(np.concatenate(inputs), device)
+    places = sent(np.concatenate([np.arange(len(ids)) for ids in inputs]), device)
     groups = [(length, len(list(same))) for length, same in groupby(len(ids) for ids in inputs)]
     x = bert.norm(bert.words[ids].add_(bert.positions[places]))
     for layer in bert.layers:

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypedDict
 
 import torch
 
+from conceptmap.encoders.device import Meter, cuda_memory, empty_on, own_stream, stays
+from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError
 
-__all__ = ["Feeding", "feeding", "torch_dtype"]
+__all__ = ["Feeding", "check_usable", "feeding", "torch_dtype"]
 
 _NAMES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class Feeding(TypedDict):
+class Feeding(TypedDict, total=False):
     """The settings of a `TokenModel` that follow from its device."""
 
     batch_tokens: int
     threads: int
+    empty: Callable[[int, int], Vectors]
+    lane: Callable[[], AbstractContextManager[None]]
+    meter: Meter
 
 
 def feeding(device: str) -> Feeding:
-    """Batches that fit a CPU core's caches, one for each thread; large ones, one at a time, on an accelerator."""
-    if torch.device(device).type == "cpu":
-        return {"batch_tokens": 1024, "threads": 0}
-    return {"batch_tokens": 32768, "threads": 1}
+    """Batches that fit a CPU core's caches, one for each thread; large ones, one at a time, on an accelerator.
+
+    On a CUDA device as large as its memory allows, on a stream of their own; to be called when the weights are there.
+    """
+    where = torch.device(device)
+    room: Feeding = {"empty": empty_on(where)} if stays(where) else {}
+    if where.type == "cpu":
+        return {"batch_tokens": 1024, "threads": 0, **room}
+    if where.type != "cuda":
+        return {"batch_tokens": 32768, "threads": 1, **room}
+    return {"threads": 1, "lane": own_stream(where), "meter": Meter(cuda_memory(where)), **room}
+
+
+def check_usable(device: str) -> None:
+    """Refuse a CUDA device that this torch cannot use.
+
+    Raises:
+        InputError: torch was built without CUDA, or finds no driver or no such device.
+    """
+    where = torch.device(device)
+    if where.type == "cuda" and (not torch.cuda.is_available() or (where.index or 0) >= torch.cuda.device_count()):
+        then = "type: pip install torch (its Linux packages carry CUDA; those named +cpu do not), or take --device cpu"
+        raise InputError("torch cannot use this device", got=f"{device}, torch {torch.__version__}", then=then)
 
 
 def torch_dtype(name: str, device: str) -> torch.dtype:

@@ -15,13 +15,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["joined", "mixed", "sent", "unit"]
+__all__ = ["joined", "mixed", "put", "sent", "taken", "unit"]
 
 
 def sent(values: NDArray[Any], device: torch.device) -> Tensor:
     """An array on a device; the copy waits for nothing and nothing waits for it. *Shape:* as ``values``."""
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def taken(vectors: Tensor, rows: NDArray[Any]) -> Tensor:
+    """See `embeddings.taken`."""
+    return _read(vectors).index_select(0, sent(rows.astype(np.int64), vectors.device))
+
+
+def put(vectors: Any, rows: NDArray[np.int64], source: Any, some: NDArray[np.int64]) -> None:  # noqa: ANN401
+    """See `embeddings.put`; both are tensors of one device."""
+    vectors.index_copy_(0, sent(rows, vectors.device), taken(source, some))
 
 
 def joined(parts: Sequence[Any]) -> Tensor:

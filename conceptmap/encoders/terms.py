@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.encoders.encoder import EncodeTerms, Progress, TokenModel, run_model
 from conceptmap.encoders.pooling import normalise, pool
 
@@ -57,10 +58,11 @@ def pooled_terms(model: TokenModel, sentence: Sentence) -> EncodeTerms:
         unique = [np.frombuffer(key, dtype=np.int64) for key in distinct]
         out = np.empty((len(unique), model.dim * len(sentence.modes)), dtype=np.float32)
 
-        def store(batch: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
-            out[batch] = vectors(rows, np.array([len(unique[i]) for i in batch]))
+        def store(batch: NDArray[np.int64], rows: Vectors) -> None:
+            out[batch] = vectors(on_host(rows), np.array([len(unique[i]) for i in batch]))
 
-        run_model(model, unique, store, progress)
+        with model.lane():
+            run_model(model, unique, store, progress)
         return out[rows_of]
 
     return encode

@@ -16,15 +16,18 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import normalizers
 
+from conceptmap.encoders.device import handed_out
+from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.encoders.encoder import EncodeTerms, Forward, TokenEncoder, TokenModel
 from conceptmap.encoders.folder import SentenceFacts, identity, read_card, sentence_facts
 from conceptmap.encoders.packed_bert import packed_bert
 from conceptmap.encoders.precision import feeding, torch_dtype
+from conceptmap.encoders.resident import sent
 from conceptmap.encoders.terms import Sentence, library_terms, pooled_terms
 from conceptmap.encoders.tokenise import Tokeniser, tokeniser
 from conceptmap.errors import ModelError
 
-__all__ = ["fetch", "load_folder"]
+__all__ = ["fetch", "load_folder", "padded"]
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
 _NOT_FILES = ["onnx/*", "openvino/*"]
@@ -127,8 +130,8 @@ def _model(network: Any, cutter: Tokeniser, longest: int, *, device: str, dtype:
     if torch.device(device).type == "cpu" and _packable(config):
         forward = packed_bert(network.state_dict(), config, device=device, dtype=dtype)
     else:
-        forward = _padded(network, pad=int(config.get("pad_token_id") or 0), device=device)
-    probe = forward([cutter.wrap(cutter.backend_ids("a"))])
+        forward = padded(network, pad=int(config.get("pad_token_id") or 0), device=device)
+    probe = on_host(forward([cutter.wrap(cutter.backend_ids("a"))]))
     if not np.isfinite(probe).all():
         raise ModelError("the model gives values that are not finite", then="load it as float32")
     return TokenModel(cutter, forward, dim=probe.shape[1], window=longest, **feeding(device))
@@ -143,20 +146,23 @@ def _packable(config: dict[str, Any]) -> bool:
     )
 
 
-def _padded(network: Any, *, pad: int, device: str) -> Forward:  # noqa: ANN401 - any transformers model
+def padded(network: Any, *, pad: int, device: str) -> Forward:  # noqa: ANN401 - any transformers model
     """The network's own forward on inputs of like length; padding is masked, and left out of what comes back."""
+    where = torch.device(device)
 
-    def forward(inputs: list[NDArray[np.int64]]) -> NDArray[np.float32]:
+    def forward(inputs: list[NDArray[np.int64]]) -> Vectors:
         lengths = np.array([len(ids) for ids in inputs])
         real = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(real.shape, pad, dtype=np.int64)
         ids[real] = np.concatenate(inputs)
-        mask = torch.from_numpy(real).to(device)
         with torch.inference_mode():
-            given = {} if real.all() else {"attention_mask": mask.long()}
-            hidden = network(input_ids=torch.from_numpy(ids).to(device), **given).last_hidden_state
-            vectors: NDArray[np.float32] = hidden[mask].float().cpu().numpy()
-        return vectors
+            if real.all():
+                hidden = network(input_ids=sent(ids, where)).last_hidden_state.flatten(0, 1)
+            else:
+                mask = sent(real.astype(np.int64), where)
+                hidden = network(input_ids=sent(ids, where), attention_mask=mask).last_hidden_state.flatten(0, 1)
+                hidden = hidden[sent(np.flatnonzero(real), where)]
+            return handed_out(hidden)
 
     return forward
 
