@@ -18,7 +18,7 @@ __all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
 
 MOST_CANDIDATES = 10
 LOOSE_PENALTY = 0.1
-NEAR_COSINE = 0.5
+NEAR_COSINE = 0.53
 """Concepts further away than this are no alternatives: the neighbours of a bare abbreviation are noise."""
 NEAR_ENOUGH = 0.06
 """A header gives way to its default even when that was hit by a shortened wording."""
@@ -139,5 +139,5 @@ def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[i
 
 
 def vector_strength(score: float) -> float:
-    """Strength of a concept that only vectors speak for: a logistic curve through the acceptance threshold."""
-    return 1.0 / (1.0 + math.exp(-(score - 0.75) * 12.0))
+    """Strength of a concept that only vectors speak for: a logistic curve, half just above the threshold from which a window is accepted."""
+    return 1.0 / (1.0 + math.exp(-(score - 0.78) * 12.0))
