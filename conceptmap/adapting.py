@@ -47,6 +47,8 @@ class Settings:
         memorise: a wording is remembered when it was annotated at least so often; 0 remembers none.
         read_chars: notes are read through the encoder up to so many code points; wordings are learned from all.
         pseudo: the mentions were found by the dictionary: they teach the map and nothing else.
+        partly: only some kind of mentions is marked, such as diseases: the rest is no counter-example, so that nothing
+            abstains, and a probability is that of meaning the concept where something of the kind is said.
         seed: of every random choice.
     """
 
@@ -54,6 +56,7 @@ class Settings:
     memorise: int = 1
     read_chars: int = 300_000
     pseudo: bool = False
+    partly: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -91,6 +94,8 @@ def train(
     if n_mentions < 20 or n_notes < 8:
         got = f"{n_mentions} mentions in {n_notes} notes, {lost} left out for codes that {index.system} does not hold"
         raise InputError("too little to learn from", got=got, expected="20 mentions in 8 notes, better thousands")
+    if settings.partly:
+        known = [replace(note, ignored=((0, len(note.text)),)) for note in known]
     studied = Studied.of(mapper, known, read_chars=settings.read_chars, seed=settings.seed)
     everyone = range(len(known))
     chosen = _choose(studied, settings)
@@ -101,11 +106,16 @@ def train(
         matrix=matrix,
     )
     counts = {"notes": len(known), "mentions": n_mentions, "left out": lost, "notes read": studied.n_read}
-    card: dict[str, Any] = {"counts": counts, "method": chosen.method, "spans": chosen.figures}
+    card: dict[str, Any] = {
+        "counts": counts,
+        "marked": "in part" if settings.partly else "throughout",
+        "method": chosen.method,
+        "spans": chosen.figures,
+    }
     if settings.pseudo:
         return replace(adapter, card=card)
-    judge, figures = learn_judge(studied, settings.memorise)
-    inside, threshold, auc = learn_inside(studied, settings.seed)
+    judge, figures = learn_judge(studied, settings.memorise, partly=settings.partly)
+    inside, threshold, auc = (None, 0.0, 0.0) if settings.partly else learn_inside(studied, settings.seed)
     names = studied.names(everyone, settings.memorise)
     return replace(
         adapter,
@@ -207,7 +217,8 @@ def _methods(asked: str, n_queries: int) -> tuple[str, ...]:
 
 def _fitted(studied: Studied, chosen: Sequence[int], method: str) -> NDArray[np.float32]:
     vectors, right = studied.queries(chosen)
-    return fit(method, _pairs(studied, vectors, right))
+    matrix = fit(method, _pairs(studied, vectors, right))
+    return matrix.astype(np.float16).astype(np.float32)  # as it is stored
 
 
 def _pairs(studied: Studied, vectors: NDArray[np.float32], right: list[frozenset[int]]) -> Pairs:
@@ -225,7 +236,8 @@ def _pairs(studied: Studied, vectors: NDArray[np.float32], right: list[frozenset
         more = np.setdiff1d(np.arange(index.n_rows), own)
     some = np.random.default_rng(0).permutation(more)[: max(0, POOL_ROWS - len(own))]
     rows = np.sort(np.concatenate([own, some]))
-    return Pairs(vectors[usable], unit(index.values(rows)), index.row_concept[rows], [right[i] for i in usable])
+    concepts = index.row_concept[rows]
+    return Pairs(vectors[usable], unit(index.values(rows)), concepts, [right[i] for i in usable], studied.still)
 
 
 def _hits(studied: Studied, vectors: NDArray[np.float32], right: Sequence[frozenset[int]]) -> NDArray[np.int64]:

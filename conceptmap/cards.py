@@ -78,10 +78,12 @@ def _judged(adapter: Adapter, figures: Mapping[str, Any]) -> list[str]:
         for name, value in figures.items()
         if isinstance(value, dict)
     ]
+    partly = adapter.card["marked"] == "in part"
     parts = [
         "## Mentions end to end",
         f"{figures['notes']:,} notes, each read with what the others taught. A mention is right when it overlaps a "
-        "marked one and its first concept is one of that one's.",
+        "marked one and its first concept is one of that one's."
+        + (" The notes are marked in part: mentions that touch no marked one are not counted." if partly else ""),
         _table(["", "precision", "recall", "F1"], scores),
     ]
     if adapter.judge is None:
@@ -93,7 +95,12 @@ def _judged(adapter: Adapter, figures: Mapping[str, Any]) -> list[str]:
         *parts,
         "## Probability",
         f"Expected calibration error {figures['expected calibration error']:.3f}, each mention judged by what other "
-        f"notes taught. Mentions below {adapter.judge.threshold:.2f} abstain.",
+        "notes taught. "
+        + (
+            "It is that of meaning its concept, where a mention is one of what was marked; none abstains."
+            if partly
+            else f"Mentions below {adapter.judge.threshold:.2f} abstain."
+        ),
         "![reliability diagram](reliability.svg)",
         _table(["mentions", "mean probability", "share right"], bins),
         "What the judge weighs, in the units of each feature:",

@@ -10,12 +10,14 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from conceptmap.alignment import Crosswalk
 from conceptmap.errors import InputError
+from conceptmap.ontology import Ontology
 
-__all__ = ["MarkedNote", "MarkedSpan", "read_marked"]
+__all__ = ["MarkedNote", "MarkedSpan", "over_codes", "read_marked", "with_known_codes"]
 
 _PUBTATOR = re.compile(r"(?P<id>[^|\t]+)\|(?P<part>[ta])\|(?P<text>.*)")
 _NO_CODE = {"", "-", "-1", "none", "null"}
@@ -195,6 +197,34 @@ def _pubtator_notes(lines: Sequence[str], source: Path) -> Iterator[MarkedNote]:
     for note_id, parts in texts.items():
         text = " ".join(parts[part] for part in ("t", "a") if part in parts)
         yield _note(note_id, text, [_span(text, *row) for row in rows[note_id]], ())
+
+
+def over_codes(notes: Sequence[MarkedNote], release: Ontology, system: str) -> list[MarkedNote]:
+    """Notes whose codes, of one release, are taken to another system by its cross-references.
+
+    A code becomes all the codes that it refers to, any of them right; one that refers to none stays as it is.
+
+    Args:
+        notes: as read.
+        release: of the codes that they have.
+        system: where to.
+
+    Raises:
+        InputError: no code of the notes has a cross-reference to that system.
+    """
+    codes = {code for note in notes for mention in note.mentions for code in mention.codes}
+    joined = Crosswalk({release.system: release}).joined(codes, release.system, system)
+    if not joined:
+        raise InputError(
+            f"{release.system} {release.release} has no cross-reference to {system} for any code of the mentions",
+            got=", ".join(sorted(codes)[:3]) or "no codes",
+        )
+
+    def taken(span: MarkedSpan) -> MarkedSpan:
+        ends = (end for code in span.codes for end in sorted(joined.get(code, (code,))))
+        return replace(span, codes=tuple(dict.fromkeys(ends)))
+
+    return [replace(note, mentions=tuple(taken(span) for span in note.mentions)) for note in notes]
 
 
 def with_known_codes(notes: Sequence[MarkedNote], code_of: Callable[[str], str | None]) -> tuple[list[MarkedNote], int]:

@@ -23,7 +23,7 @@ from conceptmap.words import words
 
 __all__ = ["Ranked", "rank_spans", "spelled_out"]
 
-ADAPTED = 0.65
+ADAPTED = 0.8
 """Share of the adapted views in a score where there is an adapter. The rest is the plain views', which know concepts
 that no training note mentions."""
 ADAPTED_CONTEXTUAL = 1 / 3

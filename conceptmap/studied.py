@@ -23,6 +23,8 @@ from conceptmap.spans import pool
 
 __all__ = ["Studied"]
 
+MOMENT_ROWS = 20_000
+
 
 @dataclass(frozen=True, eq=False)
 class Studied:
@@ -58,6 +60,16 @@ class Studied:
         """Whether tokens can be compared with rows as they are."""
         assert self.mapper.encoder is not None
         return self.mapper.encoder.dim == self.mapper.indexes[0].dim
+
+    @cached_property
+    def still(self) -> NDArray[np.float32] | None:
+        """Mean outer product of the unit rows of the index, or of some of many; None where the widths differ."""
+        index = self.mapper.indexes[0]
+        if not self.same_width:
+            return None
+        some = np.random.default_rng(0).permutation(index.n_rows)[:MOMENT_ROWS]
+        rows = unit(index.values(np.sort(some)))
+        return np.asarray(rows.T @ rows / len(rows), dtype=np.float32)
 
     def concepts(self, span: MarkedSpan) -> frozenset[int]:
         """Positions of the concepts that are right for a mention."""

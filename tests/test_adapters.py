@@ -60,6 +60,20 @@ def test_every_method_finds_what_was_rotated(method: str, width: int) -> None:
     assert width != 12 or accuracy(pairs, matrix) > accuracy(pairs, fit("none", pairs)) + 0.05
 
 
+@pytest.mark.parametrize("method", ["low-rank", "linear"])
+def test_a_map_moves_the_rest_of_the_index_less_when_it_is_to_stay(method: str) -> None:
+    """Queries teach one half of the concepts; rows of the other half keep their neighbours."""
+    pairs, _ = rotated(12, turn=0.2)
+    taught = [i for i, right in enumerate(pairs.right) if max(right) < 20]
+    some = replace(pairs, queries=pairs.queries[taught], right=[pairs.right[i] for i in taught])
+    rest = pairs.rows[20:]
+    still = (pairs.rows.T @ pairs.rows / len(pairs.rows)).astype(np.float32)
+    held = fit(method, replace(some, still=still))
+    free = fit(method, some)
+    assert np.linalg.norm(rest @ held - rest) < 0.8 * np.linalg.norm(rest @ free - rest)
+    assert accuracy(some, held) > accuracy(some, fit("none", some))
+
+
 def test_fits_are_deterministic() -> None:
     pairs, _ = rotated(12)
     assert np.array_equal(fit("low-rank", pairs), fit("low-rank", pairs))

@@ -23,6 +23,7 @@ from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.export.markup import NoteView, mentions_of
 from conceptmap.index import ConceptIndex
+from conceptmap.indexfiles import read_tensors
 from conceptmap.mapper import ConceptMapper
 from conceptmap.marked import MarkedNote, MarkedSpan
 from conceptmap.words import words
@@ -93,6 +94,19 @@ def frame(text: str) -> pl.DataFrame:
     return pl.DataFrame({"note_id": ["n"], "text": [text]})
 
 
+OBO = """format-version: 1.2
+data-version: releases/2099-01-01
+
+[Term]
+id: DOID:1
+name: disease of water
+xref: TEST:I50.9
+
+[Term]
+id: DOID:2
+name: another disease
+is_a: DOID:1 ! disease of water
+"""
 TEXT = "Seen for water sickness and a hot spell. Fever chart kept."
 
 
@@ -187,6 +201,31 @@ def test_plain_notes_teach_the_map_alone() -> None:
     assert (taught.judge, taught.memory.names.height) == (None, 0)
 
 
+def test_notes_marked_in_part_make_nothing_abstain() -> None:
+    """The fever that nobody marks is no counter-example: it stands, and what is marked has its probability."""
+    taught = train(index(), encoder(), notes(), Settings(partly=True))
+    assert taught.inside is None
+    assert taught.card["marked"] == "in part"
+    mostly = [replace(note, mentions=note.mentions[:1]) for note in notes()[:30]]
+    wrong = [replace(note, mentions=tuple(replace(m, codes=("R51.9",)) for m in note.mentions)) for note in notes()[:9]]
+    judged = train(index(), encoder(), [*mostly, *wrong, *notes()[30:]], Settings(partly=True))
+    assert judged.judge is not None
+    assert judged.judge.threshold == 0.0
+    facts = with_facts(judged, data="d", licence="l", encoder_licence="e")
+    assert "none abstains" in card_pages(facts)["README.md"]
+    with_judge = mapper(replace(taught, judge=judged.judge)).annotate_many(frame(TEXT)).mentions
+    assert with_judge.filter(pl.col("rank") == 1)["text"].to_list() == ["water sickness", "hot spell", "Fever"]
+    assert with_judge.filter(pl.col("rank") == 1)["probability"].null_count() == 0
+    assert with_judge.filter(pl.col("rank") == 0).height == 0
+
+
+def test_a_map_is_stored_in_half_the_bytes_without_changing(tmp_path: Path) -> None:
+    folder = save_adapter(adapter(), tmp_path / "a")
+    kinds = {name: kind for name, (kind, _, _) in read_tensors(folder / "adapter.safetensors").items()}
+    assert (kinds["matrix"], kinds["judge"]) == ("F16", "F64")
+    assert np.array_equal(open_adapter(folder).matrix, adapter().matrix)  # type: ignore[arg-type]
+
+
 def test_nothing_of_the_notes_is_kept_when_asked() -> None:
     taught = train(index(), encoder(), notes(), Settings(memorise=0))
     assert taught.memory.names.height == 0
@@ -224,6 +263,14 @@ def test_the_command_trains_and_other_commands_apply(
     capsys.readouterr()
     assert main([*code, "--adapter", str(tmp_path / "adapter")]) == 4
     assert "another index: its release differs" in capsys.readouterr().err
+    (tmp_path / "other.obo").write_text(OBO)
+    spoken = marked.read_text().replace('"I50.9", "X"', '"DOID:1"')
+    (tmp_path / "spoken.jsonl").write_text(spoken)
+    over = ["adapt", str(tmp_path / "spoken.jsonl"), "--index", str(folder), "-o", str(tmp_path / "c")]
+    assert main([*over, "--over", str(tmp_path / "other.obo"), "--partly"]) == 0
+    assert "learned from 120 mentions" in capsys.readouterr().err
+    assert open_adapter(tmp_path / "c").memory.names.filter(forms="water sickness")["code"].to_list() == ["I50.9"]
+    assert main(["adapt", "--notes", "n.csv", "--partly", "-o", str(tmp_path / "b")]) == 2
     assert main(["adapt", "-o", str(tmp_path / "b")]) == 2
     assert main(["adapt", str(marked), "-o", str(tmp_path / "b"), "--encoder", "none"]) == 2
     assert main(["adapt", str(marked), "-o", str(tmp_path / "b"), "--index", str(tmp_path / "nothing")]) == 2

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
 from conceptmap.errors import InputError
-from conceptmap.marked import MarkedSpan, read_marked, with_known_codes
+from conceptmap.marked import MarkedNote, MarkedSpan, over_codes, read_marked, with_known_codes
+from conceptmap.ontology import Ontology
 
 TEXT = "Fever. Café-au-lait spots and renal failure."
 
@@ -36,6 +39,24 @@ def test_json_lines(tmp_path: Path) -> None:
     assert (note.note_id, note.text) == ("1", TEXT)
     assert note.mentions == (MarkedSpan(0, 5, ("R50.9",)),)
     assert note.ignored == ((30, 43), (7, 25)), "a mention without a code is left alone"
+
+
+def test_codes_are_taken_over_the_cross_references_of_their_release() -> None:
+    codes = ["D:1", "D:2"]
+    frames: dict[str, dict[str, Any]] = {
+        "concepts": {"node": codes, "code": codes, "kind": "code", "name": ["a", "b"], "active": True,
+                     "billable": None},
+        "terms": {"node": codes, "code": codes, "term": ["a", "b"], "kind": "preferred"},
+        "edges": {"parent": ["D:1"], "child": ["D:2"]},
+        "maps": {"code": ["D:1", "D:1", "D:2"], "target_system": ["icd10cm", "icd10cm", "mesh"],
+                 "target_code": ["N19", "N17.9", "D1"], "relation": "xref"},
+    }  # fmt: skip
+    release = Ontology("doid", "2099", **{name: pl.DataFrame(frame) for name, frame in frames.items()})
+    note = MarkedNote("1", TEXT, (MarkedSpan(0, 5, ("D:2",)), MarkedSpan(30, 43, ("D:1", "D:2"))), ())
+    (taken,) = over_codes([note], release, "icd10cm")
+    assert [m.codes for m in taken.mentions] == [("D:2",), ("N17.9", "N19", "D:2")], "what refers to none stays"
+    with pytest.raises(InputError, match="doid 2099 has no cross-reference to snomedct for any code"):
+        over_codes([note], release, "snomedct")
 
 
 def test_brat(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, progress_bar, say
+from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, ontology_of, progress_bar, say
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,6 +65,17 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="CHARS",
         help="read at most so many characters of notes through the encoder (default 300,000)",
     )
+    parser.add_argument(
+        "--over",
+        metavar="RELEASE",
+        help="the mentions have the codes of this release, or of an index of it (an OBO file, say), whose "
+        "cross-references lead to the index",
+    )
+    parser.add_argument(
+        "--partly",
+        action="store_true",
+        help="only some kind of mentions is marked, such as diseases: the rest is no counter-example, nothing abstains",
+    )
     parser.add_argument("--data", metavar="TEXT", help="what the notes are, for the card")
     parser.add_argument("--licence", metavar="TEXT", help="under which licence they may be used, for the card")
 
@@ -73,13 +84,18 @@ def run(args: argparse.Namespace) -> int:
     """Train, save, say what came of it."""
     if bool(args.mentions) == bool(args.notes):
         raise InputError("what to learn from", got="both" if args.notes else "nothing", expected="MENTIONS or --notes")
+    if args.notes and (args.over or args.partly):
+        raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
     if args.encoder == "none":
         raise InputError("an adapter belongs to an encoder", got="--encoder none", expected="an encoder")
     from conceptmap.adapters import save_adapter
     from conceptmap.adapting import Settings, train
     from conceptmap.cards import card_pages, with_facts
 
-    settings = Settings(method=args.method, memorise=args.memorise, read_chars=args.read, pseudo=bool(args.notes))
+    pseudo = bool(args.notes)
+    settings = Settings(
+        method=args.method, memorise=args.memorise, read_chars=args.read, pseudo=pseudo, partly=args.partly
+    )
     encoder = encoder_of(args)
     assert encoder is not None
     index = _index(args.index, encoder)
@@ -94,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     folder = save_adapter(adapter, args.output, pages=card_pages(adapter))
     counts = adapter.card["counts"]
     if counts["left out"]:
-        say(f"{counts['left out']:,} mentions were left out: the index holds none of their codes")
+        say(f"{counts['left out']:,} mentions were left out: none of their codes is in the index")
     seconds = time.perf_counter() - began
     say(f"learned from {counts['mentions']:,} mentions in {seconds:.1f} s: {folder}; figures in {folder / 'README.md'}")
     return 0
@@ -121,10 +137,11 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
 def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
     from conceptmap.adapting import pseudo_marked
     from conceptmap.mapper import ConceptMapper
-    from conceptmap.marked import read_marked
+    from conceptmap.marked import over_codes, read_marked
     from conceptmap.notes import read_notes
 
     if args.notes:
         mapper = ConceptMapper((index,), None)
         return pseudo_marked(mapper, read_notes(args.notes).frame())
-    return [note for path in args.mentions for note in read_marked(path)]
+    notes = [note for path in args.mentions for note in read_marked(path)]
+    return over_codes(notes, ontology_of(args.over), index.system) if args.over else notes

@@ -51,7 +51,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="more terms: a .csv or .parquet with columns code, term; or a release (OBO, UMLS) whose cross-references "
         "lead to the system: it lends its terms",
     )
-    parser.add_argument("--centre", action="store_true", help="subtract the mean concept vector from the concepts")
+    parser.add_argument(
+        "--centre",
+        nargs="?",
+        const="concepts",
+        choices=["concepts", "background"],
+        help="subtract the mean concept vector from the concepts, or the mean word of --background",
+    )
+    parser.add_argument(
+        "--background",
+        metavar="NOTES",
+        help="plain notes, to measure hubs with: concepts that attract words which mean something else",
+    )
     _add_vector_options(parser)
     add_release_options(parser)
 
@@ -79,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     ontology = load_release(args)
     synonyms = _synonyms(args.synonyms, ontology)
     index = _of_vectors(args, ontology, synonyms) if args.vectors else _of_terms(args, ontology, synonyms)
+    if "hubs" in index.manifest.facts:
+        say(f"hubs: {index.manifest.facts['hubs']}")
     folder = index.save(args.output)
     say(f"{index.n_rows:,} rows of width {index.dim}: {folder}")
     return 0
@@ -91,6 +104,11 @@ def _check(args: argparse.Namespace) -> None:
     if args.vectors and (args.centre or args.encoder == "none"):
         got = "--centre" if args.centre else "--encoder none"
         raise InputError("given vectors are taken as they are", got=got, then="leave it out")
+    if args.background and (args.vectors or args.encoder == "none"):
+        got = "--vectors" if args.vectors else "--encoder none"
+        raise InputError("background words are compared with rows of their own encoder", got=got)
+    if args.centre == "background" and not args.background:
+        raise InputError("which words to subtract the mean of", got="no notes", expected="--background NOTES")
 
 
 def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
@@ -98,8 +116,16 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
 
     args.encoder = args.encoder or "embedded"
     encoder = encoder_of(args)
+    centre = args.centre == "concepts"
     with progress_bar("building the index", unit="token") as progress:
-        return build_index(ontology, encoder, synonyms=synonyms, centre=args.centre, progress=progress)
+        index = build_index(ontology, encoder, synonyms=synonyms, centre=centre, progress=progress)
+    if not args.background or encoder is None:
+        return index
+    from conceptmap.hubs import background_words, with_hubs, without_background
+    from conceptmap.notes import read_notes
+
+    words = background_words(encoder, read_notes(args.background).frame()["text"].to_list())
+    return with_hubs(without_background(index, words) if args.centre == "background" else index, words)
 
 
 def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:

@@ -49,6 +49,7 @@ def _of_index(folder: str, *, verify: bool) -> dict[str, object]:
     names = ("system", "release", "encoder", "revision", "dim", "dtype", "rows", "concepts", "pooling", "centring")
     facts: dict[str, object] = {name: getattr(manifest, name) for name in names}
     facts |= {"encoder": manifest.encoder or "none", "terms": index.terms.height}
+    facts |= {"hubs": manifest.facts["hubs"]} if "hubs" in manifest.facts else {}
     facts |= {"bytes": sum(digest.bytes for digest in manifest.files.values())}
     facts |= {"sha256": manifest.as_json()["sha256"], "format": manifest.format}
     return facts | ({"verified": "every file"} if verify else {})

@@ -1,0 +1,88 @@
+"""Hubs: concepts that attract words which mean nothing to them, measured with background text.
+
+Nearest-neighbour search in many dimensions has rows that are near to everything (Radovanović et al. 2010). How much of
+plain text the commonest concepts take says how far an index has them; `without_background` moves every row away from
+where that text lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conceptmap.encoders import TokenEncoder
+from conceptmap.errors import InputError
+from conceptmap.index import ConceptIndex
+from conceptmap.indexrows import ROWS_AT_ONCE, store_given
+from conceptmap.tags import smoothed_words
+
+__all__ = ["background_words", "with_hubs", "without_background"]
+
+MOST_WORDS = 6_000
+MOST_CHARS = 300_000
+COMMONEST = 10
+
+
+def background_words(encoder: TokenEncoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors of the words of plain text, as they are compared with an index where they are in no mention.
+
+    Args:
+        encoder: of the notes.
+        texts: read up to 300,000 code points.
+
+    Returns:
+        *Shape:* (n_words, dim) float32, at most 6,000 drawn from all.
+
+    Raises:
+        InputError: they hold no word.
+    """
+    ends = np.cumsum([len(text) for text in texts])
+    read = list(texts[: max(1, int(np.searchsorted(ends, MOST_CHARS, side="right")))])
+    found = [np.empty((0, encoder.dim), dtype=np.float32)]
+    for text, tokens in zip(read, encoder.tokens(read), strict=True):
+        word_of, vectors = smoothed_words(text, tokens)
+        found.append(vectors[np.unique(word_of[word_of >= 0])])
+    words = np.concatenate(found)
+    words = words[words.any(axis=1)]
+    if not len(words):
+        raise InputError("the background text holds no word", expected="notes like those to be coded")
+    return words[np.sort(np.random.default_rng(0).permutation(len(words))[:MOST_WORDS])]
+
+
+def with_hubs(index: ConceptIndex, words: NDArray[np.float32]) -> ConceptIndex:
+    """The index with a fact about its hubs: what share of background words its commonest concepts are nearest to.
+
+    Args:
+        index: with vectors.
+        words: *Shape:* (n_words, dim) float32.
+    """
+    nearest = index.row_concept[index.search(words, 1).rows[:, 0]]
+    counts = np.bincount(nearest, minlength=index.concepts.height)
+    order = np.argsort(-counts, kind="stable")[:COMMONEST]
+    first = index.concepts.row(int(order[0]), named=True)
+    shares = 100 * counts[order] / len(words)
+    said = (
+        f"{shares[0]:.1f} % of {len(words):,} background words are nearest to {first['code']} ({first['name']}), "
+        f"{shares.sum():.1f} % to {COMMONEST} concepts"
+    )
+    return replace(index, manifest=replace(index.manifest, facts={**index.manifest.facts, "hubs": said}))
+
+
+def without_background(index: ConceptIndex, words: NDArray[np.float32]) -> ConceptIndex:
+    """The index with the mean background word subtracted from every row.
+
+    Args:
+        index: with vectors, not centred.
+        words: *Shape:* (n_words, dim) float32.
+    """
+    lengths = np.linalg.norm(words, axis=1, keepdims=True)
+    mean = (words / lengths).mean(axis=0)
+    moved = np.empty((index.n_rows, index.dim), dtype=np.float32)
+    for start in range(0, index.n_rows, ROWS_AT_ONCE):
+        rows = index.values(slice(start, start + ROWS_AT_ONCE))
+        moved[start : start + len(rows)] = rows / np.linalg.norm(rows, axis=1, keepdims=True) - mean
+    vectors, norms = store_given(moved, index.manifest.dtype)
+    return replace(index, vectors=vectors, norms=norms, manifest=replace(index.manifest, centring="background"))
