@@ -30,8 +30,8 @@ class Manifest:
         dtype: type that the vectors are stored in.
         rows: number of rows of the matrix; ``concepts`` of concepts.
         pooling: how a term's tokens became one vector.
-        centring: ``"none"``; ``"mean"`` or ``"background"`` when the mean concept vector, or that of words of plain notes,
-            was subtracted from every row.
+        centring: ``"none"``; ``"mean"`` or ``"background"`` when the mean concept vector, or the mean word of plain
+            notes, was subtracted from every row.
         facts: whatever else identifies the index.
         files: for each other file its length and checksums.
     """

@@ -65,7 +65,8 @@ def test_words_are_those_of_the_text_and_no_commas() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--centre", "background"], "expected --background NOTES"),
+        (["--correct-hubs"], "got no notes, expected --background NOTES alone"),
+        (["--correct-hubs", "--centre", "--background", "notes.csv"], "got --centre"),
         (["--background", "notes.csv", "--encoder", "none"], "got --encoder none"),
         (["--background", "notes.csv", "--vectors", "v.npy"], "got --vectors"),
     ],

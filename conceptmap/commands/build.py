@@ -51,17 +51,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="more terms: a .csv or .parquet with columns code, term; or a release (OBO, UMLS) whose cross-references "
         "lead to the system: it lends its terms",
     )
-    parser.add_argument(
-        "--centre",
-        nargs="?",
-        const="concepts",
-        choices=["concepts", "background"],
-        help="subtract the mean concept vector from the concepts, or the mean word of --background",
-    )
+    parser.add_argument("--centre", action="store_true", help="subtract the mean concept vector from the concepts")
     parser.add_argument(
         "--background",
         metavar="NOTES",
         help="plain notes, to measure hubs with: concepts that attract words which mean something else",
+    )
+    parser.add_argument(
+        "--correct-hubs", action="store_true", help="subtract the mean word of --background from the concepts"
     )
     _add_vector_options(parser)
     add_release_options(parser)
@@ -107,8 +104,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.background and (args.vectors or args.encoder == "none"):
         got = "--vectors" if args.vectors else "--encoder none"
         raise InputError("background words are compared with rows of their own encoder", got=got)
-    if args.centre == "background" and not args.background:
-        raise InputError("which words to subtract the mean of", got="no notes", expected="--background NOTES")
+    if args.correct_hubs and (args.centre or not args.background):
+        got = "--centre" if args.centre else "no notes"
+        raise InputError("which mean to subtract?", got=got, expected="--background NOTES alone")
 
 
 def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
@@ -116,16 +114,15 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
 
     args.encoder = args.encoder or "embedded"
     encoder = encoder_of(args)
-    centre = args.centre == "concepts"
     with progress_bar("building the index", unit="token") as progress:
-        index = build_index(ontology, encoder, synonyms=synonyms, centre=centre, progress=progress)
+        index = build_index(ontology, encoder, synonyms=synonyms, centre=args.centre, progress=progress)
     if not args.background or encoder is None:
         return index
     from conceptmap.hubs import background_words, with_hubs, without_background
     from conceptmap.notes import read_notes
 
     words = background_words(encoder, read_notes(args.background).frame()["text"].to_list())
-    return with_hubs(without_background(index, words) if args.centre == "background" else index, words)
+    return with_hubs(without_background(index, words) if args.correct_hubs else index, words)
 
 
 def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
