@@ -32,7 +32,7 @@ from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.sections import sections
 from conceptmap.sentences import sentences
-from conceptmap.topk import check_device
+from conceptmap.topk import check_device, chosen_device
 from conceptmap.vocabulary import abbreviations
 from conceptmap.words import Words
 
@@ -151,7 +151,8 @@ class ConceptMapper:
                 default ``"icd10cm"``.
             encoder: ``"embedded"``, a folder, a hub name or a loaded encoder; None for lexical evidence alone.
             adapter: what ``conceptmap adapt`` made for this encoder and one of the indexes; or several, one an index.
-            device: where the encoder runs; with ``"cuda"``, ``"cuda:N"`` or ``"cuda:all"`` search runs there too.
+            device: where the encoder runs; with ``"cuda"``, ``"cuda:N"`` or ``"cuda:all"`` search runs there too;
+                ``"auto"`` is ``"cuda"`` where there is a device.
             dtype: what its weights are computed in.
             progress: called with the tokens done and their total while an index is built.
 
@@ -165,6 +166,7 @@ class ConceptMapper:
         >>> mapper.code(notes)["code"].to_list()
         ['E11.9']
         """
+        device = chosen_device(device)
         searched_on = device if device.startswith("cuda") else "cpu"
         check_device(searched_on)
         where = device.removesuffix(":all")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
+from coded_mapper import full_mapper
 from numpy.typing import NDArray
+from polars.testing import assert_frame_equal
 
-from conceptmap.encoders import resident
-from conceptmap.encoders.device import LEAST_TOKENS, MOST_TOKENS, Memory, Meter
+from conceptmap.adapters import Adapter
+from conceptmap.adapters.adapter import Fit
+from conceptmap.adapters.memory import NAMES, SEEN, Memory
+from conceptmap.encoders import device, load_encoder, precision, resident
+from conceptmap.encoders.device import LEAST_TOKENS, MOST_TOKENS, Meter
+from conceptmap.encoders.device import Memory as DeviceMemory
 from conceptmap.encoders.embeddings import TokenEmbeddings, filled, joined, mixed, on_host
+from conceptmap.mapper import ConceptMapper
+from conceptmap.topk import chosen_device, gpu
+from conceptmap.topk.gpu import numpy_kit
 
 
 def _random(n: int, dim: int, seed: int) -> NDArray[np.float32]:
@@ -69,7 +80,7 @@ class Pretended:
     def __init__(self, size: int, token: int, pair: int) -> None:
         self.size, self.token, self.pair, self.top = size, token, pair, 0
         self.batches: list[int] = []
-        self.memory = Memory(
+        self.memory = DeviceMemory(
             used=lambda: 1000,
             peak=lambda: 1000 + self.top,
             restart=self.restart,
@@ -123,3 +134,142 @@ def test_a_sample_that_does_not_fit_is_halved() -> None:
     assert pretended.batches[:3] == [10, 5, 3]
     with pytest.raises(torch.OutOfMemoryError):
         Meter(pretended.memory).batch_tokens(pretended.forward, _ids(1500))
+
+
+NOTES = pl.DataFrame(
+    {
+        "note_id": ["a", "b", "c", "d"],
+        "text": [
+            "71-year-old man with type 2 diabetes mellitus and high blood pressure. No chest pain.\nFilm: pneumonia.",
+            "Mother with heart failures.   Return if chest pains develop; otherwise hypertensive disease is stable.",
+            "",
+            "...",
+        ],
+    }
+)
+SPANS = pl.DataFrame({"note_id": ["a", "b", "b"], "start_char": [21, 12, 0], "end_char": [45, 26, 6]})
+
+
+@pytest.fixture(scope="module")
+def on_processor() -> ConceptMapper:
+    return full_mapper()
+
+
+@pytest.fixture
+def brought() -> list[tuple[int, ...]]:
+    """Shapes of what goes between the host and the device."""
+    return []
+
+
+@pytest.fixture(params=["tensor", pytest.param("cuda", marks=pytest.mark.gpu)])
+def on_device(
+    request: pytest.FixtureRequest,
+    on_processor: ConceptMapper,
+    brought: list[tuple[int, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> ConceptMapper:
+    """The same mapper with its vectors on a device, or in tensors that pretend to be there."""
+    if request.param == "cuda":
+        if chosen_device("auto") != "cuda":
+            pytest.skip("no CUDA device, or no CuPy")
+        return ConceptMapper.load(*on_processor.indexes, device="cuda", dtype="float32")
+    for module in (device, precision):
+        monkeypatch.setattr(module, "stays", lambda where: True)
+    kit = numpy_kit()
+
+    def to_host(array: Any) -> NDArray[Any]:
+        brought.append(array.shape)
+        return kit.to_host(array)
+
+    def adopt(values: Any) -> NDArray[Any]:
+        adopted: NDArray[Any] = kit.adopt(values)
+        if isinstance(values, torch.Tensor):
+            assert adopted.ctypes.data == values.data_ptr()
+        else:
+            brought.append(values.shape)
+        return adopted
+
+    monkeypatch.setattr(gpu, "cuda_kits", lambda name: (replace(kit, to_host=to_host, adopt=adopt),))
+    moved = torch.Tensor.cpu
+
+    def cpu(tensor: torch.Tensor) -> torch.Tensor:
+        brought.append(tuple(tensor.shape))
+        return moved(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    encoder = load_encoder("embedded", dtype="float32")
+    return ConceptMapper.load(*on_processor.indexes, encoder=encoder, device="cuda")
+
+
+def _same(found: pl.DataFrame, expected: pl.DataFrame) -> None:
+    numbers = [name for name, kind in expected.schema.items() if kind.is_float()]
+    assert_frame_equal(found.drop(numbers), expected.drop(numbers))
+    for name in numbers:
+        assert (found[name].is_null() == expected[name].is_null()).all()
+        np.testing.assert_allclose(found[name].drop_nulls(), expected[name].drop_nulls(), atol=1e-4)
+
+
+def test_notes_are_read_the_same_and_no_vector_comes_back(
+    on_device: ConceptMapper, on_processor: ConceptMapper, brought: list[tuple[int, ...]]
+) -> None:
+    """Token vectors go to the search as they are; what comes back is scores, rows and flags."""
+    assert on_device.encoder is not None
+    tokens = on_device.encoder.tokens(NOTES["text"].to_list())
+    assert all(isinstance(one.vectors, torch.Tensor) for one in tokens)
+    assert [len(one.vectors) for one in tokens] == [len(one) for one in tokens]
+    brought.clear()
+    found = on_device.annotate_many(NOTES, tags=3, candidates=4)
+    assert all(on_device.encoder.dim not in shape for shape in brought)
+    expected = on_processor.annotate_many(NOTES, tags=3, candidates=4)
+    for name in ("mentions", "codes", "tags", "candidates"):
+        _same(getattr(found, name), getattr(expected, name))
+    assert (found.mentions["evidence"] != "lexical").any()
+    _same(on_device.spans(NOTES, SPANS, k=3), on_processor.spans(NOTES, SPANS, k=3))
+
+
+def test_tokens_are_stitched_the_same(on_device: ConceptMapper, on_processor: ConceptMapper) -> None:
+    """Overlapping windows, sentences that repeat, and only what is asked for."""
+    assert on_device.encoder is not None
+    assert on_processor.encoder is not None
+    texts = ["fever and cough " * 200, "No fever. No fever. " * 3, "", "chest pain"]
+    for spans in (None, [[(16, 21)], [(3, 8)], [], [(0, 5)]]):
+        pairs = zip(*(one.tokens(texts, spans=spans) for one in (on_device.encoder, on_processor.encoder)), strict=True)
+        for found, expected in pairs:
+            np.testing.assert_array_equal(found.start_char, expected.start_char)
+            np.testing.assert_allclose(on_host(found.vectors), expected.vectors, atol=1e-4)
+
+
+def test_an_adapter_works_where_the_vectors_are() -> None:
+    vectors = np.concatenate([_random(5, 8, 5), np.zeros((1, 8), np.float32)])
+    nothing = Memory(pl.DataFrame(schema=NAMES), pl.DataFrame(schema=SEEN))
+    fit = Fit("an-encoder", "1", 8, "test", "2099", 6, "0" * 64)
+    adapter = Adapter(fit, nothing, matrix=_random(8, 6, 6), inside=_random(1, 9, 7)[0])
+    mapped = adapter.mapped(torch.from_numpy(vectors))
+    assert isinstance(mapped, torch.Tensor)
+    np.testing.assert_allclose(on_host(mapped), adapter.mapped(vectors), atol=1e-6)
+    outside = adapter.outside(vectors)
+    assert 0 < outside.sum() < 6
+    np.testing.assert_array_equal(adapter.outside(torch.from_numpy(vectors)), outside)
+
+
+def test_batches_that_do_not_fit_are_halved_down_to_one_window(on_processor: ConceptMapper) -> None:
+    assert on_processor.encoder is not None
+    encoder, tried, released = on_processor.encoder, [], []
+
+    def forward(inputs: list[NDArray[np.int64]]) -> Any:
+        tried.append(len(inputs))
+        if len(inputs) > most:
+            raise torch.OutOfMemoryError
+        return encoder.model.forward(inputs)
+
+    memory = DeviceMemory(lambda: 0, lambda: 0, lambda: None, lambda: 1 << 40, lambda: released.append(1))
+    tight = replace(encoder, model=replace(encoder.model, forward=forward, threads=1, meter=Meter(memory)))
+    texts = [f"{word} fever. " * 3 for word in ("high", "low", "no", "some", "more")]
+    for most in (2, 1):
+        for found, expected in zip(tight.tokens(texts), encoder.tokens(texts), strict=True):
+            np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-5)
+        assert max(tried) > most
+        assert released
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        tight.tokens(texts)

@@ -16,6 +16,7 @@ import torch
 from oracles_encoders import stitched_oracle
 
 from conceptmap.encoders import TokenEncoder, embedded, load_encoder
+from conceptmap.encoders.embeddings import on_host
 from conceptmap.encoders.encoder import encode_notes
 from conceptmap.encoders.precision import torch_dtype
 from conceptmap.errors import InputError, ModelError
@@ -212,5 +213,6 @@ def test_auto_is_bfloat16_only_where_the_cpu_has_it(
 def test_bfloat16_points_the_same_way(encoder: TokenEncoder) -> None:
     half = load_encoder(dtype="bfloat16")
     full, other = encoder.tokens([NOTE])[0].vectors, half.tokens([NOTE])[0].vectors
+    full, other = on_host(full), on_host(other)
     cosines = (full * other).sum(axis=1) / np.linalg.norm(full, axis=1) / np.linalg.norm(other, axis=1)
     assert 0.9997 < cosines.min() < 1

@@ -19,7 +19,7 @@ from torch import Tensor
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.halving import halved
 
-__all__ = ["Memory", "Meter", "cuda_memory", "empty_on", "handed_out", "own_stream", "stays"]
+__all__ = ["Memory", "Meter", "cuda_memory", "empty_on", "handing_out", "own_stream", "stays"]
 
 SAMPLE_TOKENS = 4096
 LEAST_TOKENS, MOST_TOKENS = 1024, 1 << 17
@@ -32,14 +32,15 @@ def stays(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def handed_out(hidden: Tensor) -> Vectors:
-    """Hidden states as float32 vectors, on the host unless they stay. *Shape:* (n, dim)."""
-    vectors = hidden.float()
-    return vectors if stays(vectors.device) else vectors.cpu().numpy()
+def handing_out(device: torch.device) -> Callable[[Tensor], Vectors]:
+    """Makes float32 vectors of hidden states, on the host unless they stay. *Shape:* (n, dim)."""
+    if stays(device):
+        return lambda hidden: hidden.float()
+    return lambda hidden: hidden.float().cpu().numpy()
 
 
 def empty_on(device: torch.device) -> Callable[[int, int], Vectors]:
-    """Makes room for (n, dim) vectors where `handed_out` leaves them."""
+    """Makes room for (n, dim) vectors where `handing_out` leaves them."""
     return lambda n, dim: torch.empty((n, dim), dtype=torch.float32, device=device)
 
 

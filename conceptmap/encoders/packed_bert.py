@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from conceptmap.encoders.device import handed_out
+from conceptmap.encoders.device import handing_out
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.encoders.encoder import Forward
 from conceptmap.encoders.resident import sent
@@ -76,9 +76,11 @@ def packed_bert(state: Mapping[str, Tensor], config: Mapping[str, Any], *, devic
     """
     bert = _bert({name: value.to(device=device, dtype=dtype) for name, value in state.items()}, config)
 
+    hand_out = handing_out(torch.device(device))
+
     def forward(inputs: list[NDArray[np.int64]]) -> Vectors:
         with torch.inference_mode():
-            return handed_out(_hidden(bert, inputs))
+            return hand_out(_hidden(bert, inputs))
 
     return forward
 

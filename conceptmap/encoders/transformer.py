@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import normalizers
 
-from conceptmap.encoders.device import handed_out
+from conceptmap.encoders.device import handing_out
 from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.encoders.encoder import EncodeTerms, Forward, TokenEncoder, TokenModel
 from conceptmap.encoders.folder import SentenceFacts, identity, read_card, sentence_facts
@@ -149,6 +149,7 @@ def _packable(config: dict[str, Any]) -> bool:
 def padded(network: Any, *, pad: int, device: str) -> Forward:  # noqa: ANN401 - any transformers model
     """The network's own forward on inputs of like length; padding is masked, and left out of what comes back."""
     where = torch.device(device)
+    hand_out = handing_out(where)
 
     def forward(inputs: list[NDArray[np.int64]]) -> Vectors:
         lengths = np.array([len(ids) for ids in inputs])
@@ -162,7 +163,7 @@ def padded(network: Any, *, pad: int, device: str) -> Forward:  # noqa: ANN401 -
                 mask = sent(real.astype(np.int64), where)
                 hidden = network(input_ids=sent(ids, where), attention_mask=mask).last_hidden_state.flatten(0, 1)
                 hidden = hidden[sent(np.flatnonzero(real), where)]
-            return handed_out(hidden)
+            return hand_out(hidden)
 
     return forward
 
