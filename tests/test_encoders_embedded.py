@@ -15,7 +15,7 @@ import pytest
 import torch
 from oracles_encoders import stitched_oracle
 
-from conceptmap.encoders import TokenEncoder, embedded, load_encoder
+from conceptmap.encoders import TokenEncoder, embedded, load_encoder, packed_bert
 from conceptmap.encoders.embeddings import on_host
 from conceptmap.encoders.encoder import encode_notes
 from conceptmap.encoders.precision import torch_dtype
@@ -216,3 +216,12 @@ def test_bfloat16_points_the_same_way(encoder: TokenEncoder) -> None:
     full, other = on_host(full), on_host(other)
     cosines = (full * other).sum(axis=1) / np.linalg.norm(full, axis=1) / np.linalg.norm(other, axis=1)
     assert 0.9997 < cosines.min() < 1
+
+
+def test_padded_attention_is_that_of_each_sequence(encoder: TokenEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a device does, with one call for a batch, on sequences of one length and of several."""
+    texts = [NOTE, "fever", "no fever, no cough", "fever"]
+    expected = encoder.tokens(texts) + encoder.tokens(["chest pain"] * 3)
+    monkeypatch.setattr(packed_bert, "_pads", lambda device: True)
+    for found, other in zip(encoder.tokens(texts) + encoder.tokens(["chest pain"] * 3), expected, strict=True):
+        np.testing.assert_allclose(found.vectors, other.vectors, atol=1e-5)
