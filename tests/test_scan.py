@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 
 from conceptmap.topk import native, prepare, rows, scan, topk
-from conceptmap.topk.codes import SLACK, Chunks, code_queries
+from conceptmap.topk.codes import Chunks, Codes, address, code_queries
 from conceptmap.topk.kernels import AVX2, PLAIN, VNNI, Target, source
-from conceptmap.topk.native import Kernels, address, compiled, kernels
+from conceptmap.topk.native import Kernels, compiled, kernels
+
+STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 def _runnable() -> list[Target]:
@@ -37,37 +39,30 @@ def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
     return unit
 
 
-def _aligned(size: int) -> NDArray[np.uint8]:
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    return raw[-raw.ctypes.data % 64 :][:size]
-
-
-def _coded(loops: Kernels, unit: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any]]:
-    """Codes in tiles, the step of every row, and the bound on what they lose."""
+def _coded(loops: Kernels, unit: NDArray[np.float64], stored: str = "float32") -> Codes:
+    """Unit rows, stored with other norms, as codes."""
     n, dim = unit.shape
-    chunks = Chunks.of(dim)
-    values = np.zeros((n, chunks.width), np.float32)
-    values[:, :dim] = unit
-    tiles = -(-n // 16)
-    codes, scale, lost = _aligned(tiles * 16 * chunks.width), np.zeros(tiles * 16, "f4"), np.zeros(tiles * 16, "f4")
-    out = (address(codes), address(scale), address(lost))
-    loops.code(address(values), n, chunks.pairs // 4, chunks.chunks, 63, 175, *out)
-    return codes, scale, lost * np.float32(SLACK[0]) + np.float32(SLACK[1])
+    chunks, into = Chunks.of(dim), Codes.room_for(n, Chunks.of(dim).width)
+    values = torch.zeros((n, dim + -dim % 8), dtype=STORED[stored])
+    values[:, :dim] = torch.from_numpy(unit * 8)
+    inverse, row = np.full(n, 1 / 8, np.float32), np.zeros(chunks.width, np.float32)
+    rows_at = (values.data_ptr(), n, values.shape[1], address(inverse), address(row))
+    loops.code[values.dtype](*rows_at, *loops.sizes(chunks, into))
+    return into
 
 
 def _bits(
     loops: Kernels, unit: NDArray[np.float64], asked: NDArray[np.float64], threshold: NDArray[Any]
 ) -> NDArray[np.bool_]:
     """Which pairs ``scan`` lets through. *Shape:* (n_rows, n)."""
-    chunks = Chunks.of(unit.shape[1])
-    codes, scale, lost = _coded(loops, unit)
+    chunks, codes = Chunks.of(unit.shape[1]), _coded(loops, unit)
     coded = code_queries(asked, chunks, loops.target)
-    level = coded.level(torch.from_numpy(threshold.astype(np.float32)))
-    tiles, groups = len(scale) // 16, len(coded.codes)
+    level = coded.level(threshold.astype(np.float32))
+    tiles, groups = len(codes.done), len(coded.codes)
     found = np.zeros((tiles, groups * loops.target.queries), np.uint16)
     of_query = (address(coded.codes), address(coded.starts), groups)
-    of_row = (address(scale), address(lost), address(coded.lift), address(level), address(found))
-    loops.scan(address(codes), tiles, 2 * chunks.pairs, chunks.chunks, *of_query, *of_row)
+    of_row = (address(codes.scale), address(codes.lost), address(coded.lift), address(level), address(found))
+    loops.scan(address(codes.codes), tiles, 2 * chunks.pairs, chunks.chunks, *of_query, *of_row)
     bits = np.unpackbits(found.view(np.uint8).reshape(tiles, -1, 2), axis=-1, bitorder="little")
     return bits.transpose(0, 2, 1).reshape(tiles * 16, -1)[: len(unit), : len(asked)].astype(bool)
 
@@ -90,19 +85,21 @@ def _families(dim: int) -> dict[str, NDArray[np.float64]]:
     }
 
 
+@pytest.mark.parametrize("stored", STORED)
 @pytest.mark.parametrize("dim", [8, 100, 384, 1024])
-def test_codes_lose_no_more_than_they_say(loops: Kernels, dim: int) -> None:
+def test_codes_lose_no_more_than_they_say(loops: Kernels, dim: int, stored: str) -> None:
     chunks = Chunks.of(dim)
     for vectors in _families(dim).values():
-        unit = _unit(vectors)
-        codes, scale, lost = _coded(loops, unit)
-        tiles = codes.reshape(-1, chunks.width // 4, 16, 4).transpose(0, 2, 1, 3).reshape(-1, chunks.width)
+        unit = _unit(torch.from_numpy(_unit(vectors)).to(STORED[stored]).to(torch.float64).numpy())
+        into = _coded(loops, unit)
+        tiles = into.codes.reshape(-1, chunks.width // 4, 16, 4).transpose(0, 2, 1, 3).reshape(-1, chunks.width)
         whole = tiles[: len(unit)].astype(np.float64) - 64
         assert np.abs(whole).max() <= 63
-        by_chunk = np.linalg.norm(whole.reshape(len(unit), chunks.chunks, -1), axis=2)
-        assert by_chunk.max() <= 181
-        residual = np.linalg.norm(unit - scale[: len(unit), None] * whole[:, :dim], axis=1)
-        assert (residual <= lost[: len(unit)]).all()
+        if loops.target.narrow:
+            halves = whole.reshape(len(unit), chunks.chunks, -1, 2, 2)
+            assert np.sqrt(np.square(halves).sum(axis=(2, 4))).max() <= 180
+        residual = np.linalg.norm(unit - into.scale[: len(unit), None] * whole[:, :dim], axis=1)
+        assert (residual <= into.lost[: len(unit)]).all()
         assert not whole[:, dim:].any()
 
 
@@ -133,15 +130,17 @@ def test_sums_reach_the_limit_of_16_bits_and_no_further(loops: Kernels) -> None:
 def _searched(monkeypatch: pytest.MonkeyPatch, loops: Kernels) -> list[int]:
     """Use these loops, and count what ``settle`` keeps (-1: too many) at each call."""
     kept: list[int] = []
-    genuine = loops.settle
 
-    def settle(*arguments: Any) -> int:
-        kept.append(genuine(*arguments))
-        return kept[-1]
+    def counted_settle(genuine: Any) -> Any:
+        def settle(*arguments: Any) -> int:
+            kept.append(genuine(*arguments))
+            return kept[-1]
 
-    counted = replace(loops, settle=settle)
+        return settle
+
+    counted = replace(loops, settle={dtype: counted_settle(settle) for dtype, settle in loops.settle.items()})
     monkeypatch.setattr(scan, "kernels", lambda: counted)
-    monkeypatch.setattr("conceptmap.topk.cpu.ROWS_AT_ONCE", 512)
+    monkeypatch.setattr("conceptmap.topk.cpu.SCANNED_AT_ONCE", 512)
     return kept
 
 
@@ -162,6 +161,50 @@ def test_answers_are_the_oracles_and_most_rows_are_ruled_out(
     np.testing.assert_array_equal(found.scores, expected[0])
     assert 0 < sum(kept) < 6000 * 40 // 10
     assert min(kept) >= 0
+
+
+@pytest.mark.parametrize("most", [rows.KEPT_BYTES, 0])
+def test_rows_are_coded_once_where_codes_are_kept(loops: Kernels, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    coded: list[int] = []
+    genuine = loops.code[torch.float16]
+
+    def code(*arguments: Any) -> None:
+        coded.append(arguments[1])
+        genuine(*arguments)
+
+    monkeypatch.setattr(scan, "kernels", lambda: replace(loops, code={torch.float16: code}))
+    monkeypatch.setattr(rows, "KEPT_BYTES", most)
+    generator = np.random.default_rng(4)
+    matrix = generator.standard_normal((3000, 72)).astype(np.float16)
+    ready = prepare(matrix, product="int8")
+    for turn in range(3):
+        queries = generator.standard_normal((1 + 40 * turn, 72), dtype=np.float32)
+        expected = topk_oracle(queries, matrix, 5)
+        found = topk(queries, ready, 5)
+        np.testing.assert_array_equal(found.rows, expected[1])
+        np.testing.assert_array_equal(found.scores, expected[0])
+    assert sum(coded) == (3000 if most else 9000)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_lists_raise_thresholds(loops: Kernels, grouped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows ascend to the query, so that thresholds must rise as rows are read for most of them to be ruled out."""
+    kept = _searched(monkeypatch, loops)
+    generator = np.random.default_rng(5)
+    queries = generator.standard_normal((20, 64), dtype=np.float32)
+    towards = np.linspace(0, 0.4, 8000)[:, None] * queries[generator.integers(0, 20, 8000)]
+    matrix = (generator.standard_normal((8000, 64)) + towards).astype(np.float32)
+    options: dict[str, Any] = {"groups": np.arange(8000) // 3} if grouped else {}
+    expected, counts = topk_oracle(queries, matrix, 10, **options), []
+    for longest in (scan.LONGEST_LIST, 0):
+        monkeypatch.setattr(scan, "LONGEST_LIST", longest)
+        kept.clear()
+        found = topk(queries, prepare(matrix, product="int8"), 10, **options)
+        np.testing.assert_array_equal(found.rows, expected[1])
+        np.testing.assert_array_equal(found.scores, expected[0])
+        assert min(kept) >= 0
+        counts.append(sum(kept))
+    assert counts[0] < counts[1] / 2
 
 
 def test_blocks_that_cannot_be_ruled_out_are_multiplied_whole(loops: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:

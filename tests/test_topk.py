@@ -39,9 +39,8 @@ def _agree(queries: NDArray[Any], matrix: Any, k: int, product: str = "float32",
 
 
 @pytest.fixture(params=PRODUCTS)
-def product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What first products are computed in; whole numbers for however few queries."""
-    monkeypatch.setattr(scan, "FEWEST_QUERIES", 1)
+def product(request: pytest.FixtureRequest) -> str:
+    """What first products are computed in."""
     return str(request.param)
 
 
@@ -50,6 +49,8 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Cut rows, queries and rescoring into many blocks."""
     if request.param:
         monkeypatch.setattr(cpu, "ROWS_AT_ONCE", request.param)
+        monkeypatch.setattr(cpu, "SCANNED_AT_ONCE", 4 * request.param)
+        monkeypatch.setattr(scan, "FEWEST_ROWS", 32)
         monkeypatch.setattr(cpu, "QUERIES_AT_ONCE", 7)
         monkeypatch.setattr(exact, "GATHER_ELEMENTS", 100)
 
@@ -150,6 +151,7 @@ def test_equal_rows_by_the_thousand_stay_in_bounds(
     monkeypatch.setattr("conceptmap.topk.cpu.cosines", counted)
     monkeypatch.setattr(cpu, "PAIRS_KEPT", 500)
     monkeypatch.setattr(cpu, "ROWS_AT_ONCE", 128)
+    monkeypatch.setattr(cpu, "SCANNED_AT_ONCE", 128)
     matrix = np.repeat(_random(4, 16, 26), 1000, axis=0)
     options = {} if groups is None else {"groups": np.arange(4000) % groups}
     _agree(matrix[[0, 1000, 3999]], matrix, 5, product, **options)

@@ -1,33 +1,43 @@
-; Unit rows to 7-bit codes: conceptmap/topk/codes.py says what is computed and why it is safe.
-;   unit    n_rows x width float, width = 32 * fours * chunks (32 at a time, four registers,
-;           keep four sums going side by side)
-;   widest  largest code; longest: greatest norm of a chunk's codes, before rounding
-;   codes   tiles of 16 rows, see kernels.py; scale: step of each row's codes; lost: norm of unit - scale * codes
-declare <32 x float> @llvm.fabs.v32f32(<32 x float>)
-declare <32 x float> @llvm.maxnum.v32f32(<32 x float>, <32 x float>)
-declare <32 x float> @llvm.rint.v32f32(<32 x float>)
-declare <32 x float> @llvm.fmuladd.v32f32(<32 x float>, <32 x float>, <32 x float>)
-declare float @llvm.vector.reduce.fmax.v32f32(<32 x float>)
-declare float @llvm.vector.reduce.fadd.v32f32(float, <32 x float>)
-declare float @llvm.maxnum.f32(float, float)
-declare float @llvm.sqrt.f32(float)
+; Stored rows to 7-bit codes: conceptmap/topk/codes.py says what is computed and why it is safe.
+;   stored   n_rows x dim KIND; dim a multiple of 8; inverses: 1 / norm of each row, float
+;   row      room for one unit row: width = 32 * fours * chunks float (32 at a time, four registers, keep four sums
+;            going side by side); what lies beyond dim must be 0
+;   widest   largest code; longest: greatest norm of half a chunk's codes, before rounding
+;   codes    tiles of 16 rows, see kernels.py; scale: step of each row's codes; lost: bound on |unit - scale * codes|
 
-define void @code(ptr noalias %unit, i64 %n_rows, i64 %fours, i64 %chunks, float %widest, float %longest,
-                  ptr noalias %codes, ptr noalias %scale, ptr noalias %lost) {
+define void @code_KIND(ptr noalias %stored, i64 %n_rows, i64 %dim, ptr noalias %inverses, ptr noalias %row, i64 %fours, i64 %chunks,
+                       float %widest, float %longest, ptr noalias %codes, ptr noalias %scale, ptr noalias %lost) {
 entry:
   %all_fours = mul i64 %fours, %chunks
   %width = mul i64 %all_fours, 32
   %tile_bytes = mul i64 %all_fours, 512
-  br label %row
-row:
+  br label %each_row
+each_row:
   %r = phi i64 [0, %entry], [%r1, %row_end]
-  %row_at = mul i64 %r, %width
-  %values = getelementptr float, ptr %unit, i64 %row_at
+  %from_at = mul i64 %r, %dim
+  %from = getelementptr KIND, ptr %stored, i64 %from_at
+  %norm.at = getelementptr float, ptr %inverses, i64 %r
+  %norm.value = load float, ptr %norm.at, align 4
+  %norm.first = insertelement <8 x float> poison, float %norm.value, i64 0
+  %by_norm8 = shufflevector <8 x float> %norm.first, <8 x float> poison, <8 x i32> zeroinitializer
+  br label %eight
+eight:
+  %e = phi i64 [0, %each_row], [%e1, %eight]
+  %x.from = getelementptr KIND, ptr %from, i64 %e
+  %x8 = load <8 x KIND>, ptr %x.from, align 2
+  WIDEN8
+  %unit8 = fmul <8 x float> %wide8, %by_norm8
+  %unit.at = getelementptr float, ptr %row, i64 %e
+  store <8 x float> %unit8, ptr %unit.at, align 4
+  %e1 = add i64 %e, 8
+  %more_eights = icmp ult i64 %e1, %dim
+  br i1 %more_eights, label %eight, label %chunks_of
+chunks_of:
   br label %chunk
 chunk:
-  %c = phi i64 [0, %row], [%c1, %chunk_end]
-  %most0 = phi <32 x float> [zeroinitializer, %row], [%most, %chunk_end]
-  %long0 = phi float [0.0, %row], [%long, %chunk_end]
+  %c = phi i64 [0, %chunks_of], [%c1, %chunk_end]
+  %most0 = phi <32 x float> [zeroinitializer, %chunks_of], [%most, %chunk_end]
+  %long0 = phi float [0.0, %chunks_of], [%long, %chunk_end]
   %chunk_four = mul i64 %c, %fours
   br label %size
 size:
@@ -36,7 +46,7 @@ size:
   %square0 = phi <32 x float> [zeroinitializer, %chunk], [%square, %size]
   %four = add i64 %chunk_four, %i
   %at = mul i64 %four, 32
-  %x.at = getelementptr float, ptr %values, i64 %at
+  %x.at = getelementptr float, ptr %row, i64 %at
   %x = load <32 x float>, ptr %x.at, align 4
   %size_of = call <32 x float> @llvm.fabs.v32f32(<32 x float> %x)
   %most = call nnan <32 x float> @llvm.maxnum.v32f32(<32 x float> %most1, <32 x float> %size_of)
@@ -45,7 +55,11 @@ size:
   %more = icmp ult i64 %i1, %fours
   br i1 %more, label %size, label %chunk_end
 chunk_end:
-  %sum = call reassoc float @llvm.vector.reduce.fadd.v32f32(float 0.0, <32 x float> %square)
+  %left = shufflevector <32 x float> %square, <32 x float> poison, <16 x i32> <i32 0, i32 1, i32 4, i32 5, i32 8, i32 9, i32 12, i32 13, i32 16, i32 17, i32 20, i32 21, i32 24, i32 25, i32 28, i32 29>
+  %right = shufflevector <32 x float> %square, <32 x float> poison, <16 x i32> <i32 2, i32 3, i32 6, i32 7, i32 10, i32 11, i32 14, i32 15, i32 18, i32 19, i32 22, i32 23, i32 26, i32 27, i32 30, i32 31>
+  %left.sum = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %left)
+  %right.sum = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %right)
+  %sum = call nnan float @llvm.maxnum.f32(float %left.sum, float %right.sum)
   %norm = call float @llvm.sqrt.f32(float %sum)
   %long = call nnan float @llvm.maxnum.f32(float %long0, float %norm)
   %c1 = add i64 %c, 1
@@ -74,7 +88,7 @@ round:
   %p = phi i64 [0, %scaled], [%p1, %round]
   %rest0 = phi <32 x float> [zeroinitializer, %scaled], [%rest, %round]
   %v.place = mul i64 %p, 32
-  %v.at = getelementptr float, ptr %values, i64 %v.place
+  %v.at = getelementptr float, ptr %row, i64 %v.place
   %v = load <32 x float>, ptr %v.at, align 4
   %scaled_v = fmul <32 x float> %v, %times
   %whole = call <32 x float> @llvm.rint.v32f32(<32 x float> %scaled_v)
@@ -119,10 +133,12 @@ row_end:
   %scale.at = getelementptr float, ptr %scale, i64 %r
   store float %step, ptr %scale.at, align 4
   %lost.at = getelementptr float, ptr %lost, i64 %r
-  store float %rest_norm, ptr %lost.at, align 4
+  %enlarged = fmul float %rest_norm, 0x3FF0080000000000 ; 1 + 2**-9
+  %bound = fadd float %enlarged, 0x3EB0000000000000 ; 2**-20
+  store float %bound, ptr %lost.at, align 4
   %r1 = add i64 %r, 1
   %more_rows = icmp ult i64 %r1, %n_rows
-  br i1 %more_rows, label %row, label %done
+  br i1 %more_rows, label %each_row, label %done
 done:
   ret void
 }

@@ -11,12 +11,12 @@ if it compares (d.c) * scale + lost * lift with level, all divided by step: lost
 and level is the threshold less |q - step*d|. What is computed here in float32 is enlarged by more than its rounding
 can be: a row's residual is summed from at most 2**14 squares, each with a relative error below 8 * 2**-24 in an element
 that is itself off by at most 3 units in the last place of r's element, hence lost (1 + 2**-9) + 2**-20; the comparison
-itself rounds three times, values below 4, hence 2**-20 off the level. Queries are measured in float64.
+itself rounds up to three times, values below 4, hence 2**-20 off the level. Queries are measured in float64.
 
 Without VNNI, a chunk's products are added in 16 bits: two sums, over dimensions 0 and 1 of every four, and 2 and 3.
 Wrapping around on the way does no harm; what counts is the end, and that is at most the product of the norms of these
-dimensions of c and d (Cauchy-Schwarz once more). Steps are therefore so wide that the norm of c over a chunk is at most
-175 + 6 (rounding moves each of at most 128 numbers by 1/2) and that of d over half a chunk 176 + 4: 181 * 180 < 2**15.
+dimensions of c and d (Cauchy-Schwarz once more). Steps are therefore so wide that both norms, over half a chunk, are at
+most 176 + 4 (rounding moves each of at most 64 numbers by 1/2): 180 * 180 < 2**15.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk.kernels import Target
+from conceptmap.topk.kernels import ROWS_PER_TILE, Target
 
-__all__ = ["LONGEST_ROW", "SLACK", "WIDEST_ROW", "Chunks", "Coded", "code_queries"]
+__all__ = ["WIDEST_ROW", "Chunks", "Coded", "Codes", "address", "code_queries", "longest"]
 
-WIDEST_ROW, LONGEST_ROW = 63, 175
-WIDEST_QUERY, LONGEST_QUERY = 127, 176
+WIDEST_ROW, WIDEST_QUERY, LONGEST = 63, 127, 176
 PAIRS_AT_MOST = 16
 MARGIN = 2.0**-20
-SLACK = (1 + 2.0**-9, 2.0**-20)
-"""What the norm that ``code`` writes is multiplied by, and then what is added, to bound the true residual."""
+
+
+def longest(target: Target) -> float:
+    """The greatest norm that codes may have over half a chunk, before rounding."""
+    return LONGEST if target.narrow else np.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +72,21 @@ class Coded:
         codes: *Shape:* (n_groups, n_chunks, n_quads, queries) int32, four codes each.
         starts: what sums begin with. *Shape:* (n_groups, n_chunks, queries) int32.
         step: *Shape:* (n,) float64.
-        moved: |q - step*d|, enlarged. *Shape:* (n,) float64.
+        drop: |q - step*d|, enlarged. *Shape:* (n,) float64.
         lift: |step*d| / step, enlarged. *Shape:* (n_groups * queries,) float32.
     """
 
     codes: NDArray[np.int32]
     starts: NDArray[np.int32]
     step: NDArray[np.float64]
-    moved: NDArray[np.float64]
+    drop: NDArray[np.float64]
     lift: NDArray[np.float32]
 
-    def level(self, threshold: torch.Tensor) -> NDArray[np.float32]:
+    def level(self, threshold: NDArray[np.float32]) -> NDArray[np.float32]:
         """What ``scan`` compares with, for cosines that may reach a threshold. *Shape:* as ``lift``, float32."""
         n = len(self.step)
         level = np.full(len(self.lift), np.inf, dtype=np.float32)
-        exact = (threshold.to(torch.float64).numpy() - self.moved - MARGIN) / self.step
+        exact = (threshold.astype(np.float64) - self.drop) / self.step
         level[:n] = np.nextafter(exact.astype(np.float32), np.float32(-np.inf))
         return level
 
@@ -102,8 +103,8 @@ def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> C
     groups = -(-n // target.queries)
     padded = np.zeros((groups * target.queries, chunks.width))
     padded[:n, :dim] = unit
-    longest = np.sqrt(_by_halves(np.square(padded), chunks).max(axis=1))
-    step = np.maximum(np.abs(padded).max(axis=1) / WIDEST_QUERY, longest / LONGEST_QUERY)
+    norms = np.sqrt(_by_halves(np.square(padded), chunks).max(axis=1))
+    step = np.maximum(np.abs(padded).max(axis=1) / WIDEST_QUERY, norms / longest(target))
     step[n:] = 1.0
     whole = np.rint(padded / step[:, None])
     moved = np.linalg.norm(padded - step[:, None] * whole, axis=1)
@@ -114,7 +115,7 @@ def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> C
         np.ascontiguousarray(quads.transpose(0, 2, 3, 1)),
         np.ascontiguousarray(starts.transpose(0, 2, 1)),
         step[:n],
-        moved[:n] * (1 + MARGIN) + 2.0**-40,
+        moved[:n] * (1 + MARGIN) + 2.0**-40 + MARGIN,
         (np.linalg.norm(whole, axis=1) * (1 + MARGIN)).astype(np.float32),
     )
 
@@ -139,3 +140,42 @@ def _starts(sums: NDArray[np.float64], target: Target) -> NDArray[np.int32]:
     """
     halves = sums.astype(np.int32).reshape(len(sums), -1, 2)
     return halves.astype(np.int16).view(np.int32)[..., 0] if target.narrow else halves.sum(axis=2, dtype=np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Coded rows, in tiles.
+
+    Attributes:
+        codes: *Shape:* (n_tiles * 16 * width,) uint8, see kernels.py.
+        scale: step of each row. *Shape:* (n_tiles * 16,) float32.
+        lost: bound on the norm of what coding loses. *Shape:* (n_tiles * 16,) float32.
+        done: tiles that hold what they should. *Shape:* (n_tiles,) bool.
+    """
+
+    codes: NDArray[np.uint8]
+    scale: NDArray[np.float32]
+    lost: NDArray[np.float32]
+    done: NDArray[np.bool_]
+
+    @classmethod
+    def room_for(cls, n_rows: int, width: int) -> Codes:
+        """For so many rows, none of them coded yet."""
+        tiles = -(-n_rows // ROWS_PER_TILE)
+        rows = tiles * ROWS_PER_TILE
+        raw = np.zeros(rows * width + 64, dtype=np.uint8)
+        codes = raw[-address(raw) % 64 :][: rows * width]
+        return cls(codes, np.zeros(rows, np.float32), np.zeros(rows, np.float32), np.zeros(tiles, np.bool_))
+
+    def part(self, start: int, n_rows: int) -> Codes:
+        """Some of the rows; ``start`` is a tile's first."""
+        first, tiles = start // ROWS_PER_TILE, -(-n_rows // ROWS_PER_TILE)
+        rows, width = slice(start, start + tiles * ROWS_PER_TILE), len(self.codes) // len(self.scale)
+        codes = self.codes[rows.start * width : rows.stop * width]
+        return Codes(codes, self.scale[rows], self.lost[rows], self.done[first : first + tiles])
+
+
+def address(array: NDArray[np.generic]) -> int:
+    """Of an array's first element (``array.ctypes`` takes three times as long to say it)."""
+    at: int = array.__array_interface__["data"][0]
+    return at

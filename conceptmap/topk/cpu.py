@@ -15,15 +15,18 @@ Rounding them by c and d moves their product by at most c + d + cd (Cauchy-Schwa
 additions in float32, in any order, fused or not, errs by at most g(2n) times the sum of the absolute products, with
 g(m) = m 2**-24 / (1 - m 2**-24) (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1; g(n)
 when products are fused or exact), and that sum is at most the product of the norms. Elements below float32's normal
-range add at most dim * 2**-125. A bfloat16 product is itself rounded once more: r = 2**-8, else 0. Every rescored
-pair is checked against the bound, so that a product that does not keep it ends in an error, not in a wrong answer.
+range add at most dim * 2**-125. A bfloat16 product is itself rounded once more: r = 2**-8, else 0. A pair that codes
+chose (`conceptmap.topk.codes`) is multiplied with the row as it is stored, and the sum with the rounded inverse of its
+norm: two roundings of the whole take the place of three of each of the row's elements, within the same e, and with
+norms between 2**-40 and 2**40 what underflows is nothing beside them. Every rescored pair is checked against the bound,
+so that a product that does not keep it ends in an error, not in a wrong answer.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +37,7 @@ from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.topk.exact import cosines
 from conceptmap.topk.pool import Pool, best_of_groups, join, kth_of_each, ranked
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
-from conceptmap.topk.scan import scanner
+from conceptmap.topk.scan import Scanner, scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +50,8 @@ TILE = 1 << 21
 ROWS_AT_ONCE = 8192
 BLOCK_ELEMENTS = 1 << 20
 """Elements of a block of rows, as float32: 4 MiB, converted in the cache and multiplied from there."""
+SCANNED_AT_ONCE = 16384
+"""Rows whose codes are scanned between two looks at the pairs."""
 CELL = 16
 """Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
 SEED_CELL = 8
@@ -204,36 +209,106 @@ def _margin(request: Request, level: torch.Tensor, query: torch.Tensor | None = 
 
 
 def _search(request: Request, prepared: Prepared, threads: ThreadPoolExecutor) -> tuple[Pool, torch.Tensor]:
-    """The answer's pairs and their final scores, after one reading of the rows.
+    """The answer's pairs and their final scores, after one reading of the rows."""
+    enough = len(request.queries) * request.k
+    threshold = torch.full((len(request.queries),), -torch.inf)
+    pool, fresh, loose = join([]), list[Pool](), 0
+    for found, listed in _found(request, prepared, threshold, threads):
+        fresh.append(found)
+        loose += 0 if listed else len(found)
+        if loose > enough // 2 or sum(map(len, fresh)) > PAIRS_KEPT // 2:
+            pool = _narrow(join([pool, *fresh]), threshold, request)
+            fresh, loose = [], 0
+        if len(pool) > PAIRS_KEPT + 2 * enough:
+            pool = _settle(pool, threshold, request, prepared)[0]
+    return _settle(_narrow(join([pool, *fresh]), threshold, request), threshold, request, prepared)
+
+
+def _found(
+    request: Request, prepared: Prepared, threshold: torch.Tensor, threads: ThreadPoolExecutor
+) -> Iterator[tuple[Pool, bool]]:
+    """The pairs that reach the threshold, block by block, and whether lists have raised it as far as they allow.
 
     Buffers are made once: freed and made again for each block, they would leave the heap in pieces.
+
+    Args:
+        threshold: of each query; read anew for each block, and raised. *Shape:* (n,) float32.
     """
-    n = len(request.queries)
-    threshold = torch.full((n,), -torch.inf)
-    pool, fresh = join([]), list[Pool]()
     step, total = _block_size(request, prepared)
-    scan = scanner(request.exact, rows_at_once=step, threads=threads) if prepared.scan else None
-    unit, tile = torch.empty((step, prepared.dim)), torch.empty((step, n), dtype=prepared.product)
-    for part in _parts(total, step, step if scan is None else SEED_CELL * SEED_CELL * request.k):
-        at = part if request.allowed is None else request.allowed[part]
-        rows = torch.arange(at.start, at.stop) if isinstance(at, slice) else at
-        unknown = bool(torch.isinf(threshold).any())
-        found = None if scan is None or unknown else scan.pairs(prepared, at, threshold)
-        if found is None:
-            prepared.announce(at)
-            product = _product(request, prepared.unit(at, unit[: len(rows)]), tile)
-            if unknown:
-                level = _kth_best(product[: len(rows)], rows, request)
-                threshold = torch.maximum(threshold, level - _margin(request, level))
-            found = _reaching(product, threshold)
-        fresh.append(Pool(found.query, rows[found.row], found.approx))
-        if sum(map(len, fresh)) > n * request.k // 2:
-            pool, threshold = _narrow(join([pool, *fresh]), threshold, request)
-            fresh = []
-        if len(pool) > PAIRS_KEPT + 2 * n * request.k:
-            pool, _, threshold = _settle(pool, threshold, request, prepared)
-    pool, threshold = _narrow(join([pool, *fresh]), threshold, request)
-    return _settle(pool, threshold, request, prepared)[:2]
+    at_once = max(step, SCANNED_AT_ONCE)
+    scan = scanner(
+        request.exact,
+        prepared,
+        k=request.k,
+        margin=_margin(request, threshold),
+        groups=request.groups,
+        rows_at_once=at_once,
+        threads=threads,
+    )
+    buffers = _Buffers(torch.empty((step, prepared.dim)), torch.empty((step, len(threshold)), dtype=prepared.product))
+    if scan is None:
+        for part in _parts(0, total, step, step):
+            yield _multiplied(request, prepared, part, threshold, buffers), False
+        return
+    for part in _parts(0, total, min(step, SEED_CELL * SEED_CELL * request.k), at_once):
+        if bool(torch.isinf(threshold).any()):
+            seed = slice(part.start, min(part.stop, part.start + step))
+            multiplied = _multiplied(request, prepared, seed, threshold, buffers)
+            if seed.stop == total:
+                yield multiplied, False
+                return
+        found = _scanned(scan, request, prepared, part, threshold)
+        if found is not None:
+            yield found, scan.k > 0
+            continue
+        for some in _parts(part.start, part.stop, step, step):
+            yield _multiplied(request, prepared, some, threshold, buffers), False
+
+
+def _parts(start: int, stop: int, first: int, step: int) -> Iterator[slice]:
+    """Places read together: ``first`` of them, then ``step`` each time."""
+    size = first
+    while start < stop:
+        yield slice(start, min(start + size, stop))
+        start, size = start + size, step
+
+
+def _scanned(scan: Scanner, request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor) -> Pool | None:
+    """What the scan finds in one block, if it pays; it needs a threshold of every query."""
+    if bool(torch.isinf(threshold).any()):
+        return None
+    at = _places(request, part)
+    found = scan.pairs(prepared, at, threshold.numpy())
+    return None if found is None else _placed(found, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffers:
+    """For one block: its unit rows, *Shape:* (n_rows, dim) float32, and its product, *Shape:* (n_rows, n)."""
+
+    unit: torch.Tensor
+    tile: torch.Tensor
+
+
+def _multiplied(request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor, buffers: _Buffers) -> Pool:
+    """What reaches the threshold in one block, of which the whole product is taken; it raises unknown thresholds."""
+    at, n = _places(request, part), part.stop - part.start
+    prepared.announce(at)
+    product = _product(request, prepared.unit(at, buffers.unit[:n]), buffers.tile)
+    if bool(torch.isinf(threshold).any()):
+        level = _kth_best(product[:n], at, request)
+        torch.maximum(threshold, level - _margin(request, level), out=threshold)
+    return _placed(_reaching(product, threshold), at)
+
+
+def _places(request: Request, part: slice) -> slice | torch.Tensor:
+    """Rows that a block of places holds."""
+    return part if request.allowed is None else request.allowed[part]
+
+
+def _placed(found: Pool, at: slice | torch.Tensor) -> Pool:
+    """The pairs with rows counted from the matrix's first instead of the block's."""
+    return replace(found, row=found.row + at.start if isinstance(at, slice) else at[found.row])
 
 
 def _block_size(request: Request, prepared: Prepared) -> tuple[int, int]:
@@ -243,14 +318,6 @@ def _block_size(request: Request, prepared: Prepared) -> tuple[int, int]:
     return max(CELL, most // CELL * CELL), total
 
 
-def _parts(total: int, step: int, first: int) -> Iterator[slice]:
-    """Places read together: ``first`` of them, whose product is taken whole, and then ever more, up to ``step``."""
-    start, size = 0, min(step, first)
-    while start < total:
-        yield slice(start, min(start + size, total))
-        start, size = start + size, min(step, 2 * size)
-
-
 def _product(request: Request, block: torch.Tensor, tile: torch.Tensor) -> torch.Tensor:
     """Approximations for one block, padded to whole cells with -inf. *Shape:* (n_cells * CELL, n)."""
     torch.mm(block.to(tile.dtype), request.unit, out=tile[: len(block)])
@@ -258,7 +325,7 @@ def _product(request: Request, block: torch.Tensor, tile: torch.Tensor) -> torch
     return tile[: -(-len(block) // CELL) * CELL]
 
 
-def _kth_best(tile: torch.Tensor, rows: torch.Tensor, request: Request) -> torch.Tensor:
+def _kth_best(tile: torch.Tensor, rows: slice | torch.Tensor, request: Request) -> torch.Tensor:
     """At most the k-th best approximation within one block, over different groups; -inf if unknown. *Shape:* (n,)."""
     if request.groups is not None:
         names, member = torch.unique(request.groups[rows], return_inverse=True)
@@ -291,22 +358,20 @@ def _reaching(tile: torch.Tensor, threshold: torch.Tensor) -> Pool:
     return Pool(*map(torch.from_numpy, (query[hit], cell[hit] * CELL + offset, inside[hit, offset])))
 
 
-def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> tuple[Pool, torch.Tensor]:
-    """Drop what the pairs found since then rule out, and raise the threshold (see the proof above)."""
+def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> Pool:
+    """Raise the threshold as far as the pairs found allow, and drop what it rules out (see the proof above)."""
     heads = pool
     if request.groups is not None and len(pool):
         best, heads = best_of_groups(pool, request.groups)
         pool = pool.at(pool.approx >= best - _margin(request, best, pool.query))
     level = kth_of_each(heads, len(threshold), request.k)
-    threshold = torch.maximum(threshold, level - _margin(request, level))
+    torch.maximum(threshold, level - _margin(request, level), out=threshold)
     reaches = pool.approx.numpy() >= threshold.numpy()[pool.query.numpy()]
-    return pool.at(torch.from_numpy(reaches)), threshold
+    return pool.at(torch.from_numpy(reaches))
 
 
-def _settle(
-    pool: Pool, threshold: torch.Tensor, request: Request, prepared: Prepared
-) -> tuple[Pool, torch.Tensor, torch.Tensor]:
-    """Rescore all pairs and keep the k best of each query: their pool, final scores, and the threshold they set.
+def _settle(pool: Pool, threshold: torch.Tensor, request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
+    """Rescore all pairs and keep the k best of each query, with their final scores, which raise the threshold.
 
     A row seen later must reach the k-th final score a, so that its approximation p has p + e + r|p| >= a: half the
     margin below a is enough.
@@ -322,4 +387,5 @@ def _settle(
     place = torch.from_numpy(ranked(pool, scores, request.k, request.groups)[0])
     best, final = pool.at(place), scores[place]
     level = kth_of_each(Pool(best.query, best.row, final), len(threshold), request.k)
-    return best, final, torch.maximum(threshold, level - _margin(request, level) / 2 - STEP)
+    torch.maximum(threshold, level - _margin(request, level) / 2 - STEP, out=threshold)
+    return best, final

@@ -21,10 +21,10 @@ eight:
   %l.at = getelementptr float, ptr %left, i64 %i
   %x.at = getelementptr KIND, ptr %right, i64 %i
   %l = load <8 x float>, ptr %l.at, align 4
-  %x = load <8 x KIND>, ptr %x.at, align 2
-  WIDEN
+  %x8 = load <8 x KIND>, ptr %x.at, align 2
+  WIDEN8
   %l.exact = fpext <8 x float> %l to <8 x double>
-  %x.exact = fpext <8 x float> %wide to <8 x double>
+  %x.exact = fpext <8 x float> %wide8 to <8 x double>
   %sum = call <8 x double> @llvm.fmuladd.v8f64(<8 x double> %l.exact, <8 x double> %x.exact, <8 x double> %sum0)
   %i1 = add i64 %i, 8
   %more = icmp ult i64 %i1, %dim

@@ -1,8 +1,8 @@
-"""Five loops over rows that no matrix library has, in LLVM's language, for the vector instructions of this processor.
+"""Four loops over rows that no matrix library has, in LLVM's language, for the vector instructions of this processor.
 
-``widen``: stored rows to unit rows of float32. ``code``: unit rows to 7-bit codes, with what that loses. ``scan``:
-products of codes, compared in registers, so that one bit per row and query is all that is written. ``settle``: float32
-products of the pairs whose bit is set. ``dots``: products of the last candidates, in float64.
+``code``: stored rows to 7-bit codes, with what that loses. ``scan``: products of codes, compared in registers, so that
+one bit per row and query is all that is written. ``settle``: float32 products of the pairs whose bit is set, and the
+thresholds that they raise. ``dots``: products of the last candidates, in float64.
 
 Codes lie in tiles of 16 rows, four dimensions of each row together: byte ``((tile * quads + quad) * 16 + row) * 4 + j``
 is dimension ``4 * quad + j``, plus 64 so that it is never negative. A vector register holds 8 or 16 rows then, and four
@@ -45,24 +45,44 @@ PLAIN = Target("plain", rows=16, queries=12, narrow=False)
 def source(target: Target) -> str:
     """The module's text."""
     here = Path(__file__).parent
-    rest = [(here / name).read_text(encoding="utf-8") for name in ("code.ll", "settle.ll")]
-    for name in ("widen.ll", "dots.ll"):
+    rest = []
+    for name in ("code.ll", "settle.ll", "dots.ll"):
         text = (here / name).read_text(encoding="utf-8")
-        rest += [text.replace("KIND", kind).replace("WIDEN", how) for kind, how in _WIDENED.items()]
-    rest.append("declare <8 x double> @llvm.fmuladd.v8f64(<8 x double>, <8 x double>, <8 x double>)")
-    rest.append("declare double @llvm.vector.reduce.fadd.v8f64(double, <8 x double>)")
-    text = "\n".join([_DECLARED[target.name], *_scan(target), *rest])
+        for kind, how in _WIDENED.items():
+            own = text.replace("KIND", kind)
+            for n in (8, 32):
+                own = own.replace(f"WIDEN{n}", how.format(x=f"%x{n}", n=n, wide=f"%wide{n}"))
+            rest.append(own)
+    text = "\n".join([_DECLARED[target.name], _DECLARED_FOR_ALL, *_scan(target), *rest])
     return text.replace(") {\nentry:", ') "no-stack-arg-probe" {\nentry:')  # Windows' probe is nowhere to be linked
 
 
 _WIDENED = {
-    "half": "%wide = fpext <8 x half> %x to <8 x float>",
-    "float": "%wide = fadd <8 x float> %x, <float -0.0, float -0.0, float -0.0, float -0.0, float -0.0, float -0.0, "
-    "float -0.0, float -0.0>",
-    "i16": "%bits = zext <8 x i16> %x to <8 x i32>\n  %high = shl <8 x i32> %bits, splat (i32 16)\n"
-    "  %wide = bitcast <8 x i32> %high to <8 x float>",
+    "half": "{wide} = fpext <{n} x half> {x} to <{n} x float>",
+    "float": "{wide} = fadd <{n} x float> {x}, splat (float -0.0)",
+    "i16": "{wide}.bits = zext <{n} x i16> {x} to <{n} x i32>\n"
+    "  {wide}.high = shl <{n} x i32> {wide}.bits, splat (i32 16)\n"
+    "  {wide} = bitcast <{n} x i32> {wide}.high to <{n} x float>",
 }
-"""How eight numbers become float32; i16 holds the bits of bfloat16, which are float32's upper half."""
+"""How stored numbers become float32; i16 holds the bits of bfloat16, which are float32's upper half."""
+
+_DECLARED_FOR_ALL = """
+declare i16 @llvm.cttz.i16(i16, i1)
+declare float @llvm.maxnum.f32(float, float)
+declare float @llvm.sqrt.f32(float)
+declare double @llvm.fabs.f64(double)
+declare float @llvm.vector.reduce.fmax.v32f32(<32 x float>)
+declare float @llvm.vector.reduce.fadd.v8f32(float, <8 x float>)
+declare float @llvm.vector.reduce.fadd.v16f32(float, <16 x float>)
+declare float @llvm.vector.reduce.fadd.v32f32(float, <32 x float>)
+declare double @llvm.vector.reduce.fadd.v8f64(double, <8 x double>)
+declare <8 x float> @llvm.fmuladd.v8f32(<8 x float>, <8 x float>, <8 x float>)
+declare <16 x float> @llvm.fmuladd.v16f32(<16 x float>, <16 x float>, <16 x float>)
+declare <32 x float> @llvm.fmuladd.v32f32(<32 x float>, <32 x float>, <32 x float>)
+declare <8 x double> @llvm.fmuladd.v8f64(<8 x double>, <8 x double>, <8 x double>)
+declare <32 x float> @llvm.fabs.v32f32(<32 x float>)
+declare <32 x float> @llvm.maxnum.v32f32(<32 x float>, <32 x float>)
+declare <32 x float> @llvm.rint.v32f32(<32 x float>)"""
 
 _DECLARED = {
     "avx2": """
@@ -244,11 +264,11 @@ def _compared(target: Target) -> list[str]:
             lines += _splat(f"{name}{i}", f"%{name}.at{i}", "float", n)
         for h in parts:
             at = f"{h}_{i}"
+            added = ", ".join(f"<{n} x float> %{value}" for value in (f"lost{h}", f"lift{i}", f"x{at}"))
             lines += [
                 f"%f{at} = sitofp <{n} x i32> %n{at} to <{n} x float>",
                 f"%x{at} = fmul <{n} x float> %f{at}, %scale{h}",
-                f"%y{at} = fmul <{n} x float> %lost{h}, %lift{i}",
-                f"%z{at} = fadd <{n} x float> %x{at}, %y{at}",
+                f"%z{at} = call <{n} x float> @llvm.fmuladd.v{n}f32({added})",
                 f"%k{at} = fcmp oge <{n} x float> %z{at}, %level{i}",
                 f"%bits{at} = bitcast <{n} x i1> %k{at} to i{n}",
             ]

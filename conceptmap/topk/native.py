@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from conceptmap.topk.codes import Chunks, code_queries
+from conceptmap.topk.codes import WIDEST_ROW, Chunks, Codes, address, code_queries, longest
 from conceptmap.topk.kernels import AVX2, VNNI, Target, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kernels", "address", "compiled", "kernels"]
+__all__ = ["Kernels", "compiled", "kernels"]
 
 _POINTER, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+_SETTLED = [*[_POINTER] * 2, _INT, *[_POINTER] * 6, _INT, *[_POINTER] * 2, _INT, _INT, *[_POINTER] * 3]
 _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
     "scan": (None, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, *[_POINTER] * 5]),
-    "widen": (None, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]),
     "dots": (None, [_POINTER, _POINTER, _INT, _INT, *[_POINTER] * 3]),
-    "code": (None, [_POINTER, _INT, _INT, _INT, _FLOAT, _FLOAT, *[_POINTER] * 3]),
-    "settle": (_INT, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, *[_POINTER] * 3]),
+    "code": (None, [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _INT, _FLOAT, _FLOAT, *[_POINTER] * 3]),
+    "settle": (_INT, [_POINTER, _INT, _INT, _INT, _POINTER, _INT, *_SETTLED]),
 }
 _NEEDED = ((VNNI, {"avx512vnni", "avx512bw", "avx512vl", "f16c"}), (AVX2, {"avx2", "fma", "f16c"}))
 _ONE_AT_A_TIME = threading.Lock()
@@ -43,20 +42,23 @@ class Kernels:
     Attributes:
         target: what they were compiled for.
         scan: see kernels.py.
-        widen: see widen.ll; for rows of every stored type.
+        code: see code.ll; for rows of every stored type.
+        settle: see settle.ll; likewise.
         dots: see dots.ll; likewise.
-        code: see code.ll.
-        settle: see settle.ll.
         engine: owns the machine code.
     """
 
     target: Target
     scan: Callable[..., None]
-    widen: dict[torch.dtype, Callable[..., None]]
+    code: dict[torch.dtype, Callable[..., None]]
+    settle: dict[torch.dtype, Callable[..., int]]
     dots: dict[torch.dtype, Callable[..., None]]
-    code: Callable[..., None]
-    settle: Callable[..., int]
     engine: Any = field(repr=False)
+
+    def sizes(self, chunks: Chunks, into: Codes) -> tuple[float, ...]:
+        """The last arguments of ``code``: how dimensions are cut, how large codes may be, and where they go."""
+        limits = (chunks.pairs // 4, chunks.chunks, WIDEST_ROW, longest(self.target))
+        return (*limits, address(into.codes), address(into.scale), address(into.lost))
 
 
 def kernels() -> Kernels | None:
@@ -87,26 +89,17 @@ def _multiplies_rightly(made: Kernels) -> bool:
     unit = np.sin(np.arange(1, 17 * 256 + 1, dtype=np.float64) ** 2).reshape(17, 256)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     asked = code_queries(np.repeat(unit[16:], queries, axis=0), chunks, made.target)
-    values = np.ascontiguousarray(unit[:16], dtype=np.float32)
-    raw = np.zeros(values.size + 64, dtype=np.uint8)
-    codes = raw[-raw.ctypes.data % 64 :][: values.size]
-    scale, lost, found = np.zeros(16, np.float32), np.zeros(16, np.float32), np.zeros(queries, np.uint16)
-    sizes = (16, chunks.pairs // 4, chunks.chunks, 63, 175)
-    made.code(address(values), *sizes, address(codes), address(scale), address(lost))
-    level = asked.level(torch.zeros(queries))
+    values, row = np.ascontiguousarray(unit[:16], dtype=np.float32), np.zeros(256, np.float32)
+    into, inverse = Codes.room_for(16, 256), np.ones(16, np.float32)
+    made.code[torch.float32](address(values), 16, 256, address(inverse), address(row), *made.sizes(chunks, into))
+    level, found = asked.level(np.zeros(queries, np.float32)), np.zeros(queries, np.uint16)
     of_query = (address(asked.codes), address(asked.starts), 1)
-    of_row = (address(scale), address(lost), address(asked.lift), address(level), address(found))
-    made.scan(address(codes), 1, 2 * chunks.pairs, chunks.chunks, *of_query, *of_row)
-    whole = codes.reshape(-1, 16, 4).transpose(1, 0, 2).reshape(16, 256).astype(np.int64) - 64
+    of_row = (address(into.scale), address(into.lost), address(asked.lift), address(level), address(found))
+    made.scan(address(into.codes), 1, 2 * chunks.pairs, chunks.chunks, *of_query, *of_row)
+    whole = into.codes.reshape(-1, 16, 4).transpose(1, 0, 2).reshape(16, 256).astype(np.int64) - 64
     sums = whole @ np.rint(unit[16] / asked.step[0]).astype(np.int64)
-    expected = int(((sums * scale + lost * asked.lift[0] >= level[0]) << np.arange(16)).sum())
+    expected = int(((sums * into.scale + into.lost * asked.lift[0] >= level[0]) << np.arange(16)).sum())
     return bool((found == expected).all())
-
-
-def address(array: NDArray[np.generic]) -> int:
-    """Of an array's first element (``array.ctypes`` takes three times as long to say it)."""
-    at: int = array.__array_interface__["data"][0]
-    return at
 
 
 @cache
@@ -128,6 +121,7 @@ def compiled(target: Target) -> Kernels:
         answer, arguments = _ARGUMENTS[kind]
         return ctypes.CFUNCTYPE(answer, *arguments)(engine.get_function_address(name or kind))
 
-    widen = {dtype: made("widen", f"widen_{kind}") for dtype, kind in _STORED.items()}
-    dots = {dtype: made("dots", f"dots_{kind}") for dtype, kind in _STORED.items()}
-    return Kernels(target, made("scan"), widen, dots, made("code"), made("settle"), engine)
+    def by_type(kind: str) -> dict[torch.dtype, Callable[..., Any]]:
+        return {dtype: made(kind, f"{kind}_{stored}") for dtype, stored in _STORED.items()}
+
+    return Kernels(target, made("scan"), by_type("code"), by_type("settle"), by_type("dots"), engine)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import InputError
+from conceptmap.topk.codes import Chunks, Codes
 from conceptmap.topk.native import kernels
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ __all__ = ["Prepared", "norms_of", "on_host", "prepare", "tensor_over"]
 STORED = (torch.float16, torch.bfloat16, torch.float32)
 PRODUCTS = ("auto", "float32", "bfloat16", "int8")
 CHECK_ELEMENTS = 1 << 22
+KEPT_BYTES = 1 << 26
+"""Codes of at most this size are kept between searches: coding takes as long as scanning for sixty queries."""
 SAFE_NORMS = (2.0**-40, 2.0**40)
 """Between these, x / |x| keeps its relative precision in float32: no overflow, and no underflow that matters."""
 
@@ -35,6 +38,7 @@ class Prepared:
         moderate: whether every norm lies within ``SAFE_NORMS``.
         product: type that products of whole blocks are computed in, float32 or bfloat16.
         scan: whether whole numbers say first which products are needed, see `conceptmap.topk.codes`.
+        kept: the rows as whole numbers, made as they are first searched; None where they are too many to be kept.
         verify: called with a range of rows before it is read, or None.
     """
 
@@ -43,6 +47,7 @@ class Prepared:
     moderate: bool
     product: torch.dtype
     scan: bool = False
+    kept: Codes | None = None
     verify: Callable[[int, int], None] | None = None
 
     @property
@@ -59,7 +64,7 @@ class Prepared:
         """Some of the rows, counted from the first of them."""
         verify = self.verify
         shifted = None if verify is None else lambda start, stop: verify(start + rows.start, stop + rows.start)
-        return replace(self, stored=self.stored[rows], norms=self.norms[rows], verify=shifted)
+        return replace(self, stored=self.stored[rows], norms=self.norms[rows], kept=None, verify=shifted)
 
     def announce(self, at: slice | torch.Tensor) -> None:
         """Have rows verified before they are read."""
@@ -95,7 +100,10 @@ def prepare(
         raise InputError("norms do not fit the matrix", got=tuple(lengths.shape), expected=(len(stored),))
     low, high = SAFE_NORMS
     moderate = bool(((lengths >= low) & (lengths <= high)).all())
-    return Prepared(stored, lengths, moderate, *_product_type(product), verify)
+    low_type, scan = _product_type(product)
+    width = Chunks.of(max(1, stored.shape[1])).width
+    kept = Codes.room_for(len(stored), width) if scan and 0 < len(stored) * width <= KEPT_BYTES else None
+    return Prepared(stored, lengths, moderate, low_type, scan, kept, verify)
 
 
 def _product_type(name: str) -> tuple[torch.dtype, bool]:

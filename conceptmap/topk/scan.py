@@ -1,34 +1,40 @@
-"""A first pass over a block of rows in whole numbers, and float32 products of what it cannot rule out."""
+"""A first pass over rows in whole numbers, and float32 products of what it cannot rule out."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk.codes import LONGEST_ROW, SLACK, WIDEST_ROW, Chunks, Coded, code_queries
+from conceptmap.topk.codes import Chunks, Coded, Codes, address, code_queries
 from conceptmap.topk.kernels import ROWS_PER_TILE
-from conceptmap.topk.native import Kernels, address, kernels
+from conceptmap.topk.native import Kernels, kernels
 from conceptmap.topk.pool import Pool, join
 
 if TYPE_CHECKING:
     from conceptmap.topk.rows import Prepared
 
-__all__ = ["FEWEST_QUERIES", "Scanner", "scanner"]
+__all__ = ["Scanner", "scanner"]
 
-FEWEST_QUERIES = 32
-"""Below this, coding the rows costs more than it saves."""
-SHARE = 16
-"""One pair in so many may be left for a product of its own; more, and the whole block's product is cheaper."""
+SHARE, SPARE = 16, 32
+"""One pair in so many, and so many rows of each query, may be left for products of their own among the rows that are
+scanned together; more, and a product of the whole block is cheaper."""
 REST_AT_MOST = 64
 WIDEST = 1 << 14
+LONGEST_LIST = 256
+"""For more answers, thresholds are raised by sorting now and then instead of by lists."""
+FEWEST_ROWS = 512
+"""Rows that are scanned together at first, when thresholds still rise fast."""
+CODE_BYTES, FOUND_BYTES = 1 << 18, 1 << 17
+"""Codes and bits of the rows that are scanned together: both stay in the second-level cache."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class Scanner:
     """Queries ready to meet blocks of rows; its buffers are made once.
 
@@ -37,7 +43,10 @@ class Scanner:
         chunks: how dimensions are cut.
         coded: the queries' codes.
         unit: unit queries. *Shape:* (n, width) float32.
-        threads: parts that a block is cut into.
+        margin: how far below the k-th best product a row may still belong to the answer. *Shape:* (n,) float32.
+        groups: of every row of the matrix, or None. *Shape:* (n_rows,) int64.
+        k: length of the lists that raise thresholds, 0 for none.
+        threads: where parts of a block are worked on.
         parts: buffers of each thread.
         rest: blocks to leave alone before the next try, after one that did not pay.
         failed: how often in a row it did not pay.
@@ -47,18 +56,34 @@ class Scanner:
     chunks: Chunks
     coded: Coded
     unit: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    groups: torch.Tensor | None
+    k: int
     threads: ThreadPoolExecutor
     parts: list[_Part]
     rest: int = 0
     failed: int = 0
 
-    def pairs(self, prepared: Prepared, at: slice | torch.Tensor, threshold: torch.Tensor) -> Pool | None:
+    @cached_property
+    def _asked_at(self) -> tuple[int, ...]:
+        """Addresses are looked up once: that takes longer than passing them."""
+        return address(self.coded.codes), address(self.coded.starts), len(self.coded.codes)
+
+    @cached_property
+    def _unit_at(self) -> tuple[int, ...]:
+        return address(self.unit), self.chunks.width
+
+    @cached_property
+    def _limit_at(self) -> tuple[int, ...]:
+        return address(self.coded.drop), address(self.coded.step), address(self.margin)
+
+    def pairs(self, prepared: Prepared, at: slice | torch.Tensor, threshold: NDArray[np.float32]) -> Pool | None:
         """Pairs of one block whose product is at or above their query's threshold; rows count from the block's first.
 
         Args:
             prepared: the rows.
-            at: which of them; ascending.
-            threshold: finite. *Shape:* (n,) float32.
+            at: which of them; ascending. A slice starts where a tile does.
+            threshold: finite; raised in place where the pairs' products allow it. *Shape:* (n,) float32.
 
         Returns:
             None if bounds rule out so little that a product of the whole block is cheaper, or did so lately.
@@ -67,15 +92,17 @@ class Scanner:
             self.rest -= 1
             return None
         prepared.announce(at)
-        levels = self.coded.level(threshold), threshold.numpy()
         n = at.stop - at.start if isinstance(at, slice) else len(at)
-        step = -(-n // len(self.parts) // ROWS_PER_TILE) * ROWS_PER_TILE
+        each = -(-n // len(self.parts) // ROWS_PER_TILE) * ROWS_PER_TILE
         work = []
-        for part, first in zip(self.parts, range(0, n, step), strict=False):
-            last = min(first + step, n)
+        for part, first in zip(self.parts, range(0, n, each), strict=False):
+            last = min(first + each, n)
             some = slice(at.start + first, at.start + last) if isinstance(at, slice) else at[first:last]
-            work.append((part, prepared, some, last - first, first, levels))
+            part.threshold[:], part.level[:] = threshold, self.coded.level(threshold)
+            work.append((part, prepared, some, last - first, first))
         pools = list(self.threads.map(lambda one: self._part(*one), work)) if len(work) > 1 else [self._part(*work[0])]
+        for part, *_ in work:
+            np.maximum(threshold, part.threshold, out=threshold)
         found = [pool for pool in pools if pool is not None]
         if len(found) < len(pools):
             self.rest, self.failed = min(2**self.failed, REST_AT_MOST), self.failed + 1
@@ -83,96 +110,198 @@ class Scanner:
         self.failed = 0
         return join(found)
 
-    def _part(
-        self,
-        part: _Part,
-        prepared: Prepared,
-        at: slice | torch.Tensor,
-        n: int,
-        first: int,
-        levels: tuple[NDArray[np.float32], NDArray[np.float32]],
-    ) -> Pool | None:
-        (level, threshold), cut, loops = levels, self.chunks, self.loops
-        self._widen(part, prepared, at, n)
-        groups = len(self.coded.codes)
-        stride = groups * loops.target.queries
-        block = (address(part.unit), n, cut.pairs // 4, cut.chunks, WIDEST_ROW, LONGEST_ROW)
-        loops.code(*block, address(part.codes), address(part.scale), address(part.lost))
-        np.multiply(part.lost[:n], SLACK[0], out=part.lost[:n])
-        np.add(part.lost[:n], SLACK[1], out=part.lost[:n])
-        found = part.found[: -(-n // ROWS_PER_TILE) * stride]
-        query = (address(self.coded.codes), address(self.coded.starts), groups)
-        row = (address(part.scale), address(part.lost), address(self.coded.lift), address(level), address(found))
-        loops.scan(address(part.codes), len(found) // stride, 2 * cut.pairs, cut.chunks, *query, *row)
-        room = min(len(part.row), max(n * len(self.unit) // SHARE, ROWS_PER_TILE))
-        unit = (address(part.unit), address(self.unit), cut.width, address(threshold))
-        out = (address(part.query), address(part.row), address(part.score))
-        kept = loops.settle(address(found), n, len(self.unit), stride, *unit, room, *out)
-        if kept < 0:
-            return None
-        arrays = (part.query[:kept].copy(), part.row[:kept] + first, part.score[:kept].copy())
-        return Pool(*map(torch.from_numpy, arrays))
+    def _part(self, part: _Part, prepared: Prepared, at: slice | torch.Tensor, n: int, first: int) -> Pool | None:
+        rows = _Rows.of(part, prepared, at, n)
+        groups = None if self.groups is None else self.groups[at].contiguous()
+        kept = prepared.kept if isinstance(at, slice) else None
+        most = part.rows_at_once if kept is None else part.bits_at_once
+        start, pools = 0, []
+        while start < n:
+            size = min(most, max(FEWEST_ROWS, part.seen // ROWS_PER_TILE * ROWS_PER_TILE), n - start)
+            if kept is None or not isinstance(at, slice):
+                codes = part.codes
+                codes.done[:] = False
+                self._scan(part, rows, codes.part(0, size), start, size)
+            else:
+                self._scan(part, rows, kept.part(at.start + start, size), start, size)
+            found = self._settle(part, rows, groups, start, size, first)
+            if found < 0:
+                return None
+            pools.append(part.kept(found))
+            start, part.seen = start + size, part.seen + size
+        return join(pools)
 
-    def _widen(self, part: _Part, prepared: Prepared, at: slice | torch.Tensor, n: int) -> None:
-        """Unit rows into the part's buffer: by the compiled loop where rows lie in a row, else as everywhere."""
-        if prepared.moderate and prepared.dim % 8 == 0 and isinstance(at, slice):
-            stored = prepared.stored[at]
-            inverse = prepared.norms[at].reciprocal().to(torch.float32)
-            where = (stored.data_ptr(), n, prepared.dim, self.chunks.width, inverse.data_ptr(), address(part.unit))
-            self.loops.widen[stored.dtype](*where)
-        else:
-            prepared.unit(at, torch.from_numpy(part.unit)[:n, : prepared.dim])
+    def _scan(self, part: _Part, rows: _Rows, codes: Codes, start: int, size: int) -> None:
+        """Code some rows, unless that was done before, and set the bits of the pairs that codes cannot rule out."""
+        loops, cut = self.loops, self.chunks
+        if not codes.done.all():
+            stored = (rows.at(start), size, rows.dim, rows.inverse_at(start), part.row_at)
+            loops.code[rows.values.dtype](*stored, *loops.sizes(cut, codes))
+            codes.done[:] = True
+        quads = (len(codes.done), 2 * cut.pairs, cut.chunks)
+        per_row = (address(codes.scale), address(codes.lost), address(self.coded.lift))
+        loops.scan(address(codes.codes), *quads, *self._asked_at, *per_row, part.limit_at[1], part.found_at)
+
+    def _settle(self, part: _Part, rows: _Rows, groups: torch.Tensor | None, start: int, size: int, first: int) -> int:
+        """Multiply them; how many reach their threshold, or -1 if there are too many to begin with."""
+        n = len(self.unit)
+        found = (part.found_at, size, n, len(self.coded.lift))
+        stored = (rows.at(start), rows.dim, rows.inverse_at(start), *self._unit_at)
+        group = 0 if groups is None else groups.data_ptr() + 8 * start
+        room = min(len(part.row_of), n * (size // SHARE + SPARE))
+        lists = (*part.limit_at, *self._limit_at, group, self.k, *part.list_at)
+        return self.loops.settle[rows.values.dtype](*found, *stored, *lists, first + start, room, *part.out_at)
 
 
 @dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a block as the loops read them.
+
+    Attributes:
+        values: *Shape:* (n, dim) of a stored type.
+        inverse: what makes them unit rows. *Shape:* (n,) float32.
+    """
+
+    values: torch.Tensor
+    inverse: torch.Tensor
+
+    @classmethod
+    def of(cls, part: _Part, prepared: Prepared, at: slice | torch.Tensor, n: int) -> _Rows:
+        """As they are stored; as unit rows where loops cannot take them as they are."""
+        if _plain(prepared):
+            return cls(prepared.stored[at].contiguous(), prepared.norms[at].reciprocal().to(torch.float32))
+        unit = torch.from_numpy(part.unit)[:n]
+        prepared.unit(at, unit[:, : prepared.dim])
+        return cls(unit, torch.ones(n))
+
+    @property
+    def dim(self) -> int:
+        return self.values.shape[1]
+
+    def at(self, row: int) -> int:
+        return self.values.data_ptr() + row * self.dim * self.values.element_size()
+
+    def inverse_at(self, row: int) -> int:
+        return self.inverse.data_ptr() + 4 * row
+
+
+def _plain(prepared: Prepared) -> bool:
+    return prepared.moderate and prepared.dim % 8 == 0
+
+
+@dataclass(eq=False)
 class _Part:
-    """Buffers of one thread, for so many rows and queries."""
+    """State and buffers of one thread.
 
+    Attributes:
+        rows_at_once: rows that are coded and scanned together.
+        bits_at_once: rows that are scanned together where they were coded before.
+        threshold, level: what products, and sums of codes, are compared with. *Shapes:* (n,), (n_padded,) float32.
+        best, owner: products of each query's best rows, falling, and the rows' groups. *Shape:* (n, k).
+        row: one unit row. *Shape:* (width,) float32.
+        unit: unit rows, where they are not made one by one. *Shape:* (rows of a part or 0, width) float32.
+        codes: of the rows that are scanned together.
+        found: their bits. *Shape:* (n_tiles * n_padded,) uint16.
+        query_of, row_of, score: the pairs that are kept of them.
+        seen: rows that were scanned.
+    """
+
+    rows_at_once: int
+    bits_at_once: int
+    threshold: NDArray[np.float32]
+    level: NDArray[np.float32]
+    best: NDArray[np.float32]
+    owner: NDArray[np.int64]
+    row: NDArray[np.float32]
     unit: NDArray[np.float32]
-    codes: NDArray[np.uint8]
-    scale: NDArray[np.float32]
-    lost: NDArray[np.float32]
+    codes: Codes
     found: NDArray[np.uint16]
-    query: NDArray[np.int64]
-    row: NDArray[np.int64]
+    query_of: NDArray[np.int64]
+    row_of: NDArray[np.int64]
     score: NDArray[np.float32]
+    seen: int = 0
+
+    @classmethod
+    def of(cls, n: int, n_padded: int, k: int, *, width: int, unit_rows: int) -> _Part:
+        """For ``n`` queries."""
+        bits = _whole_tiles(FOUND_BYTES * ROWS_PER_TILE // 2 // n_padded)
+        rows = min(bits, _whole_tiles(CODE_BYTES // width))
+        room = n * (bits // SHARE + SPARE)
+        return cls(
+            rows,
+            bits,
+            np.empty(n, np.float32),
+            np.empty(n_padded, np.float32),
+            best=np.full((n, k), -np.inf, np.float32),
+            owner=np.full((n, k), -1, np.int64),
+            row=np.zeros(width, np.float32),
+            unit=np.zeros((unit_rows, width), np.float32),
+            codes=Codes.room_for(rows, width),
+            found=np.empty(bits // ROWS_PER_TILE * n_padded, np.uint16),
+            query_of=np.empty(room, np.int64),
+            row_of=np.empty(room, np.int64),
+            score=np.empty(room, np.float32),
+        )
+
+    @cached_property
+    def row_at(self) -> int:
+        return address(self.row)
+
+    @cached_property
+    def found_at(self) -> int:
+        return address(self.found)
+
+    @cached_property
+    def limit_at(self) -> tuple[int, ...]:
+        return address(self.threshold), address(self.level)
+
+    @cached_property
+    def list_at(self) -> tuple[int, ...]:
+        return address(self.best), address(self.owner)
+
+    @cached_property
+    def out_at(self) -> tuple[int, ...]:
+        return address(self.query_of), address(self.row_of), address(self.score)
+
+    def kept(self, n: int) -> Pool:
+        """A copy of the first ``n`` pairs."""
+        return Pool(*(torch.from_numpy(one[:n].copy()) for one in (self.query_of, self.row_of, self.score)))
 
 
-def _part_of(n_rows: int, n_queries: int, n_padded: int, width: int) -> _Part:
-    tiles = -(-n_rows // ROWS_PER_TILE)
-    rows = tiles * ROWS_PER_TILE
-    room = max(n_rows * n_queries // SHARE, ROWS_PER_TILE)
-    bytes_ = np.zeros(rows * width + 64, dtype=np.uint8)
-    codes = bytes_[-bytes_.ctypes.data % 64 :][: rows * width]
-    return _Part(
-        np.zeros((rows, width), np.float32),
-        codes,
-        scale=np.zeros(rows, np.float32),
-        lost=np.zeros(rows, np.float32),
-        found=np.empty(tiles * n_padded, np.uint16),
-        query=np.empty(room, np.int64),
-        row=np.empty(room, np.int64),
-        score=np.empty(room, np.float32),
-    )
+def _whole_tiles(rows: int) -> int:
+    return max(1, rows // ROWS_PER_TILE) * ROWS_PER_TILE
 
 
-def scanner(unit: torch.Tensor, *, rows_at_once: int, threads: ThreadPoolExecutor) -> Scanner | None:
-    """What scans for these queries; None where it cannot be done here, or would not pay.
+def scanner(
+    unit: torch.Tensor,
+    prepared: Prepared,
+    *,
+    k: int,
+    margin: torch.Tensor,
+    groups: torch.Tensor | None,
+    rows_at_once: int,
+    threads: ThreadPoolExecutor,
+) -> Scanner | None:
+    """What scans for these queries; None where that cannot be done here.
 
     Args:
         unit: unit queries. *Shape:* (n, dim) float64.
+        prepared: the rows that will be scanned.
+        k: answers wanted.
+        margin: how far below the k-th best product a row may still belong to the answer. *Shape:* (n,) float32.
+        groups: of every row, or None. *Shape:* (n_rows,) int64.
         rows_at_once: rows in a block, at most.
         threads: where blocks are worked on, in as many parts as torch has threads.
     """
-    loops = kernels()
+    loops = kernels() if prepared.scan else None
     n, dim = unit.shape
-    if loops is None or n < FEWEST_QUERIES or dim > WIDEST:
+    if loops is None or dim > WIDEST:
         return None
     chunks = Chunks.of(dim)
     coded = code_queries(unit.numpy(), chunks, loops.target)
-    rows = np.zeros((n, chunks.width), dtype=np.float32)
-    rows[:, :dim] = unit.to(torch.float32).numpy()
-    n_threads = torch.get_num_threads()
-    each = -(-rows_at_once // n_threads // ROWS_PER_TILE) * ROWS_PER_TILE
-    parts = [_part_of(each, n, len(coded.lift), chunks.width) for _ in range(n_threads)]
-    return Scanner(loops, chunks, coded, rows, threads, parts)
+    queries = np.zeros((n, chunks.width), dtype=np.float32)
+    queries[:, :dim] = unit.to(torch.float32).numpy()
+    n_threads, listed = torch.get_num_threads(), k if k <= LONGEST_LIST else 0
+    each = 0 if _plain(prepared) else -(-rows_at_once // n_threads // ROWS_PER_TILE) * ROWS_PER_TILE
+    parts = [_Part.of(n, len(coded.lift), listed, width=chunks.width, unit_rows=each) for _ in range(n_threads)]
+    return Scanner(loops, chunks, coded, queries, margin.numpy(), groups, listed, threads, parts)
