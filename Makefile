@@ -30,8 +30,9 @@ test: lint types
 
 test-gpu: $(VENV)/installed-dev
 	@$(PIP) -e '.[$(GPU)]'
-	$(BIN)/python -m pytest tests/test_gpu.py -m gpu $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/test_gpu.py tests/test_device_vectors.py -m gpu $(PYTEST_ARGS)
 	$(BIN)/python benchmarks/gpu_roofline.py
+	$(BIN)/python benchmarks/gpu_encode.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
