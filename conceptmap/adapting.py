@@ -21,7 +21,7 @@ from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
 from conceptmap.index import ConceptIndex
-from conceptmap.judging import learn_inside, learn_judge, seen_counts
+from conceptmap.judging import learn_inside, learn_judge, learn_memory
 from conceptmap.lexical import content_words
 from conceptmap.mapper import ConceptMapper
 from conceptmap.marked import MarkedNote, MarkedSpan, with_known_codes
@@ -54,7 +54,7 @@ class Settings:
 
     method: str = "auto"
     memorise: int = 1
-    read_chars: int = 300_000
+    read_chars: int = 400_000
     pseudo: bool = False
     partly: bool = False
     seed: int = 0
@@ -116,10 +116,9 @@ def train(
         return replace(adapter, card=card)
     judge, figures = learn_judge(studied, settings.memorise, partly=settings.partly)
     inside, threshold, auc = (None, 0.0, 0.0) if settings.partly else learn_inside(studied, settings.seed)
-    names = studied.names(everyone, settings.memorise)
     return replace(
         adapter,
-        memory=Memory(names, seen_counts(studied, everyone, names)),
+        memory=learn_memory(studied, everyone, settings.memorise),
         judge=judge,
         inside=inside,
         inside_threshold=threshold,

@@ -24,7 +24,7 @@ from conceptmap.studied import Studied
 from conceptmap.tags import smoothed_words
 from conceptmap.words import words
 
-__all__ = ["learn_inside", "learn_judge", "seen_counts"]
+__all__ = ["learn_inside", "learn_judge", "learn_memory"]
 
 FOLDS = 3
 LEAST_CASES = 60
@@ -113,8 +113,7 @@ def _cases(studied: Studied, memorise: int) -> _Cases:
     blank = fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=0)
     for fold in range(FOLDS):
         others = [i for i in range(len(studied.notes)) if i % FOLDS != fold]
-        names = studied.names(others, memorise)
-        memory = Memory(names, seen_counts(studied, others, names))
+        memory = learn_memory(studied, others, memorise)
         taught = replace(linker, adapter=Adapter(blank, memory))
         here = range(fold, studied.n_read, FOLDS)
         parts.append(_collect(studied, taught, here, _found(studied, taught, here), memory, fold))
@@ -174,7 +173,13 @@ def _verdict(note: MarkedNote, mention: Mention, linker: Linker) -> tuple[int, t
     return (UNJUDGED if skipped else WRONG), ()
 
 
-def seen_counts(studied: Studied, chosen: Sequence[int], names: pl.DataFrame) -> pl.DataFrame:
+def learn_memory(studied: Studied, chosen: Sequence[int], memorise: int) -> Memory:
+    """What the chosen notes teach of wordings; nothing when none are to be memorised."""
+    names = studied.names(chosen, memorise)
+    return Memory(names, _seen_counts(studied, chosen, names) if memorise else pl.DataFrame(schema=SEEN))
+
+
+def _seen_counts(studied: Studied, chosen: Sequence[int], names: pl.DataFrame) -> pl.DataFrame:
     """How often each wording is found in the chosen notes, and how often rightly: schema ``SEEN``."""
     blank = fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=0)
     linker = replace(studied.mapper.linkers[0], adapter=Adapter(blank, Memory(names, pl.DataFrame(schema=SEEN))))

@@ -23,11 +23,10 @@ from conceptmap.words import words
 
 __all__ = ["Ranked", "rank_spans", "spelled_out"]
 
-ADAPTED = 0.8
-"""Share of the adapted views in a score where there is an adapter. The rest is the plain views', which know concepts
-that no training note mentions."""
+CONTEXTUAL = 0.5
+"""Share of the contextual view in a score, the rest is the string's."""
 ADAPTED_CONTEXTUAL = 1 / 3
-"""Of that, the share of the contextual view: fewer mentions teach it than strings."""
+"""The same with an adapter: fewer mentions teach it than strings."""
 POOL = 4
 """Each view proposes this many times k concepts before they are ranked together."""
 
@@ -85,14 +84,11 @@ def _views(
     """The vectors of all spans, seen in several ways, in the index's space, each with its weight."""
     adapter = linker.adapter
     if adapter is None:
-        return [(contextual, 0.5), (encoder.terms(strings), 0.5)]
+        return [(contextual, CONTEXTUAL), (encoder.terms(strings), 1 - CONTEXTUAL)]
     if encoder.term_dim != adapter.fit.dim:  # its sentence vectors are of another kind
         return [(linker.mapped(contextual), 1.0)]
     both = (contextual, ADAPTED_CONTEXTUAL), (encoder.terms(strings), 1 - ADAPTED_CONTEXTUAL)
-    if adapter.fit.dim != adapter.fit.index_dim:
-        return [(linker.mapped(vectors), weight) for vectors, weight in both]
-    adapted = [(linker.mapped(vectors), ADAPTED * weight) for vectors, weight in both]
-    return adapted + [(vectors, (1 - ADAPTED) / 2) for vectors, _ in both]
+    return [(linker.mapped(vectors), weight) for vectors, weight in both]
 
 
 def _ranked(concepts: Sequence[int], scores: Sequence[float], names: dict[int, float], k: int) -> list[Ranked]:

@@ -21,7 +21,7 @@ METHODS = ("none", "procrustes", "ridge", "low-rank", "linear")
 """Plainest first: of equally good ones the first is taken."""
 
 RIDGE = 10.0
-PULL = 1.0
+PULL = 2.0
 """What moving the index's rows costs a contrastive map. Without it, concepts that nobody annotated are told apart less
 well than before: training mentions say nothing of them."""
 RANK = 64

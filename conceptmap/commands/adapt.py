@@ -61,9 +61,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--read",
         type=int,
-        default=300_000,
+        default=400_000,
         metavar="CHARS",
-        help="read at most so many characters of notes through the encoder (default 300,000)",
+        help="read at most so many characters of notes through the encoder (default 400,000)",
     )
     parser.add_argument(
         "--over",
