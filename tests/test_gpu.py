@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from oracles import topk_oracle
+from pretended_cupy import declarations, modules
 
 from conceptmap.cli import main
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError
@@ -347,6 +349,41 @@ def test_kernels_do_as_their_emulation(kit: Kit) -> None:
         found = kit.to_host(kit.dots(xp.asarray(queries), xp.asarray(plain), kind, *map(xp.asarray, pairs)))
         exact = (queries.astype(np.float64)[pairs[0]] * stored.to(torch.float64).numpy()[pairs[1]]).sum(axis=1)
         np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12)
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kit]:
+    """The kit that calls CuPy, over a CuPy that is numpy and looks at every launch."""
+    for name, module in modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cupy_kit.cache_clear()
+    yield cupy_kit()
+    cupy_kit.cache_clear()
+
+
+def test_declarations_are_read_as_they_stand() -> None:
+    code = (Path(kit_module.__file__).parent / "kernels.cu").read_text(encoding="utf-8")
+    found = declarations(code)
+    assert sorted(found) == ["dots_bfloat16", "dots_float16", "dots_float32", "reach", "tighten"]
+    assert found["reach"][:4] == ["float*", "long long", "int", "long long"]
+    assert found["dots_float32"] == ["float*", "void*", "int", "long long", "long long*", "long long*", "double*"]
+
+
+@pytest.mark.parametrize("resident", [True, False], ids=["resident", "streamed"])
+@pytest.mark.parametrize("stored", STORED)
+def test_every_call_to_the_device_is_as_its_kernel_wants_it(pretended: Kit, stored: str, resident: bool) -> None:
+    """Types, order and shapes of all arguments, cuBLAS's leading dimensions, and the answers that come of them."""
+    matrix = torch.from_numpy(_random(3000, 40, 30)).to(STORED[stored])
+    _agree(pretended, _random(30, 40, 31), matrix, 10, resident=resident)
+    generator = np.random.default_rng(32)
+    options = {"mask": generator.random(3000) < 0.7, "groups": generator.integers(0, 700, 3000)}
+    _agree(pretended, _random(5, 40, 33), matrix, 7, resident=resident, **options)
+    pairs = generator.integers(0, 5, 60), generator.integers(0, 3000, 60)
+    queries, ready = _random(5, 40, 33), prepare(matrix)
+    found = cosines(torch.from_numpy(queries), (gpu.place(ready, pretended, resident=resident),), *pairs)
+    np.testing.assert_array_equal(found, cosines(queries, ready, *pairs))
 
 
 def test_an_index_moves_to_a_device_and_answers_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -265,7 +265,8 @@ def _dots(cupy: Module, module: Module) -> Callable[..., Array]:
         if len(query):
             sizes = (np.int32(queries.shape[1]), np.int64(len(query)))
             grid = (-(-len(query) * 32 // THREADS),)
-            kernels[kind](grid, (THREADS,), (queries, stored, *sizes, query, row, out))
+            pairs = (cupy.ascontiguousarray(part, dtype=np.int64) for part in (query, row))  # nonzero gives columns
+            kernels[kind](grid, (THREADS,), (queries, stored, *sizes, *pairs, out))
         return out
 
     return dots
