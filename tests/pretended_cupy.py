@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,8 +39,23 @@ class Array(np.ndarray[Any, Any]):
 
 
 class Stream:
-    def __init__(self, *, non_blocking: bool = False) -> None:
-        self.non_blocking = non_blocking
+    taken: ClassVar[list[int]] = []
+    """Streams that were current, by their pointers: those of others only."""
+
+    def __init__(self, *, non_blocking: bool = False, pointer: int = 0) -> None:
+        self.non_blocking, self.pointer = non_blocking, pointer
+
+    @classmethod
+    def from_external(cls, stream: Any) -> Stream:
+        version, pointer = stream.__cuda_stream__()
+        assert version == 0
+        return cls(pointer=pointer)
+
+    def __enter__(self) -> None:
+        self.taken.append(self.pointer)
+
+    def __exit__(self, *_: object) -> None:
+        self.taken.append(-self.pointer)
 
     def synchronize(self) -> None:
         pass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +23,8 @@ from conceptmap.encoders import device, load_encoder, precision, resident
 from conceptmap.encoders.device import LEAST_TOKENS, MOST_TOKENS, Meter
 from conceptmap.encoders.device import Memory as DeviceMemory
 from conceptmap.encoders.embeddings import TokenEmbeddings, filled, joined, mixed, on_host
+from conceptmap.errors import InputError
+from conceptmap.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 from conceptmap.topk import chosen_device, gpu
 from conceptmap.topk.gpu import numpy_kit
@@ -273,3 +277,80 @@ def test_batches_that_do_not_fit_are_halved_down_to_one_window(on_processor: Con
     most = 0
     with pytest.raises(torch.OutOfMemoryError):
         tight.tokens(texts)
+
+
+def test_the_next_batch_is_encoded_while_this_one_is_searched(
+    on_processor: ConceptMapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a lane of its own: the search of the first batch ends only after the encoding of the second began."""
+    assert on_processor.encoder is not None
+    began = [threading.Event() for _ in range(4)]
+    order: list[str] = []
+
+    @contextmanager
+    def lane() -> Iterator[None]:
+        order.append(threading.current_thread().name)
+        began[len(order) - 1].set()
+        yield
+
+    encoder = replace(on_processor.encoder, model=replace(on_processor.encoder.model, lane=lane))
+    mapper = replace(on_processor, encoder=encoder)
+    search = ConceptIndex.search
+    seen: list[str] = []
+
+    def searched(self: ConceptIndex, *given: Any, **options: Any) -> Any:
+        if not seen:
+            assert began[1].wait(timeout=60)
+        seen.append(threading.current_thread().name)
+        return search(self, *given, **options)
+
+    monkeypatch.setattr(ConceptIndex, "search", searched)
+    monkeypatch.setattr("conceptmap.mapper.BATCH_CHARS", 10)
+    found = mapper.annotate_many(NOTES)
+    assert found.codes.height > 1
+    assert not set(order) & set(seen)
+
+
+def test_a_lane_is_one_stream_and_ends_when_its_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of torch for a CUDA device: weights first, then everything on the stream, then the wait."""
+    said: list[str] = []
+
+    class Stream:
+        def __init__(self, where: torch.device) -> None:
+            said.append(f"new stream on {where}")
+
+        def synchronize(self) -> None:
+            said.append("wait for the stream")
+
+    @contextmanager
+    def current(stream: Stream) -> Iterator[None]:
+        said.append("stream begins")
+        yield
+        said.append("stream ends")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda where: said.append(f"wait for {where}"))
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", current)
+    fed = precision.feeding("cuda:1")
+    assert fed["threads"] == 1
+    assert fed["meter"].length == 0
+    for _ in range(2):
+        with fed["lane"]():
+            said.append("encode")
+    first = ["wait for cuda:1", "new stream on cuda:1"]
+    assert said == first + 2 * ["stream begins", "encode", "stream ends", "wait for the stream"]
+    said.clear()
+    with pytest.raises(torch.OutOfMemoryError), fed["lane"]():
+        raise torch.OutOfMemoryError
+    assert said == ["stream begins"]
+
+
+def test_a_torch_that_cannot_use_the_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"torch cannot use this device: got cuda, torch .*pip install torch"):
+        load_encoder("embedded", device="cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    precision.check_usable("cuda:1")
+    with pytest.raises(InputError, match="got cuda:2"):
+        precision.check_usable("cuda:2")

@@ -6,8 +6,10 @@ import importlib.util
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from oracles import topk_oracle
-from pretended_cupy import declarations, modules
+from pretended_cupy import Stream, declarations, modules
 
 from conceptmap.cli import main
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError
@@ -361,6 +363,18 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kit]:
     cupy_kit.cache_clear()
     yield cupy_kit()
     cupy_kit.cache_clear()
+
+
+def test_work_runs_on_the_stream_that_torch_has_in_this_thread(pretended: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device", lambda number: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda number: SimpleNamespace(cuda_stream=77 + number))
+    Stream.taken.clear()
+    matrix, queries = _random(300, 8, 34), _random(3, 8, 35)
+    rows = gpu.place(prepare(matrix), pretended)
+    assert Stream.taken == [77, -77]
+    np.testing.assert_array_equal(gpu.topk(queries, rows, 4)[1], topk_oracle(queries, matrix, 4)[1])
+    assert Stream.taken == [77, -77] * 2
 
 
 def test_declarations_are_read_as_they_stand() -> None:
