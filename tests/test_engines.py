@@ -126,6 +126,24 @@ def test_workers_that_keep_dying_end_the_run(
         code_notes(read_notes(notes_file), source.load(), tmp_path, engine=Engine("processes", 2, source))
 
 
+def test_much_text_read_by_its_words_goes_to_a_process_a_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "MANY_BYTES", 10)
+    monkeypatch.setattr(engines, "default_workers", lambda: 2)
+    little, much = tmp_path / "little.csv", tmp_path / "notes" / "much.txt"
+    much.parent.mkdir()
+    little.write_text("x" * 9)
+    much.write_text("x" * 10)
+
+    def chosen(notes: Path | str, workers: int = 0, by_words_alone: bool = True) -> str:
+        return engines.engine_for(str(notes), workers=workers, by_words_alone=by_words_alone)
+
+    assert [chosen(notes) for notes in (little, much, much.parent, "-")] == ["local", "processes", "processes", "local"]
+    assert [chosen(much, workers) for workers in (1, 2)] == ["local", "processes"]
+    assert [chosen(little, 2, False), chosen(much, 0, False)] == ["processes", "local"]
+    monkeypatch.setattr(engines, "default_workers", lambda: 1)
+    assert chosen(much) == "local"
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -6,8 +6,20 @@ the outputs are made of them.
 
 from __future__ import annotations
 
-from conceptmap.batch.engines import ENGINES, Engine, MapperSource
+from conceptmap.batch.engines import ENGINES, Engine, MapperSource, engine_for
 from conceptmap.batch.run import Progress, Run, State, code_notes
 from conceptmap.batch.settings import FORMATS, Part, Settings
 
-__all__ = ["ENGINES", "FORMATS", "Engine", "MapperSource", "Part", "Progress", "Run", "Settings", "State", "code_notes"]
+__all__ = [
+    "ENGINES",
+    "FORMATS",
+    "Engine",
+    "MapperSource",
+    "Part",
+    "Progress",
+    "Run",
+    "Settings",
+    "State",
+    "code_notes",
+    "engine_for",
+]

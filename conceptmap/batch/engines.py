@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from conceptmap.batch.shards import Shard
     from conceptmap.mapper import ConceptMapper
 
-__all__ = ["ENGINES", "Done", "Engine", "MapperSource", "cores", "default_workers", "run_shards"]
+__all__ = ["ENGINES", "Done", "Engine", "MapperSource", "cores", "default_workers", "engine_for", "run_shards"]
 
 ENGINES = ("local", "processes", "ray")
+MANY_BYTES = 4 << 20
+"""Notes from which on processes read them by their words sooner than one does."""
 WORKER_BYTES = 2 << 30
 """Memory that a worker with the embedded encoder and ICD-10-CM may take."""
 
@@ -138,6 +140,29 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
+
+
+def engine_for(notes: str, *, workers: int, by_words_alone: bool) -> str:
+    """The engine of a run that names none.
+
+    Processes where several workers are asked for, and for notes that are read by their words alone: that keeps one core
+    busy, so that enough of them pay for starting processes on the others.
+
+    Args:
+        notes: file or folder, or ``-``.
+        workers: as asked for.
+        by_words_alone: whether there is no encoder.
+    """
+    pays = by_words_alone and workers == 0 and default_workers() > 1 and _size(Path(notes)) >= MANY_BYTES
+    return "processes" if workers > 1 or pays else "local"
+
+
+def _size(notes: Path) -> int:
+    """Bytes of a file, or of the files of a folder; 0 where nobody can say."""
+    try:
+        return sum(file.stat().st_size for file in notes.rglob("*")) if notes.is_dir() else notes.stat().st_size
+    except OSError:
+        return 0
 
 
 def default_workers() -> int:

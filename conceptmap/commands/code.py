@@ -85,7 +85,8 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         choices=["local", "processes", "ray"],
-        help="local (the default): this process; processes: several on this machine; ray: a cluster",
+        help="local: this process (the default, but for much text with --encoder none); processes: several on this "
+        "machine; ray: a cluster",
     )
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="how many; by default as many as cores and memory allow"
@@ -146,9 +147,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _engine(args: argparse.Namespace) -> Engine:
-    from conceptmap.batch import Engine, MapperSource
+    from conceptmap.batch import Engine, MapperSource, engine_for
 
-    name = args.engine or ("processes" if args.workers > 1 else "local")
+    name = args.engine or engine_for(args.notes, workers=args.workers, by_words_alone=args.encoder == "none")
     source = MapperSource(*mapper_options(args))
     return Engine(name, args.workers, source, address=args.ray_address, gpus=args.gpus_per_worker)
 
