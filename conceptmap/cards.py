@@ -86,23 +86,27 @@ def _judged(adapter: Adapter, figures: Mapping[str, Any]) -> list[str]:
         + (" The notes are marked in part: mentions that touch no marked one are not counted." if partly else ""),
         _table(["", "precision", "recall", "F1"], scores),
     ]
-    if adapter.judge is None:
+    if "reliability" not in figures:
         return [*parts, "Too few mentions to judge by: `probability` stays empty."]
     bins = [[f"{n:,}", f"{p:.3f}", f"{right:.3f}"] for n, p, right in figures["reliability"]]
+    table = _table(["mentions", "mean probability", "share right"], bins)
+    error = f"Expected calibration error {figures['expected calibration error']:.3f}"
+    if adapter.judge is None:
+        empty = f"{error}: too much to be called a probability, so that it stays empty."
+        return [*parts, "## Probability", empty, "![reliability diagram](reliability.svg)", table]
     auc = adapter.card["tokens"]["auc"]
     weights = [[name, f"{weight:+.2f}"] for name, weight in zip(FEATURES, adapter.judge.weights, strict=False)]
     return [
         *parts,
         "## Probability",
-        f"Expected calibration error {figures['expected calibration error']:.3f}, each mention judged by what other "
-        "notes taught. "
+        f"{error}, each mention judged by what other notes taught. "
         + (
             "It is that of meaning its concept, where a mention is one of what was marked; none abstains."
             if partly
             else f"Mentions below {adapter.judge.threshold:.2f} abstain."
         ),
         "![reliability diagram](reliability.svg)",
-        _table(["mentions", "mean probability", "share right"], bins),
+        table,
         "What the judge weighs, in the units of each feature:",
         _table(["feature", "weight"], weights),
         "" if adapter.inside is None else f"Words outside mentions abstain by a head of their own (AUC {auc:.3f}).",

@@ -30,6 +30,8 @@ FOLDS = 3
 LEAST_CASES = 60
 MOST_WORDS = 24_000
 INSIDE_PENALTY = 300.0
+MOST_ERROR = 0.05
+"""Expected calibration error above which there is no judge that would give nothing but probabilities."""
 RIGHT, WRONG, UNJUDGED = 1, 0, -1
 
 
@@ -57,7 +59,8 @@ def learn_judge(studied: Studied, memorise: int, *, partly: bool = False) -> tup
     Args:
         studied: the notes.
         memorise: as in ``Settings``.
-        partly: mentions that touch no marked one are ignored in these notes; nothing abstains.
+        partly: mentions that touch no marked one are ignored in these notes; nothing abstains, and there is no judge
+            where its probabilities are not true.
     """
     cases = _cases(studied, memorise)
     figures = _baselines(studied, cases)
@@ -81,6 +84,8 @@ def learn_judge(studied: Studied, memorise: int, *, partly: bool = False) -> tup
         "expected calibration error": round(expected_error(bins), 4),
         "reliability": [[b.n, round(b.probability, 4), round(b.right, 4)] for b in bins],
     }
+    if partly and expected_error(bins) > MOST_ERROR:
+        return None, figures
     return Judge(fit_logistic(cases.rows, cases.right), fit_calibration(z, cases.right), threshold), figures
 
 
