@@ -86,6 +86,18 @@ def test_answers_are_the_oracles(kit: Kit, n: int, n_rows: int, dim: int, k: int
     _agree(kit, _random(n, dim, 2), matrix, k, resident=resident)
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_every_k_up_to_64(kit: Kit, grouped: bool) -> None:
+    matrix, queries = np.round(_random(400, 6, 36)).astype(np.float16), _random(4, 6, 37)
+    matrix[~matrix.any(axis=1)] = 1
+    rows, groups = gpu.place(prepare(matrix), kit), np.arange(400) // 5 if grouped else None
+    expected = topk_oracle(queries, matrix, 64, groups=groups)
+    for k in range(1, 65):
+        scores, found = gpu.topk(queries, rows, k, groups=groups)
+        np.testing.assert_array_equal(found, expected[1][:, :k])
+        np.testing.assert_array_equal(scores, expected[0][:, :k])
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("n_groups", [0, 1, 4, 400])
 def test_masks_and_groups(kit: Kit, masked: bool, n_groups: int) -> None:
@@ -97,6 +109,19 @@ def test_masks_and_groups(kit: Kit, masked: bool, n_groups: int) -> None:
     if n_groups:
         options["groups"] = generator.integers(0, n_groups, 1700)
     _agree(kit, queries, matrix, 12, **options)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_least_score_leaves_out_what_is_below(kit: Kit, shards: int) -> None:
+    """What scores exactly that much stays, also where products are inexact; below all scores nothing changes."""
+    matrix, queries = _random(600, 24, 38), _random(7, 24, 39)
+    parts, groups = gpu.shards(prepare(matrix), [kit] * shards), np.arange(600) // 3
+    scores, rows = topk_oracle(queries, matrix, 12, groups=groups)
+    for least in (-2.0, float(scores[3, 4]), float(np.median(scores)), 0.99):
+        kept = scores >= np.float32(least)
+        found = gpu.topk(queries, parts, 12, groups=groups, min_score=least)
+        np.testing.assert_array_equal(found[1], np.where(kept, rows, -1))
+        np.testing.assert_array_equal(found[0], np.where(kept, scores, -np.inf))
 
 
 def test_near_ties_duplicates_and_extreme_norms(kit: Kit) -> None:

@@ -15,6 +15,7 @@ equal by the thousand) it is searched by the processor. Every rescored pair is c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ def topk(
     *,
     mask: NDArray[np.bool_] | None = None,
     groups: NDArray[np.integer[Any]] | None = None,
+    min_score: float = -math.inf,
 ) -> Found:
     """The k best rows of each query, as `conceptmap.topk.topk` answers, bit for bit.
 
@@ -92,17 +94,19 @@ def topk(
         k: answers for each.
         mask: rows that may answer. *Shape:* (n_rows,) bool.
         groups: a group for every row. *Shape:* (n_rows,) integer.
+        min_score: only rows that score at least this answer.
 
     Raises:
         InputError: as `conceptmap.topk.topk`.
     """
     parts = rows if isinstance(rows, tuple) else (rows,)
     cpu.check_options(parts[0].prepared.n_rows, k, mask=mask, groups=groups)
+    least = np.float32(min_score)
     if len(parts) == 1:
-        return _on_one(queries, parts[0], k, mask, groups)
+        return _on_one(queries, parts[0], k, (mask, groups), least)
     _settle(queries)
     with ThreadPoolExecutor(len(parts)) as devices:
-        found = list(devices.map(lambda part: _on_one(queries, part, k, mask, groups), parts))
+        found = list(devices.map(lambda part: _on_one(queries, part, k, (mask, groups), least), parts))
     rows_of = [np.where(at >= 0, at + part.first, -1) for part, (_, at) in zip(parts, found, strict=True)]
     scores, at = np.concatenate([s for s, _ in found], axis=1), np.concatenate(rows_of, axis=1)
     return _merged(scores, at, k, groups)
@@ -151,8 +155,9 @@ def _merged(scores: NDArray[np.float32], rows: NDArray[np.int64], k: int, groups
     return _ranked(np, query[kept], rows.ravel()[kept], scores.ravel()[kept], n, k, groups)
 
 
-def _on_one(queries: Array, rows: DeviceRows, k: int, mask: Mask, groups: Groups) -> Found:
-    """One device's answers, rows counted from its first; ``mask`` and ``groups`` are those of all rows."""
+def _on_one(queries: Array, rows: DeviceRows, k: int, limits: tuple[Mask, Groups], least: np.float32) -> Found:
+    """One device's answers, rows counted from its first; the limits (mask and groups) are those of all rows."""
+    mask, groups = limits
     own = slice(rows.first, rows.first + rows.n_rows)
     some, grouped = None if mask is None else mask[own], None if groups is None else groups[own]
     kit, xp = rows.kit, rows.kit.xp
@@ -166,10 +171,13 @@ def _on_one(queries: Array, rows: DeviceRows, k: int, mask: Mask, groups: Groups
             inverse = xp.where(xp.asarray(some), inverse, np.float32(np.nan))
 
         def work(part: slice) -> Found:
-            return _search(asked_of(asked[part], norms[part], rows, k, group, inverse), rows, some, grouped)
+            batch = asked_of(asked[part], norms[part], rows, k, group, inverse)
+            return _search(batch, rows, least, some, grouped)
 
         for part, best in halved(work, len(asked), at_once=_at_once(rows), release=kit.release):
             scores[part], found[part] = best
+    below = scores < least
+    scores[below], found[below] = -np.inf, -1
     return scores, found
 
 
@@ -224,10 +232,10 @@ def _bound(dim: int, moved: Array, row_moved: float) -> Array:
     return (inputs + (1 + 2.0**-8) * terms / (1 - terms) + 3 * 2.0**-24) * (1 + 2.0**-16) + dim * 2.0**-125
 
 
-def _search(asked: Asked, rows: DeviceRows, mask: Mask, groups: Groups) -> Found:
-    """One batch's answers."""
+def _search(asked: Asked, rows: DeviceRows, least: np.float32, mask: Mask, groups: Groups) -> Found:
+    """One batch's answers; some that score less than the least may be among them."""
     kit, xp, n = rows.kit, rows.kit.xp, len(asked.queries)
-    threshold = xp.full(n, -np.inf, dtype=np.float32)
+    threshold = xp.full(n, least, dtype=np.float32) - asked.error - np.float32(STEP)
     margin = 2 * asked.error + np.float32(STEP)
     lists, spilled = one_pass(asked, rows, threshold, margin)
     again = kit.to_host(spilled).astype(bool)
