@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 
 from conceptmap.errors import ConceptMapError, InputError
-from conceptmap.topk import cpu, exact, prepare, scan, topk
+from conceptmap.topk import cpu, exact, gpu, prepare, scan, topk
 
 PRODUCTS = ["float32", "bfloat16", "int8"]
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -77,6 +77,38 @@ def test_masks_and_groups(masked: bool, n_groups: int, product: str) -> None:
     if n_groups:
         options["groups"] = generator.integers(0, n_groups, 700)
     _agree(queries, matrix, 12, product, **options)
+
+
+def _above(found: tuple[Any, Any], min_score: float) -> tuple[Any, Any]:
+    """The oracle's answers without those that score less."""
+    low = found[0] < np.float32(min_score)
+    return np.where(low, -np.inf, found[0]), np.where(low, -1, found[1])
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("min_score", [-2.0, 0.2, 0.5, math.inf])
+def test_answers_below_what_the_caller_wants_are_left_out(min_score: float, grouped: bool, product: str) -> None:
+    matrix, queries = _random(900, 40, 31).astype(np.float16), _random(12, 40, 32)
+    options: dict[str, Any] = {"groups": np.arange(900) % 200} if grouped else {}
+    expected = _above(topk_oracle(queries, matrix, 12, **options), min_score)
+    found = topk(queries, prepare(matrix, product=product), 12, min_score=min_score, **options)
+    np.testing.assert_array_equal(found.rows, expected[1])
+    np.testing.assert_array_equal(found.scores, expected[0])
+    on_device = (gpu.place(prepare(matrix), gpu.numpy_kit()),)
+    np.testing.assert_array_equal(topk(queries, on_device, 12, min_score=min_score, **options).rows, expected[1])
+
+
+def test_a_score_that_is_exactly_wanted_answers(product: str) -> None:
+    matrix, queries = _random(2000, 48, 33), _random(9, 48, 34)
+    scores = topk_oracle(queries, matrix, 5)[0]
+    for query, wanted in zip(queries, scores[:, 2], strict=True):
+        found = topk(query[None], prepare(matrix, product=product), 5, min_score=float(wanted))
+        assert np.isfinite(found.scores).sum() == 3
+        higher = float(np.nextafter(wanted, np.float32(2)))
+        assert (topk(query[None], prepare(matrix, product=product), 5, min_score=higher).rows >= 0).sum() == 2
+    with pytest.raises(InputError, match="min_score must be a number"):
+        topk(queries, matrix, 5, min_score=math.nan)
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 3])

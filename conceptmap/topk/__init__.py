@@ -7,10 +7,13 @@ stored rows. `cpu.py` holds the proof. Nothing here imports torch before the fir
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +34,8 @@ class TopK(NamedTuple):
     """The k best rows of every query, best first; equal scores by lower row.
 
     Attributes:
-        scores: cosine in [-1, 1], -inf where fewer than k rows were allowed. *Shape:* (n_queries, k) float32.
-        rows: positions in the matrix, -1 where fewer than k rows were allowed. *Shape:* (n_queries, k) int64.
+        scores: cosine in [-1, 1], -inf where fewer than k rows may answer. *Shape:* (n_queries, k) float32.
+        rows: positions in the matrix, -1 where fewer than k rows may answer. *Shape:* (n_queries, k) int64.
     """
 
     scores: NDArray[np.float32]
@@ -76,6 +79,7 @@ def topk(
     *,
     mask: NDArray[np.bool_] | None = None,
     groups: NDArray[np.integer[Any]] | None = None,
+    min_score: float = -math.inf,
 ) -> TopK:
     """The k rows with the highest cosine for every query, exactly.
 
@@ -86,12 +90,14 @@ def topk(
         mask: rows that may answer. *Shape:* (n_rows,) bool.
         groups: a group for every row; a group then answers once, by its best row, so that k groups come back.
             *Shape:* (n_rows,) integer, not negative.
+        min_score: only rows that score at least this (rounded to float32) answer; knowing it saves time.
 
     Returns:
-        Scores are the float64 cosines of the stored values, rounded to float32; order is (-score, row).
+        Scores are the float64 cosines of the stored values, rounded to float32; order is (-score, row). Where fewer
+        than k rows may answer, the rest is padded.
 
     Raises:
-        InputError: wrong shapes or k, or a zero, NaN or infinite query (the message names its row).
+        InputError: wrong shapes or k, a NaN min_score, or a zero, NaN or infinite query (the message names its row).
 
     >>> scores, rows = topk(np.float32([[2, 1, 0]]), np.eye(3, dtype=np.float32), 2)
     >>> rows.tolist(), [round(float(score), 4) for score in scores[0]]
@@ -99,12 +105,15 @@ def topk(
     """
     from conceptmap.topk import cpu, rows
 
+    if math.isnan(min_score):
+        raise InputError("min_score must be a number", got=min_score)
     if isinstance(prepared, tuple):
         from conceptmap.topk import gpu
 
-        return TopK(*gpu.topk(queries, prepared, k, mask=mask, groups=groups))
+        found = gpu.topk(queries, prepared, k, mask=mask, groups=groups)
+        return TopK(*cpu.without_lower(*found, min_score))
     ready = prepared if isinstance(prepared, rows.Prepared) else rows.prepare(prepared)
-    return TopK(*cpu.topk(rows.on_host(queries), ready, k, mask=mask, groups=groups))
+    return TopK(*cpu.topk(rows.on_host(queries), ready, k, mask=mask, groups=groups, min_score=min_score))
 
 
 def cosines(queries: Queries, prepared: Ready, query: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.float32]:

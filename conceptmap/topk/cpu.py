@@ -24,6 +24,7 @@ so that a product that does not keep it ends in an error, not in a wrong answer.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ from conceptmap.topk.scan import Scanner, scanner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_options", "topk"]
+__all__ = ["check_options", "topk", "without_lower"]
 
 QUERIES_AT_ONCE = 1024
 TILE = 1 << 21
@@ -74,6 +75,7 @@ class Request:
         error: bound on the product's error for each query, e above. *Shape:* (n,) float32.
         relative: r above.
         k: answers wanted, no more than there are groups or rows.
+        least: score that rows must have to be answers.
         groups: *Shape:* (n_rows,) int64, or None.
         allowed: rows that may answer, ascending, or None for all. *Shape:* (n_allowed,) int64.
     """
@@ -85,6 +87,7 @@ class Request:
     error: torch.Tensor
     relative: float
     k: int
+    least: float
     groups: torch.Tensor | None
     allowed: torch.Tensor | None
 
@@ -96,6 +99,7 @@ def topk(
     *,
     mask: NDArray[np.bool_] | None = None,
     groups: NDArray[np.integer[Any]] | None = None,
+    min_score: float = -math.inf,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """See `conceptmap.topk.topk`."""
     asked = tensor_over(np.asarray(queries, dtype=np.float32))
@@ -112,12 +116,22 @@ def topk(
     with _full_precision(), ThreadPoolExecutor(torch.get_num_threads()) as threads:
         for start in range(0, len(asked), QUERIES_AT_ONCE):
             part = slice(start, start + QUERIES_AT_ONCE)
-            request = _request(asked[part], norms[part], min(k, n_answers), prepared.product, (group_of, allowed))
+            wanted = min(k, n_answers), float(np.float32(min_score))
+            request = _request(asked[part], norms[part], wanted, prepared.product, (group_of, allowed))
             answer, found = _search(request, prepared, threads)
             place, rank = ranked(answer, found, request.k, None)
             query = answer.query.numpy()[place]
             scores[part][query, rank] = found.numpy()[place]
             rows[part][query, rank] = answer.row.numpy()[place]
+    return without_lower(scores, rows, min_score)
+
+
+def without_lower(
+    scores: NDArray[np.float32], rows: NDArray[np.int64], min_score: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Answers without those that score less than the caller asked for, in place."""
+    below = scores < np.float32(min_score)
+    scores[below], rows[below] = -np.inf, -1
     return scores, rows
 
 
@@ -168,7 +182,7 @@ def check_options(
 def _request(
     queries: torch.Tensor,
     norms: torch.Tensor,
-    k: int,
+    wanted: tuple[int, float],
     product: torch.dtype,
     rows: tuple[torch.Tensor | None, torch.Tensor | None],
 ) -> Request:
@@ -178,7 +192,7 @@ def _request(
     moved = torch.linalg.vector_norm(unit.to(torch.float64) - low.to(torch.float64), dim=1)
     error = product_error(queries.shape[1], product, moved).to(torch.float32)
     relative = 0.0 if product == torch.float32 else 2.0**-8
-    return Request(queries, norms, exact, low.T.contiguous(), error, relative, k, *rows)
+    return Request(queries, norms, exact, low.T.contiguous(), error, relative, *wanted, *rows)
 
 
 def product_error(dim: int, product: torch.dtype, moved: torch.Tensor) -> torch.Tensor:
@@ -211,7 +225,8 @@ def _margin(request: Request, level: torch.Tensor, query: torch.Tensor | None = 
 def _search(request: Request, prepared: Prepared, threads: ThreadPoolExecutor) -> tuple[Pool, torch.Tensor]:
     """The answer's pairs and their final scores, after one reading of the rows."""
     enough = len(request.queries) * request.k
-    threshold = torch.full((len(request.queries),), -torch.inf)
+    level = torch.full((len(request.queries),), request.least)
+    threshold = level - _margin(request, level) / 2 - STEP  # of a final score, as in _settle
     pool, fresh, loose = join([]), list[Pool](), 0
     for found, listed in _found(request, prepared, threshold, threads):
         fresh.append(found)
