@@ -201,22 +201,28 @@ def test_plain_notes_teach_the_map_alone() -> None:
     assert (taught.judge, taught.memory.names.height) == (None, 0)
 
 
-def test_notes_marked_in_part_make_nothing_abstain() -> None:
-    """The fever that nobody marks is no counter-example: it stands, and what is marked has its probability."""
-    taught = train(index(), encoder(), notes(), Settings(partly=True))
-    assert taught.inside is None
-    assert taught.card["marked"] == "in part"
-    mostly = [replace(note, mentions=note.mentions[:1]) for note in notes()[:30]]
+def test_notes_marked_in_part_make_nothing_abstain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fever that nobody marks is no counter-example: it stands; a probability is given where it is true."""
     wrong = [replace(note, mentions=tuple(replace(m, codes=("R51.9",)) for m in note.mentions)) for note in notes()[:9]]
-    judged = train(index(), encoder(), [*mostly, *wrong, *notes()[30:]], Settings(partly=True))
+    some = [*wrong, *notes()[9:]]
+
+    def page(taught: Adapter) -> str:
+        return card_pages(with_facts(taught, data="d", licence="l", encoder_licence="e"))["README.md"]
+
+    monkeypatch.setattr("conceptmap.judging.MOST_ERROR", 0.0)
+    off = train(index(), encoder(), some, Settings(partly=True))
+    assert (off.inside, off.judge, off.card["marked"]) == (None, None, "in part")
+    assert "too much to be called a probability" in page(off)
+    monkeypatch.setattr("conceptmap.judging.MOST_ERROR", 1.0)
+    judged = train(index(), encoder(), some, Settings(partly=True))
     assert judged.judge is not None
     assert judged.judge.threshold == 0.0
-    facts = with_facts(judged, data="d", licence="l", encoder_licence="e")
-    assert "none abstains" in card_pages(facts)["README.md"]
-    with_judge = mapper(replace(taught, judge=judged.judge)).annotate_many(frame(TEXT)).mentions
-    assert with_judge.filter(pl.col("rank") == 1)["text"].to_list() == ["water sickness", "hot spell", "Fever"]
-    assert with_judge.filter(pl.col("rank") == 1)["probability"].null_count() == 0
-    assert with_judge.filter(pl.col("rank") == 0).height == 0
+    assert "none abstains" in page(judged)
+    found = mapper(judged).annotate_many(frame(TEXT)).mentions
+    first = found.filter(pl.col("rank") == 1)
+    assert first["text"].to_list() == ["water sickness", "hot spell", "Fever"]
+    assert first["probability"].null_count() == 0
+    assert found.filter(pl.col("rank") == 0).height == 0
 
 
 def test_a_map_is_stored_in_half_the_bytes_without_changing(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=(),
         metavar="ADAPTER",
-        help="what conceptmap adapt learned for this encoder and one of the indexes, or one for each of several",
+        help="what conceptmap adapt learned for this encoder and one of the indexes, or one for each of several; "
+        "embedded: the one that comes along, for disease mentions in ICD-10-CM",
     )
     add_encoder_options(parser)
 
