@@ -51,8 +51,8 @@ TILE = 1 << 21
 ROWS_AT_ONCE = 8192
 BLOCK_ELEMENTS = 1 << 20
 """Elements of a block of rows, as float32: 4 MiB, converted in the cache and multiplied from there."""
-SCANNED_AT_ONCE = 16384
-"""Rows whose codes are scanned between two looks at the pairs."""
+SCANNED_AT_ONCE, SCANNED_ELEMENTS = 16384, 1 << 23
+"""Rows, and elements of them, that are scanned between two looks at the pairs."""
 CELL = 16
 """Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
 SEED_CELL = 8
@@ -250,7 +250,7 @@ def _found(
         threshold: of each query; read anew for each block, and raised. *Shape:* (n,) float32.
     """
     step, total = _block_size(request, prepared)
-    at_once = max(step, SCANNED_AT_ONCE)
+    at_once = max(step, min(SCANNED_AT_ONCE, SCANNED_ELEMENTS // prepared.dim // CELL * CELL))
     scan = scanner(
         request.exact,
         prepared,
@@ -281,11 +281,11 @@ def _found(
 
 
 def _parts(start: int, stop: int, first: int, step: int) -> Iterator[slice]:
-    """Places read together: ``first`` of them, then ``step`` each time."""
+    """Places read together: ``first`` of them, and then ever more, up to ``step``."""
     size = first
     while start < stop:
         yield slice(start, min(start + size, stop))
-        start, size = start + size, step
+        start, size = start + size, min(step, 2 * size)
 
 
 def _scanned(scan: Scanner, request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor) -> Pool | None:
