@@ -45,6 +45,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--encoder", default="embedded", metavar="NAME|PATH", help="embedded (the default), a model folder, a hub name"
     )
     add_encoder_options(parser)
+    _add_training_options(parser)
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         default="auto",
