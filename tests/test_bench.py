@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conceptmap.cli import main
+from conceptmap.topk import gpu
 from conceptmap.topk.speed import made_up_vectors, measure
 
 
@@ -41,3 +42,17 @@ def test_made_up_vectors_are_unit_repeatable_and_concentrated_like_encoded_terms
     variance = np.linalg.eigvalsh(rows.T @ rows)[::-1]
     assert 0.92 < variance[:48].sum() / variance.sum() < 0.97
     assert measure(500, 16, queries=4, repeats=1).rows == 500
+
+
+def test_a_device_is_measured_by_its_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With numpy in CuPy's place."""
+    asked: list[str] = []
+
+    def kits(device: str) -> tuple[gpu.Kit, ...]:
+        asked.append(device)
+        return (gpu.numpy_kit(),)
+
+    monkeypatch.setattr(gpu, "cuda_kits", kits)
+    assert main(["bench", "--rows", "500", "--dim", "16", "--queries", "4", "--json", "--device", "cuda:1"]) == 0
+    assert set(asked) == {"cuda:1"}
+    assert json.loads(capsys.readouterr().out)["backend"] == "numpy in CuPy's place"

@@ -31,6 +31,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("-k", "--k", type=int, default=10, metavar="N", help="concepts for each token (default 10)")
     rows = f"rows to search, at most (default {MEASURED:,}); time for more is reckoned in proportion"
     parser.add_argument("--rows", type=int, default=MEASURED, metavar="N", help=rows)
+    parser.add_argument(
+        "--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:N, cuda:all or auto"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
@@ -38,17 +41,20 @@ def run(args: argparse.Namespace) -> int:
     """Measure once, reckon the rest.
 
     Raises:
-        InputError: a number is not positive.
+        InputError: a number is not positive, or there is no such device.
     """
     for name in ("dim", "queries", "k", "rows"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} must be at least 1", got=getattr(args, name))
+    from conceptmap.topk import check_device, chosen_device
     from conceptmap.topk.speed import backend, measure
 
+    device = chosen_device(args.device)
+    check_device(device)
     say(f"searching {args.rows:,} made-up rows for {args.queries:,} tokens; other programs' work slows it down")
-    speed = measure(args.rows, args.dim, queries=args.queries, k=args.k)
+    speed = measure(args.rows, args.dim, queries=args.queries, k=args.k, device=device)
     facts = {
-        "backend": backend(),
+        "backend": backend(device),
         "rows measured": speed.rows,
         "dim": speed.dim,
         "seconds": round(speed.seconds, 4),

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk import prepare, topk
+from conceptmap.topk import gpu, place, prepare, topk
 from conceptmap.topk.native import kernels
 
 if TYPE_CHECKING:
@@ -66,14 +66,16 @@ def made_up_vectors(n: int, dim: int, seed: int) -> NDArray[np.float16]:
     return rows
 
 
-def backend() -> str:
-    """What first products are computed in here, and by how many threads."""
+def backend(device: str = "cpu") -> str:
+    """What first products are computed in here, and by how many threads; or the names of CUDA devices."""
+    if device != "cpu":
+        return ", ".join(kit.name for kit in gpu.cuda_kits(device))
     loops = kernels()
     kind = f"7-bit codes ({loops.target.name})" if loops else str(prepare(np.eye(8, dtype=np.float32)).product)[6:]
     return f"cpu, {kind}, {torch.get_num_threads()} threads"
 
 
-def measure(n_rows: int, dim: int, *, queries: int = 1024, k: int = 10, repeats: int = 2) -> Speed:
+def measure(n_rows: int, dim: int, *, queries: int = 1024, k: int = 10, repeats: int = 2, device: str = "cpu") -> Speed:
     """Time a search, as an index would do it: rows in float16, norms known.
 
     Args:
@@ -82,9 +84,10 @@ def measure(n_rows: int, dim: int, *, queries: int = 1024, k: int = 10, repeats:
         queries: how many at once.
         k: answers for each.
         repeats: the best of so many counts.
+        device: where rows are searched; queries come from the host.
     """
     rows, asked = made_up_vectors(n_rows, dim, 0), made_up_vectors(queries, dim, 1).astype(np.float32)
-    ready = prepare(rows)
+    ready = place(prepare(rows), device)
     with _memory() as added:
         seconds = _best(lambda: topk(asked, ready, k), repeats)
     return Speed(n_rows, dim, queries, seconds, _product(n_rows, dim, queries, repeats), added())
