@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from coded_mapper import full_mapper
 from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
+from tiny_models import make
 
 from conceptmap.adapters import Adapter
 from conceptmap.adapters.adapter import Fit
@@ -354,3 +356,18 @@ def test_a_torch_that_cannot_use_the_device_is_refused(monkeypatch: pytest.Monke
     precision.check_usable("cuda:1")
     with pytest.raises(InputError, match="got cuda:2"):
         precision.check_usable("cuda:2")
+
+
+@pytest.mark.parametrize("family", ["plain-modernbert", "sentence-bert-mean"])
+def test_other_encoders_leave_their_vectors_too(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padded batches and packed ones; terms come to the host, where indexes are built."""
+    folder = make(tmp_path, family)
+    texts = ["Pt is a 67yo F w/ T2DM, CKD stage 3 and HTN. " * 8, "x", "", "Denies chest pain, SOB or fever."]
+    plain = load_encoder(folder)
+    for module in (device, precision):
+        monkeypatch.setattr(module, "stays", lambda where: True)
+    resident_too = load_encoder(folder)
+    for found, expected in zip(resident_too.tokens(texts), plain.tokens(texts), strict=True):
+        assert isinstance(found.vectors, torch.Tensor)
+        np.testing.assert_allclose(on_host(found.vectors), expected.vectors, atol=1e-5)
+    np.testing.assert_allclose(resident_too.terms(texts[1:]), plain.terms(texts[1:]), atol=1e-5)
