@@ -9,7 +9,7 @@ that speak for it and what a coder should check.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,6 +27,7 @@ from conceptmap.mentions import Mention
 from conceptmap.principal import propose
 from conceptmap.sections import Section
 from conceptmap.surroundings import Surroundings
+from conceptmap.uncertain import settled
 
 __all__ = ["INCLUDES", "NoteCode", "check_include", "counts", "note_candidates", "note_codes"]
 
@@ -133,11 +134,11 @@ def note_codes(
         threshold: codes with a lower score are left out.
     """
     around = Surroundings(text, [(m.start_char, m.end_char) for m in mentions], sections, sentences)
-    drafts = _drafts(mentions, contexts, book, around, include)
+    drafts = _drafts(mentions, settled(mentions, contexts, book, around), book, around, include)
     combine(
         drafts, book, together=lambda a, b: around.together(a.numbers, b.numbers), says=lambda d: around.says(d.numbers)
     )
-    for concept in _said_more_exactly(drafts, book) | of_another_patient(drafts, text, book):
+    for concept in _said_more_exactly(drafts, book, around) | of_another_patient(drafts, text, book):
         del drafts[concept]
     codes = [(_score(d.strength * book.plausibility(d.concept), len(d.numbers)), d) for d in drafts.values()]
     codes = [(score, draft) for score, draft in codes if score >= threshold]
@@ -145,7 +146,8 @@ def note_codes(
     kept = [draft for _, draft in codes]
     if instructions is not None:
         instructions.remark(kept)
-    propose(kept, book, around)
+    past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
+    propose(kept, book, around, past)
     return [
         NoteCode(draft.concept, score, tuple(draft.numbers), "; ".join(_notes(draft, book))) for score, draft in codes
     ]
@@ -234,22 +236,45 @@ def _score(strength: float, n_mentions: int) -> float:
     return min(1.0, strength * 0.85 + MORE_MENTIONS * n_mentions.bit_length())
 
 
-def _said_more_exactly(codes: Collection[int], book: CodeBook) -> set[int]:
+def _said_more_exactly(drafts: Drafts, book: CodeBook, around: Surroundings) -> set[int]:
     """Codes that add nothing beside another of the note: residual ones, and those that leave open what it names."""
     residual = residual_codes(book.system)
     out = set()
-    for code in codes:
-        ranges = residual.get(base_code(book.codes[code]), ())
-        adds_nothing = any(within(book.codes[other], ranges) for other in codes if other != code)
-        if adds_nothing or any(more in codes for more in book.variants(code)):
+    for code, draft in drafts.items():
+        rule = residual.get(base_code(book.codes[code]))
+        if any(more in drafts for more in book.variants(code)) or (
+            rule is not None
+            and any(
+                other is not draft
+                and within(book.codes[other.concept], rule.yields_to)
+                and (not rule.near or around.near(draft.numbers, other.numbers))
+                for other in drafts.values()
+            )
+        ):
             out.add(code)
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """What a residual code yields to.
+
+    Attributes:
+        yields_to: ranges of codes.
+        near: only to one named in the same sentence or beside it: elsewhere another pain or infection is meant.
+    """
+
+    yields_to: Ranges
+    near: bool
+
+
 @cache
-def residual_codes(system: str) -> Mapping[str, Ranges]:
-    """Residual codes of a system and the ranges of codes that they yield to (``data/residual_<system>.csv``)."""
-    return {row["code"]: parse_ranges(row["yields_to"]) for row in read_rows("residual", system)}
+def residual_codes(system: str) -> Mapping[str, Residual]:
+    """Residual codes of a system and what they yield to (``data/residual_<system>.csv``)."""
+    return {
+        row["code"]: Residual(parse_ranges(row["yields_to"]), row["scope"] == "near")
+        for row in read_rows("residual", system)
+    }
 
 
 def _notes(draft: Draft, book: CodeBook) -> list[str]:

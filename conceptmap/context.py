@@ -42,6 +42,7 @@ _SECTION_SUBJECT: Final = {"family history": "family"}
 _SECTION_TEMPORALITY: Final = {
     "past medical history": "historical",
     "past surgical history": "historical",
+    "immunizations": "hypothetical",
     "instructions": "hypothetical",
     "discharge instructions": "hypothetical",
 }

@@ -18,7 +18,7 @@ from importlib import resources
 
 import polars as pl
 
-from conceptmap.variants import LOOSE, variants
+from conceptmap.variants import EXACT, LOOSE, REVIEWED, variants
 from conceptmap.words import CONJUNCTIONS, FUNCTION_WORDS, SUBJECTS, Words, words
 
 __all__ = [
@@ -210,7 +210,8 @@ def build_lexicon(
     for node, term, kind in terms.select("node", "term", "kind").iter_rows():
         concept = concept_of[node]
         curated = kind in ("clinical", "index") or not expand_titles
-        for wording, quality in variants(term, curated=curated).items():
+        for wording, printed in variants(term, curated=curated).items():
+            quality = REVIEWED if kind == "clinical" and printed == EXACT else printed
             forms = content_words(wording).form
             if not forms or len(forms) > MAX_WORDS or not _tells(forms, wording):
                 continue

@@ -26,7 +26,7 @@ _MODIFIERS = frozenset(
     """left right bilateral mild moderate severe small large marked significant slight diffuse progressive intense
     extensive     multiple several recent persistent important evident clear possible probable known new
     associated generalized
-    predominant discrete moderately severely mildly slightly""".split()
+    predominant discrete moderately severely mildly slightly cm mm""".split()
 )
 _DISPENSABLE = frozenset(
     """disease disorder syndrome condition state status finding symptom sign type form primary secondary idiopathic
@@ -257,7 +257,7 @@ class TermMatcher:
         passage = _Passage.of(contents)
         hits: list[dict[tuple[int, int], Hit]] = [{} for _ in texts]
         everything = np.arange(len(passage.form))
-        bare = np.array([i for i, form in enumerate(passage.form) if form not in _MODIFIERS], dtype=np.int64)
+        bare = np.array([i for i, form in enumerate(passage.form) if not _is_modifier(form)], dtype=np.int64)
         for chosen in (everything, bare):
             window = _Windows(passage, chosen)
             for loose in (False, True) if self.loosely else (False,):
@@ -305,6 +305,11 @@ class TermMatcher:
         if loose:
             entries.sort(key=lambda e: (-self.quality[e], self.concept[e]))
         return entries
+
+
+def _is_modifier(form: str) -> bool:
+    """Whether a word may stand inside a term that does not have it: "loss of 12 kg", "mass of 5 cm in the kidney"."""
+    return form in _MODIFIERS or form.isdigit()
 
 
 def _same_order(said: Sequence[str], printed: Sequence[str], *, loose: bool) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from conceptmap.codebook import CodeBook
 from conceptmap.matcher import Hit, TermMatcher
+from conceptmap.variants import EXACT, LOOSE, REVIEWED, SHORTENED
 
 __all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
 
@@ -24,7 +25,7 @@ NEAR_ENOUGH = 0.06
 """A header gives way to its default even when that was hit by a shortened wording."""
 NESTED = 0.6
 """Share of their strength that the concepts of a nested hit keep at the lower ranks of the mention that holds it."""
-_STRENGTH = {3: 1.0, 2: 0.95, 1: 0.8}
+_STRENGTH = {REVIEWED: 1.0, EXACT: 1.0, SHORTENED: 0.95, LOOSE: 0.8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,14 @@ def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candida
     go before it.
     """
     best: dict[int, float] = {}
+    reviewed: set[int] = set()
     for entry in hit.entries:
-        strength = _STRENGTH[matcher.quality[entry]] - (LOOSE_PENALTY if hit.loose else 0.0)
-        concept = matcher.concept[entry]
+        quality, concept = matcher.quality[entry], matcher.concept[entry]
+        strength = _STRENGTH[quality] - (LOOSE_PENALTY if hit.loose else 0.0)
         best[concept] = max(best.get(concept, 0.0), strength)
-    ranked = sorted(best, key=lambda concept: (-best[concept], book.billable[concept] is not True, concept))
+        if quality == REVIEWED:
+            reviewed.add(concept)
+    ranked = sorted(best, key=lambda c: (-best[c], c not in reviewed, book.billable[c] is not True, c))
     for header in [concept for concept in ranked if book.billable[concept] is False]:
         below = next((c for c in ranked if c != header and book.default(c) == book.default(header)), None)
         if below is not None and best[below] >= best[header] - NEAR_ENOUGH:

@@ -43,6 +43,11 @@ class Surroundings:
         """Whether a mention of each side stands in one sentence."""
         return bool(self.text) and not {self.sentence(n) for n in some}.isdisjoint(self.sentence(n) for n in others)
 
+    def near(self, some: Iterable[int], others: Iterable[int]) -> bool:
+        """Whether a mention of each side stand in one sentence or in neighbouring ones."""
+        places = [self.sentence(n) for n in others]
+        return any(abs(self.sentence(n) - place) <= 1 for n in some for place in places)
+
     def says(self, numbers: Iterable[int]) -> str:
         """What the mentions say, in lower case."""
         return " ".join(self.text[slice(*self.spans[number])].lower() for number in numbers)

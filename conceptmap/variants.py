@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-__all__ = ["EXACT", "LOOSE", "SHORTENED", "variants"]
+__all__ = ["EXACT", "LOOSE", "REVIEWED", "SHORTENED", "variants"]
 
-EXACT, SHORTENED, LOOSE = 3, 2, 1
-"""Quality of a wording: as printed, without words that add nothing, or without words that add a little."""
+REVIEWED, EXACT, SHORTENED, LOOSE = 4, 3, 2, 1
+"""Quality of a wording: a reviewed synonym, as printed, without words that add nothing, or that add a little."""
 
 _BRACKETS = re.compile(r"\s*(\((?![^()]*\bold\b|[^()]*\bof age\b)[^()]*\)|\[[^\[\]]*\])")
 _EMPTY_WORDS = re.compile(

@@ -16,7 +16,7 @@ __all__ = ["CONJUNCTIONS", "FUNCTION_WORDS", "SUBJECTS", "Words", "normal_form",
 FUNCTION_WORDS = frozenset(
     """a an the of in on at to by for from into and or nor with due as is are was were be been being has have had this
     that     these those his her their its our your my he she it they we who which whom whose patient patients
-    there also both
+    there also both w
     either some any such than then so very quite rather about approximately associated caused causing""".split()
 )
 """Words that carry no meaning of their own inside a term; "no", "not" and "without" are not among them."""

@@ -10,9 +10,13 @@ import pytest
 from coded_release import coded, coder
 
 from conceptmap.code_ranges import parse_ranges
+from conceptmap.coding import residual_codes
 from conceptmap.combinations import combinations
 from conceptmap.completion import gestation, sides, trimester
+from conceptmap.drafts import Draft
 from conceptmap.instructions import references
+from conceptmap.principal import propose
+from conceptmap.surroundings import Surroundings
 
 
 @pytest.mark.parametrize(
@@ -174,6 +178,30 @@ def test_the_principal_diagnosis_is_proposed_by_section() -> None:
     assert "principal" in coded("HISTORY OF PRESENT ILLNESS: fever. Heart failure.")["I50.9"], "a symptom goes behind"
     assert "first under no heading" in coded("Fever. Type 2 diabetes mellitus.")["E11.9"]
     assert not any("principal" in notes for notes in coded("PAST MEDICAL HISTORY: sepsis.").values())
+
+
+def test_what_the_text_calls_the_reason_goes_before_what_is_listed_and_what_is_past() -> None:
+    text = "History of stroke. Hypertension, admitted for sepsis."
+    assert "the reason or the diagnosis under no heading" in coded(text)["A41.9"]
+    assert "first under no heading" in coded("History of stroke. Hypertension.")["I10"]
+
+
+def test_what_the_classification_codes_first_is_proposed_instead() -> None:
+    book = coder().linkers[0].book
+    failure, hypertensive = (book.position_of_code[code] for code in ("I50.9", "I11.0"))
+    drafts = [
+        Draft(failure, [0], 1.0, affirmed=True, remarks=["code first I11.0"]),
+        Draft(hypertensive, [1], 1.0, affirmed=True),
+    ]
+    propose(drafts, book, Surroundings("ab cd", [(0, 2), (3, 5)], [], [(0, 5)]))
+    assert drafts[0].remarks == ["code first I11.0"]
+    assert drafts[1].remarks == ["proposed as principal diagnosis: I50.9 has it coded first"]
+
+
+def test_a_residual_code_yields_to_what_stands_near() -> None:
+    """An infection without its kind is the one beside it; elsewhere in the note it is another."""
+    assert residual_codes("icd10cm")["B99.9"].near
+    assert not residual_codes("icd10cm")["C80.1"].near
 
 
 def test_references_of_an_instruction() -> None:

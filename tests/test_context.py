@@ -235,3 +235,19 @@ def test_every_trigger_row_is_complete_and_reachable() -> None:
     for row in plain:
         found = {hit.trigger.category for hit in find_triggers(["fever", *row["phrase"].split(), "cough"])}
         assert set(row["category"].split("+")) <= found or row["direction"] == "pseudo", row["phrase"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mention", "expected"),
+    [
+        ("Flu + Shingrix given today.", "Flu", {"temporality": "hypothetical"}),
+        ("Measles, mumps and rubella up to date.", "rubella", {"temporality": "hypothetical"}),
+        ("Shingles despite Shingrix.", "Shingles", {"temporality": "recent"}),
+        ("Serology for HIV and hepatitis B was requested.", "HIV", {"certainty": "possible"}),
+        ("Pneumonia; cultures pending.", "Pneumonia", {"certainty": "certain"}),
+    ],
+)
+def test_vaccines_and_tests_without_result_are_no_illness(text: str, mention: str, expected: dict[str, str]) -> None:
+    start = text.index(mention)
+    (found,) = assess(text, [(start, start + len(mention))], [])
+    assert {name: getattr(found, name) for name in expected} == expected

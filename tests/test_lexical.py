@@ -74,6 +74,12 @@ def test_modifiers_inside_a_term_are_passed_over() -> None:
     assert ("acute severe renal failure", "5") in found_in("acute severe renal failure")
 
 
+def test_numbers_and_their_units_inside_a_term_are_passed_over() -> None:
+    terms = {"1": "mass in the kidney", "2": "type 2 diabetes"}
+    assert found_in("a mass of 5 cm in the kidney", terms) == {("mass of 5 cm in the kidney", "1")}
+    assert found_in("type 1 diabetes", terms) == set()
+
+
 def test_the_looser_classes_are_marked_and_only_used_where_the_words_differ() -> None:
     matcher = matcher_of({"1": "cancer of the stomach"})
     (hit,) = matcher.find("gastric adenocarcinoma")
@@ -91,6 +97,14 @@ def test_stop_terms_never_match_alone_but_do_inside_longer_ones() -> None:
 def test_a_printed_title_beats_a_shortened_one() -> None:
     matcher = matcher_of({"1": "Asthma, unspecified", "2": "Asthma"}, expand_titles=True)
     (hit,) = matcher.find("asthma")
+    assert [matcher.concept[entry] for entry in hit.entries] == [2, 1]
+
+
+def test_a_reviewed_synonym_goes_before_the_release_s_own_inclusion_term() -> None:
+    rows = [("1", "Pseudomonas aeruginosa", "inclusion"), ("2", "pseudomonas aeruginosa", "clinical")]
+    frame = pl.DataFrame(rows, schema=["node", "term", "kind"], orient="row")
+    matcher = TermMatcher(build_lexicon(frame, {"1": 1, "2": 2}, stop=frozenset(), expand_titles=True))
+    (hit,) = matcher.find("Pseudomonas aeruginosa grew")
     assert [matcher.concept[entry] for entry in hit.entries] == [2, 1]
 
 

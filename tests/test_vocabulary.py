@@ -105,6 +105,9 @@ def test_no_stop_term_is_a_synonym() -> None:
         ("hives", "L50.9"),
         ("lou gehrig's disease", "G12.21"),
         ("alcoholism", "F10.20"),
+        ("toxoplasma", "B58.9"),
+        ("kidney mass", "N28.89"),
+        ("testis nodule", "N50.89"),
     ],
 )
 def test_everyday_names_have_their_code(term: str, code: str) -> None:

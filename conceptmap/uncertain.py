@@ -1,0 +1,74 @@
+"""Uncertain diagnoses of a hospital stay: "suspected pulmonary embolism" at discharge codes as if it were established.
+
+ICD-10-CM guideline II.H has what is still probable, suspected, possible or to be ruled out at discharge coded in a
+record of a hospital stay; guideline IV.H forbids it for a visit. What the note takes back anywhere is not coded, nor
+what a differential diagnosis or the reason of a test only considers, and in a note with headings only its conclusions
+count, not the suspicions of its history.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from conceptmap.codebook import CodeBook
+from conceptmap.context import Context
+from conceptmap.mentions import Mention
+from conceptmap.surroundings import Surroundings
+
+__all__ = ["UNCERTAIN", "settled"]
+
+UNCERTAIN: Final = "probable"
+"""Certainty of what codes although it is not certain."""
+
+_STAY_SECTIONS: Final = frozenset(
+    "hospital course;discharge diagnosis;admission diagnosis;discharge medications;discharge physical exam;"
+    "discharge condition;discharge instructions;hospital discharge studies".split(";")
+)
+_CONCLUSIONS: Final = frozenset(
+    "discharge diagnosis;diagnosis;postoperative diagnosis;assessment;assessment and plan;impression;"
+    "hospital course".split(";")
+)
+_STAY: Final = re.compile(
+    r"\b(?:(?:re)?admitted|hospitali[sz](?:ed|ation)|inpatient|intensive care|ICU"
+    r"|(?:on|at|after|before|during|upon|since|his|her|hospital|following|prior to) (?:admission|discharge)"
+    r"|discharged (?:home|from|on|with|to|at|in|after|without|under)|(?:was|were|being|is|and) discharged)\b",
+    re.IGNORECASE,
+)
+_ONLY_CONSIDERED: Final = re.compile(
+    r"\bdifferential\b|\bunlikely\b|\bto (?:rule out|exclude|discard)\b", re.IGNORECASE
+)
+
+
+def settled(
+    mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook, around: Surroundings
+) -> Sequence[Context]:
+    """The contexts as they are coded: what is possible in a stay and never taken back is probable.
+
+    Args:
+        mentions: of a note.
+        contexts: of the mentions.
+        book: of the index; other systems have no such guideline.
+        around: where the mentions stand.
+    """
+    if book.system != "icd10cm" or all(context.certainty != "possible" for context in contexts) or not _is_stay(around):
+        return contexts
+    headed = any(section.name for section in around.sections)
+    denied = {m.candidates[0].concept for m, context in zip(mentions, contexts, strict=True) if context.negated}
+    return [
+        replace(context, certainty=UNCERTAIN)
+        if context.certainty == "possible"
+        and mention.candidates[0].concept not in denied
+        and (not headed or around.section(number) in _CONCLUSIONS)
+        and not _ONLY_CONSIDERED.search(around.line(number))
+        else context
+        for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True))
+    ]
+
+
+def _is_stay(around: Surroundings) -> bool:
+    """Whether the note is of a hospital stay: by its headings, or by its words where it has none."""
+    headings = {section.name for section in around.sections if section.name}
+    return bool(headings & _STAY_SECTIONS) if headings else _STAY.search(around.text) is not None
