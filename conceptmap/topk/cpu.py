@@ -231,7 +231,7 @@ def _search(request: Request, prepared: Prepared, threads: ThreadPoolExecutor) -
     for found, listed in _found(request, prepared, threshold, threads):
         fresh.append(found)
         loose += 0 if listed else len(found)
-        if loose > enough // 2 or sum(map(len, fresh)) > PAIRS_KEPT // 2:
+        if loose > enough // 2 or sum(map(len, fresh)) > PAIRS_KEPT // 8 + 2 * enough:
             pool = _narrow(join([pool, *fresh]), threshold, request)
             fresh, loose = [], 0
         if len(pool) > PAIRS_KEPT + 2 * enough:
