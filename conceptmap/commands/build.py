@@ -58,7 +58,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="plain notes, to measure hubs with: concepts that attract words which mean something else",
     )
     parser.add_argument(
-        "--correct-hubs", action="store_true", help="subtract the mean word of --background from the concepts"
+        "--correct-hubs",
+        action="store_true",
+        help="move concepts away from the words of --background that they attract",
     )
     _add_vector_options(parser)
     add_release_options(parser)
@@ -106,7 +108,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("background words are compared with rows of their own encoder", got=got)
     if args.correct_hubs and (args.centre or not args.background):
         got = "--centre" if args.centre else "no notes"
-        raise InputError("which mean to subtract?", got=got, expected="--background NOTES alone")
+        raise InputError("what to correct hubs with?", got=got, expected="--background NOTES alone")
 
 
 def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
@@ -118,11 +120,11 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
         index = build_index(ontology, encoder, synonyms=synonyms, centre=args.centre, progress=progress)
     if not args.background or encoder is None:
         return index
-    from conceptmap.hubs import background_words, with_hubs, without_background
+    from conceptmap.hubs import background_words, with_hubs, without_hubs
     from conceptmap.notes import read_notes
 
     words = background_words(encoder, read_notes(args.background).frame()["text"].to_list())
-    return with_hubs(without_background(index, words) if args.correct_hubs else index, words)
+    return with_hubs(without_hubs(index, words) if args.correct_hubs else index, words)
 
 
 def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
