@@ -110,8 +110,7 @@ def topk(
     if isinstance(prepared, tuple):
         from conceptmap.topk import gpu
 
-        found = gpu.topk(queries, prepared, k, mask=mask, groups=groups)
-        return TopK(*cpu.without_lower(*found, min_score))
+        return TopK(*gpu.topk(queries, prepared, k, mask=mask, groups=groups, min_score=min_score))
     ready = prepared if isinstance(prepared, rows.Prepared) else rows.prepare(prepared)
     return TopK(*cpu.topk(rows.on_host(queries), ready, k, mask=mask, groups=groups, min_score=min_score))
 

@@ -176,9 +176,7 @@ def _on_one(queries: Array, rows: DeviceRows, k: int, limits: tuple[Mask, Groups
 
         for part, best in halved(work, len(asked), at_once=_at_once(rows), release=kit.release):
             scores[part], found[part] = best
-    below = scores < least
-    scores[below], found[below] = -np.inf, -1
-    return scores, found
+    return cpu.without_lower(scores, found, float(least))
 
 
 def _at_once(rows: DeviceRows) -> int:
