@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.topk.exact import cosines
-from conceptmap.topk.pool import Pool, best_of_groups, join, kth_of_each, ranked
+from conceptmap.topk.pool import CELL, Pool, best_of_groups, join, kth_of_each, plain, ranked, reaching
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
 from conceptmap.topk.scan import Scanner, scanner
 
@@ -53,8 +53,6 @@ BLOCK_ELEMENTS = 1 << 20
 """Elements of a block of rows, as float32: 4 MiB, converted in the cache and multiplied from there."""
 SCANNED_AT_ONCE, SCANNED_ELEMENTS = 16384, 1 << 23
 """Rows, and elements of them, that are scanned between two looks at the pairs."""
-CELL = 16
-"""Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
 SEED_CELL = 8
 """The k-th best of as many maxima over this many rows each is below that of the rows, hardly so and found sooner."""
 PAIRS_KEPT = 1 << 20
@@ -268,9 +266,9 @@ def _found(
     for part in _parts(0, total, min(step, SEED_CELL * SEED_CELL * request.k), at_once):
         if bool(torch.isinf(threshold).any()):
             seed = slice(part.start, min(part.stop, part.start + step))
-            multiplied = _multiplied(request, prepared, seed, threshold, buffers)
+            product = _raising(request, prepared, seed, threshold, buffers)
             if seed.stop == total:
-                yield multiplied, False
+                yield _placed(reaching(product, threshold), _places(request, seed)), False
                 return
         found = _scanned(scan, request, prepared, part, threshold)
         if found is not None:
@@ -306,14 +304,22 @@ class _Buffers:
 
 
 def _multiplied(request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor, buffers: _Buffers) -> Pool:
-    """What reaches the threshold in one block, of which the whole product is taken; it raises unknown thresholds."""
+    """What reaches the threshold in one block, of which the whole product is taken."""
+    product = _raising(request, prepared, part, threshold, buffers)
+    return _placed(reaching(product, threshold), _places(request, part))
+
+
+def _raising(
+    request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor, buffers: _Buffers
+) -> torch.Tensor:
+    """The whole product of one block, which gives a threshold to queries that have none yet."""
     at, n = _places(request, part), part.stop - part.start
     prepared.announce(at)
     product = _product(request, prepared.unit(at, buffers.unit[:n]), buffers.tile)
     if bool(torch.isinf(threshold).any()):
         level = _kth_best(product[:n], at, request)
         torch.maximum(threshold, level - _margin(request, level), out=threshold)
-    return _placed(_reaching(product, threshold), at)
+    return product
 
 
 def _places(request: Request, part: slice) -> slice | torch.Tensor:
@@ -346,31 +352,12 @@ def _kth_best(tile: torch.Tensor, rows: slice | torch.Tensor, request: Request) 
         names, member = torch.unique(request.groups[rows], return_inverse=True)
         best = torch.full((len(names), tile.shape[1]), -torch.inf, dtype=tile.dtype)
         tile = best.scatter_reduce_(0, member[:, None].expand_as(tile), tile, "amax")
-    scores = _plain(tile)
+    scores = plain(tile)
     if request.groups is None and len(scores) >= SEED_CELL * SEED_CELL * request.k:
         scores = scores[: len(scores) // SEED_CELL * SEED_CELL].reshape(-1, SEED_CELL, scores.shape[1]).max(axis=1)
     if len(scores) < request.k:
         return torch.full((scores.shape[1],), -torch.inf)
     return torch.from_numpy(np.partition(scores, len(scores) - request.k, axis=0)[len(scores) - request.k])
-
-
-def _plain(tile: torch.Tensor) -> NDArray[np.float32]:
-    """Numpy's view of float32 scores: its loops never wait for a thread that another program keeps from running."""
-    return tile.to(torch.float32).numpy()
-
-
-def _reaching(tile: torch.Tensor, threshold: torch.Tensor) -> Pool:
-    """Pairs of one block at or above their query's threshold; rows count from the block's first.
-
-    Args:
-        tile: approximations, padded with -inf. *Shape:* (n_cells * CELL, n).
-        threshold: *Shape:* (n,).
-    """
-    cells, limit = _plain(tile).reshape(-1, CELL, tile.shape[1]), threshold.numpy()
-    cell, query = np.nonzero(cells.max(axis=1) >= limit)
-    inside = cells[cell, :, query]
-    hit, offset = np.nonzero((inside >= limit[query, None]) & (inside > -np.inf))
-    return Pool(*map(torch.from_numpy, (query[hit], cell[hit] * CELL + offset, inside[hit, offset])))
 
 
 def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> Pool:
