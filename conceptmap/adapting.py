@@ -99,7 +99,8 @@ def train(
     studied = Studied.of(mapper, known, read_chars=settings.read_chars, seed=settings.seed)
     everyone = range(len(known))
     chosen = _choose(studied, settings)
-    matrix = None if chosen.method == "none" and index.dim == encoder.dim else _fitted(studied, everyone, chosen.method)
+    stays = chosen.method == "none" and index.dim == encoder.dim
+    matrix = None if stays else _fitted(chosen.method, _pairs(studied, *studied.queries(everyone)))
     adapter = Adapter(
         fit_of(index, encoder=encoder.name, revision=encoder.revision, dim=encoder.dim),
         Memory(pl.DataFrame(schema=NAMES), pl.DataFrame(schema=SEEN)),
@@ -183,8 +184,9 @@ def _choose(studied: Studied, settings: Settings) -> _Choice:
             "too little to learn from", got="no vector of a held-out mention", then="read more of the notes"
         )
     unseen = np.array([not (wanted & taught) for wanted in right])
-    methods = _methods(settings.method, len(studied.queries(rest)[1]))
-    maps = {method: _fitted(studied, rest, method) for method in methods}
+    pairs = _pairs(studied, *studied.queries(rest))
+    methods = _methods(settings.method, len(pairs.right))
+    maps = {method: _fitted(method, pairs) for method in methods}
     found = {method: _hits(studied, vectors @ matrix, right) for method, matrix in maps.items()}
     tried = {method: {"all": _at(hits), "unseen": _at(hits[unseen])} for method, hits in found.items()}
     best = settings.method
@@ -214,9 +216,8 @@ def _methods(asked: str, n_queries: int) -> tuple[str, ...]:
     return METHODS if n_queries < FEW_QUERIES else tuple(method for method in METHODS if method != "low-rank")
 
 
-def _fitted(studied: Studied, chosen: Sequence[int], method: str) -> NDArray[np.float32]:
-    vectors, right = studied.queries(chosen)
-    matrix = fit(method, _pairs(studied, vectors, right))
+def _fitted(method: str, pairs: Pairs) -> NDArray[np.float32]:
+    matrix = fit(method, pairs)
     return matrix.astype(np.float16).astype(np.float32)  # as it is stored
 
 
