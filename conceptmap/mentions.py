@@ -143,5 +143,5 @@ def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[i
 
 
 def vector_strength(score: float) -> float:
-    """Strength of a concept that only vectors speak for: a logistic curve, half just above the threshold from which a window is accepted."""
+    """Strength of a concept that only vectors speak for: a logistic curve, half just above what accepts a window."""
     return 1.0 / (1.0 + math.exp(-(score - 0.78) * 12.0))
