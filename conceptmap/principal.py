@@ -3,9 +3,9 @@
 A note rarely says which one that was, but its sections do: what a discharge or final diagnosis lists first, else the
 assessment, the diagnosis at admission, the reason for the visit, the beginning of the note. Within a section what the
 text calls the reason or the diagnosis ("admitted for", "diagnosed with") goes before what is only listed, and what is
-past comes last. A symptom is proposed only where no section names a condition, and a code that the classification has
-sequenced after another of the note ("code first") gives way to it. It is a proposal, said in the notes of the code
-(ICD-10-CM guidelines I.A.13, II and IV.G); nothing is moved for it.
+past comes last. A symptom or a habit is proposed only where no section names a condition, and a code that the
+classification has sequenced after another of the note ("code first") gives way to it. It is a proposal, said in the
+notes of the code (ICD-10-CM guidelines I.A.13, II and IV.G); nothing is moved for it.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _SECTIONS: Final[tuple[str | None, ...]] = (
     "reason for visit",
     "chief complaint",
     None,
+    "hospital course",
     "history of present illness",
     "history",
     "subjective",
-    "hospital course",
 )
 """None is the beginning of a note, or a note without headings."""
 _RANK: Final = {name: place for place, name in enumerate(_SECTIONS)}
 _NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00-Z37 Z39-Z99")}
 _SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R99 M25.5 M54 M79.6 G89 H57.1")}
-
+_HABITS: Final = {"icd10cm": parse_ranges("F17 E66 F10.9 F11.9 F12.9 F13.9 F14.9 F15.9 F16.9 F18.9 F19.9")}
 
 _REASON: Final = re.compile(
     r"\b(?:(?:admitted|readmitted|admission|hospitali[sz]ed|referred|consulted|seen|came|presents?|presented|presenting)"
@@ -68,10 +68,10 @@ def propose(drafts: Sequence[Draft], book: CodeBook, around: Surroundings, past:
     for draft in drafts:
         if not draft.affirmed or _never(draft, book):
             continue
-        symptom = within(book.codes[draft.concept], _SYMPTOMS[book.system])
+        weak = any(within(book.codes[draft.concept], group[book.system]) for group in (_SYMPTOMS, _HABITS))
         for number in draft.numbers:
             name = around.section(number)
-            key = (symptom, number in past, not _is_reason(number, around), number)
+            key = (weak, number in past, not _is_reason(number, around), number)
             if name in _RANK and (name not in first or key < first[name][0]):
                 first[name] = (key, draft)
     if first:

@@ -262,11 +262,11 @@ def test_batches_that_do_not_fit_are_halved_down_to_one_window(on_processor: Con
     assert on_processor.encoder is not None
     encoder, tried, released = on_processor.encoder, [], []
 
-    def forward(inputs: list[NDArray[np.int64]]) -> Any:
+    def forward(inputs: list[NDArray[np.int64]], rows: NDArray[np.int64] | None = None) -> Any:
         tried.append(len(inputs))
         if len(inputs) > most:
             raise torch.OutOfMemoryError
-        return encoder.model.forward(inputs)
+        return encoder.model.forward(inputs, rows)
 
     memory = DeviceMemory(lambda: 0, lambda: 0, lambda: None, lambda: 1 << 40, lambda: released.append(1))
     tight = replace(encoder, model=replace(encoder.model, forward=forward, threads=1, meter=Meter(memory)))

@@ -113,10 +113,10 @@ def test_equal_sentences_are_encoded_once(encoder: TokenEncoder) -> None:
 def test_a_note_of_a_million_characters_keeps_every_token(encoder: TokenEncoder) -> None:
     longest = 0
 
-    def forward(inputs: list[np.ndarray]) -> np.ndarray:
+    def forward(inputs: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
         nonlocal longest
         longest = max(longest, sum(map(len, inputs)))
-        return np.concatenate(inputs).astype(np.float32)[:, None]
+        return np.concatenate(inputs).astype(np.float32)[rows, None]
 
     note = (NOTE * 5000)[:1_000_000]
     model = replace(encoder.model, forward=forward, dim=1)

@@ -127,6 +127,20 @@ def test_batches_and_padding_change_nothing(models: Callable[[str], Path], famil
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_some_rows_are_those_of_all(models: Callable[[str], Path], family: str) -> None:
+    encoder = load(models(family))
+    model = encoder.model
+    inputs = [model.tokeniser.wrap(model.tokeniser.backend_ids(text)) for text in (*TERMS, TERMS[0])]
+    every = on_host(model.forward(inputs))
+    rows = np.random.default_rng(1).permutation(len(every))[: len(every) // 2]
+    np.testing.assert_allclose(on_host(model.forward(inputs, rows)), every[rows], atol=CLOSE)
+    spans = [[(0, 1)] if number % 2 else [] for number, _ in enumerate(TEXTS)]
+    for whole, found, asked in zip(encoder.tokens(TEXTS), encoder.tokens(TEXTS, spans=spans), spans, strict=True):
+        place = np.flatnonzero(whole.start_char < (1 if asked else 0))
+        np.testing.assert_allclose(on_host(found.vectors), on_host(whole.vectors)[place], atol=CLOSE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_call_gives_the_same_bytes(models: Callable[[str], Path], family: str) -> None:
     encoder = load(models(family))
     first, second = encoder.tokens(TEXTS * 5), encoder.tokens(TEXTS * 5)

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 from safetensors.numpy import load_file
 
-from conceptmap import indexopening
-from conceptmap import indexfiles, indexrows
+from conceptmap import indexfiles, indexopening, indexrows
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError
 from conceptmap.index import ConceptIndex

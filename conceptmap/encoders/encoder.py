@@ -39,8 +39,11 @@ __all__ = [
 LEAST_BATCH = 256
 """Tokens; smaller batches do not keep a core busy."""
 
-Forward = Callable[[list[NDArray[np.int64]]], Vectors]
-"""Model inputs, special tokens included, to their last hidden states, one sequence after the other: (total, dim)."""
+Forward = Callable[..., Vectors]
+"""Model inputs, special tokens included, to their last hidden states, one sequence after the other: (total, dim).
+
+Called as ``forward(inputs)``, or as ``forward(inputs, rows)`` for some rows of these, in that order: (n_rows, dim).
+"""
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(tokens_done, tokens_in_all)``."""
@@ -136,8 +139,8 @@ class TokenEncoder:
             spans: for each note the spans (start, end) in code points whose tokens are asked for; None for all of it.
 
         Returns:
-            For each note its tokens in reading order, special tokens left out; with `spans`, those of the windows
-            that hold one. A token's vector is the same whatever is asked for.
+            For each note its tokens in reading order, special tokens left out; with `spans`, those
+            that overlap one. A token's vector is the same whatever is asked for.
         """
         return encode_notes(self.model, texts, progress, spans=spans)
 
@@ -172,18 +175,15 @@ def encode_notes(
         if asked[note][window.own_start : window.own_stop].any()
     ]
     inputs, jobs_of = _once(jobs, [model.tokeniser.wrap(pieces[n].ids[w.start : w.stop]) for n, w in jobs])
-    shown, rows_of = _shown(pieces, jobs)
+    shown, rows_of = _shown(pieces, jobs, asked)
     moves = [_moves(served, rows_of, len(model.tokeniser.prefix)) for served in jobs_of]
     with model.lane():
         vectors = model.empty(sum(int(mask.sum()) for mask in shown), model.dim)
 
         def store(batch: NDArray[np.int64], rows: Vectors) -> None:
-            lengths = np.array([len(inputs[i]) for i in batch], dtype=np.int64)
-            first = (np.cumsum(lengths) - lengths).tolist()
-            source = np.concatenate([moves[i][0] + start for i, start in zip(batch, first, strict=True)])
-            put(vectors, np.concatenate([moves[i][1] for i in batch]), rows, source)
+            put(vectors, np.concatenate([moves[i][1] for i in batch]), rows, np.arange(len(rows)))
 
-        run_model(model, inputs, store, progress)
+        run_model(model, inputs, store, progress, wanted=[source for source, _ in moves])
     stops = np.cumsum([int(mask.sum()) for mask in shown]).tolist()
     return [
         TokenEmbeddings(vectors[stop - int(mask.sum()) : stop], piece.start[mask], piece.end[mask])
@@ -192,15 +192,16 @@ def encode_notes(
 
 
 def _shown(
-    pieces: Sequence[Pieces], jobs: Sequence[tuple[int, Window]]
+    pieces: Sequence[Pieces], jobs: Sequence[tuple[int, Window]], asked: Sequence[NDArray[np.bool_]]
 ) -> tuple[list[NDArray[np.bool_]], list[NDArray[np.int64]]]:
     """For each note the pieces whose vectors are kept, and their rows among those of all notes (-1 for the others).
 
-    Left out is what no window owns, and what covers nothing but white space.
+    Left out is what nobody asks for, and what covers nothing but white space.
     """
     owned = [np.zeros(len(piece.ids), dtype=np.bool_) for piece in pieces]
     for note, window in jobs:
-        owned[note][window.own_start : window.own_stop] = True
+        own = slice(window.own_start, window.own_stop)
+        owned[note][own] = asked[note][own]
     shown = [mask & (piece.end > piece.start) for mask, piece in zip(owned, pieces, strict=True)]
     first = np.cumsum([0, *(int(mask.sum()) for mask in shown)]).tolist()
     rows = [np.where(mask, np.cumsum(mask) - 1 + start, -1) for mask, start in zip(shown, first[:-1], strict=True)]
@@ -248,6 +249,8 @@ def run_model(
     inputs: Sequence[NDArray[np.int64]],
     store: Callable[[NDArray[np.int64], Vectors], None],
     progress: Progress | None = None,
+    *,
+    wanted: Sequence[NDArray[np.int64]] | None = None,
 ) -> None:
     """Send inputs through the model in length-sorted batches; one that memory does not hold is halved.
 
@@ -256,6 +259,8 @@ def run_model(
         inputs: ids of each sequence, special tokens included.
         store: gets the positions of a batch's inputs and their packed vectors, from several threads.
         progress: called from the calling thread with the tokens done and their total.
+        wanted: for each input the tokens whose vectors `store` gets; all of them by default. The last layer of a model
+            that can do so computes no others.
     """
     from conceptmap.encoders.parallel import each, side_by_side
 
@@ -263,14 +268,16 @@ def run_model(
 
     release = (lambda: None) if model.meter is None else model.meter.memory.release
 
+    def forward(batch: NDArray[np.int64]) -> Vectors:
+        given = [inputs[i] for i in batch]
+        if wanted is None:
+            return model.forward(given)
+        first = np.cumsum(lengths[batch]) - lengths[batch]
+        return model.forward(given, np.concatenate([wanted[i] + at for i, at in zip(batch, first, strict=True)]))
+
     def work(batch: NDArray[np.int64]) -> int:
-        forward = halved(
-            lambda part: model.forward([inputs[i] for i in batch[part]]),
-            len(batch),
-            at_once=len(batch),
-            release=release,
-        )
-        for part, rows in forward:
+        done = halved(lambda part: forward(batch[part]), len(batch), at_once=len(batch), release=release)
+        for part, rows in done:
             store(batch[part], rows)
         return int(lengths[batch].sum())
 

@@ -79,9 +79,9 @@ def packed_bert(state: Mapping[str, Tensor], config: Mapping[str, Any], *, devic
 
     hand_out = handing_out(torch.device(device))
 
-    def forward(inputs: list[NDArray[np.int64]]) -> Vectors:
+    def forward(inputs: list[NDArray[np.int64]], rows: NDArray[np.int64] | None = None) -> Vectors:
         with torch.inference_mode():
-            return hand_out(_hidden(bert, inputs))
+            return hand_out(_hidden(bert, inputs, rows))
 
     return forward
 
@@ -112,16 +112,24 @@ def _bert(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> _Bert:
     return _Bert(words, positions, norm("embeddings.LayerNorm"), layers, int(config["num_attention_heads"]))
 
 
-def _hidden(bert: _Bert, inputs: list[NDArray[np.int64]]) -> Tensor:
-    """Last hidden states of packed sequences. *Shape:* (total, dim)."""
+def _hidden(bert: _Bert, inputs: list[NDArray[np.int64]], rows: NDArray[np.int64] | None) -> Tensor:
+    """Last hidden states of packed sequences, or of some of their rows. *Shape:* (total, dim), or (n_rows, dim).
+
+    All tokens are attended to; what the last layer does with a token afterwards, three quarters of its work, is done
+    for these rows alone.
+    """
     device = bert.words.device
     ids = sent(np.concatenate(inputs), device)
     places = sent(np.concatenate([np.arange(len(ids)) for ids in inputs]), device)
     attend = _padded(inputs, device) if _pads(device) else _grouped(inputs)
     x = bert.norm(bert.words[ids].add_(bert.positions[places]))
     for layer in bert.layers:
-        x = layer.attention_norm(layer.out(attend(layer.qkv(x), bert.heads)).add_(x))
-        x = layer.norm(layer.down(functional.gelu(layer.up(x))).add_(x))
+        gathered = attend(layer.qkv(x), bert.heads)
+        if rows is not None and layer is bert.layers[-1]:
+            some = sent(rows, device)
+            gathered, x = gathered[some], x[some]
+        x = layer.attention_norm(layer.out(gathered).add_(x))
+        x = layer.norm(layer.down(torch.ops.aten.gelu_(layer.up(x))).add_(x))  # in place: less memory to walk
     return x
 
 

@@ -151,18 +151,17 @@ def padded(network: Any, *, pad: int, device: str) -> Forward:  # noqa: ANN401 -
     where = torch.device(device)
     hand_out = handing_out(where)
 
-    def forward(inputs: list[NDArray[np.int64]]) -> Vectors:
+    def forward(inputs: list[NDArray[np.int64]], rows: NDArray[np.int64] | None = None) -> Vectors:
         lengths = np.array([len(ids) for ids in inputs])
         real = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(real.shape, pad, dtype=np.int64)
         ids[real] = np.concatenate(inputs)
         with torch.inference_mode():
-            if real.all():
-                hidden = network(input_ids=sent(ids, where)).last_hidden_state.flatten(0, 1)
-            else:
-                mask = sent(real.astype(np.int64), where)
-                hidden = network(input_ids=sent(ids, where), attention_mask=mask).last_hidden_state.flatten(0, 1)
-                hidden = hidden[sent(np.flatnonzero(real), where)]
+            mask = {} if real.all() else {"attention_mask": sent(real.astype(np.int64), where)}
+            hidden = network(input_ids=sent(ids, where), **mask).last_hidden_state.flatten(0, 1)
+            if mask or rows is not None:
+                place = np.flatnonzero(real)
+                hidden = hidden[sent(place if rows is None else place[rows], where)]
             return hand_out(hidden)
 
     return forward
