@@ -32,12 +32,13 @@ _SECTIONS: Final[tuple[str | None, ...]] = (
     "reason for visit",
     "chief complaint",
     None,
+    "document",
     "hospital course",
     "history of present illness",
     "history",
     "subjective",
 )
-"""None is the beginning of a note, or a note without headings."""
+"""None is the beginning of a note, or a note without headings; "document" what follows its particulars."""
 _RANK: Final = {name: place for place, name in enumerate(_SECTIONS)}
 _NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00-Z37 Z39-Z99")}
 _SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R99 M25.5 M54 M79.6 G89 H57.1")}
