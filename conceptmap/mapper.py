@@ -252,8 +252,7 @@ class ConceptMapper:
             waiting: list[tuple[_Batch, Future[list[TokenEmbeddings] | None]]] = []
             for note_ids, texts in _batches(notes):
                 batch = self._spotted(note_ids, texts)
-                spans = None if for_tags else batch.spans
-                waiting.append((batch, ahead.submit(self._embed, texts, spans, for_tags=for_tags)))
+                waiting.append((batch, ahead.submit(self._embed, texts, None if for_tags else batch.spans)))
                 if len(waiting) == 2:
                     first, embeddings = waiting.pop(0)
                     yield first, embeddings.result()
@@ -264,11 +263,10 @@ class ConceptMapper:
         contents = [content_words(text, self.expander(text)) for text in texts]
         return _Batch(note_ids, texts, contents, [linker.spot(texts, contents) for linker in self.linkers])
 
-    def _embed(
-        self, texts: Sequence[str], spans: Sequence[Spans] | None, *, for_tags: bool = False
-    ) -> list[TokenEmbeddings] | None:
+    def _embed(self, texts: Sequence[str], spans: Sequence[Spans] | None) -> list[TokenEmbeddings] | None:
+        """Tokens of the spans; of everything, as tags need it, without any."""
         if self.encoder is None:
-            if for_tags:
+            if spans is None:
                 raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
             return None
         return self.encoder.tokens(texts, spans=spans)

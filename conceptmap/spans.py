@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, joined, mixed
+from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, covered, joined, mixed
 
 __all__ = ["pool", "pool_all"]
 
@@ -26,7 +26,7 @@ def pool(tokens: TokenEmbeddings, spans: Sequence[tuple[int, int]]) -> Vectors:
     Returns:
         *Shape:* (n_spans, dim) float32, where the tokens' vectors are; a span without tokens gets a zero row.
     """
-    left, right = _bounds(tokens, spans)
+    left, right = covered(tokens.start_char, tokens.end_char, spans)
     if not isinstance(tokens.vectors, np.ndarray):
         return _means(tokens.vectors, left, right)
     out = np.zeros((len(spans), tokens.vectors.shape[1]), dtype=np.float32)
@@ -49,19 +49,11 @@ def pool_all(notes: Sequence[TokenEmbeddings], spans: Sequence[Sequence[tuple[in
     if all(isinstance(tokens.vectors, np.ndarray) for tokens in notes):
         return joined([pool(tokens, wanted) for tokens, wanted in zip(notes, spans, strict=True)])
     first = np.cumsum([0, *(len(tokens) for tokens in notes)])
-    bounds = [_bounds(tokens, wanted) for tokens, wanted in zip(notes, spans, strict=True)]
+    bounds = [covered(note.start_char, note.end_char, wanted) for note, wanted in zip(notes, spans, strict=True)]
     left, right = (
         np.concatenate([side[which] + start for side, start in zip(bounds, first, strict=False)]) for which in (0, 1)
     )
     return _means(joined([tokens.vectors for tokens in notes]), left, right)
-
-
-def _bounds(tokens: TokenEmbeddings, spans: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First token of each span and one past its last. *Shape:* (n_spans,) int64 each."""
-    bounds = np.asarray(spans, dtype=np.int64).reshape(-1, 2)
-    left = np.searchsorted(np.maximum.accumulate(tokens.end_char), bounds[:, 0], side="right")
-    right = np.searchsorted(tokens.start_char, bounds[:, 1], side="left")
-    return left, right
 
 
 def _means(vectors: Vectors, left: NDArray[np.int64], right: NDArray[np.int64]) -> Vectors:

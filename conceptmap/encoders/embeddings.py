@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TokenEmbeddings", "Vectors", "empty", "filled", "joined", "mixed", "on_host", "put", "taken"]
+__all__ = ["TokenEmbeddings", "Vectors", "covered", "empty", "filled", "joined", "mixed", "on_host", "put", "taken"]
 
 Vectors: TypeAlias = "NDArray[np.float32] | Tensor"
 """Numpy's, or a tensor on the device that computed them. *Shape:* (n, dim) float32."""
@@ -44,6 +44,28 @@ class TokenEmbeddings:
     def on_host(self) -> TokenEmbeddings:
         """The same with numpy's vectors."""
         return replace(self, vectors=on_host(self.vectors))
+
+
+def covered(
+    start: NDArray[np.int64], end: NDArray[np.int64], spans: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each span the first token that overlaps it and one past the last; not before it where none does.
+
+    Args:
+        start: first code points of tokens, ascending. *Shape:* (n_tokens,) int64.
+        end: one past their last. *Shape:* (n_tokens,) int64.
+        spans: half-open (start, end) in code points.
+
+    Returns:
+        *Shape:* (n_spans,) int64 each.
+
+    >>> first, stop = covered(np.array([0, 3, 8]), np.array([2, 7, 9]), [(1, 4), (2, 3)])
+    >>> first.tolist(), stop.tolist()
+    ([0, 1], [2, 1])
+    """
+    bounds = np.asarray(spans, dtype=np.int64).reshape(-1, 2)
+    first = np.searchsorted(np.maximum.accumulate(end), bounds[:, 0], side="right")
+    return first, np.searchsorted(start, bounds[:, 1], side="left")
 
 
 def empty(n: int, dim: int) -> Vectors:

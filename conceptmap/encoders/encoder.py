@@ -8,15 +8,16 @@ out, and equal ones go through the model once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, empty, put
+from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, covered, empty, put
 from conceptmap.encoders.tokenise import Pieces, Tokeniser
 from conceptmap.encoders.windows import Window, batches, cut, cut_at
 from conceptmap.halving import halved
@@ -33,8 +34,11 @@ __all__ = [
     "TokenEncoder",
     "TokenModel",
     "encode_notes",
+    "once",
     "run_model",
 ]
+
+Item = TypeVar("Item")
 
 LEAST_BATCH = 256
 """Tokens; smaller batches do not keep a core busy."""
@@ -139,8 +143,8 @@ class TokenEncoder:
             spans: for each note the spans (start, end) in code points whose tokens are asked for; None for all of it.
 
         Returns:
-            For each note its tokens in reading order, special tokens left out; with `spans`, those
-            that overlap one. A token's vector is the same whatever is asked for.
+            For each note its tokens in reading order, special tokens left out; with `spans`, those that overlap one. A
+            token's vector is the same whatever is asked for.
         """
         return encode_notes(self.model, texts, progress, spans=spans)
 
@@ -174,73 +178,62 @@ def encode_notes(
         for window in model.windows(texts[note], piece)
         if asked[note][window.own_start : window.own_stop].any()
     ]
-    inputs, jobs_of = _once(jobs, [model.tokeniser.wrap(pieces[n].ids[w.start : w.stop]) for n, w in jobs])
-    shown, rows_of = _shown(pieces, jobs, asked)
-    moves = [_moves(served, rows_of, len(model.tokeniser.prefix)) for served in jobs_of]
+    inputs, jobs_of = once(jobs, [model.tokeniser.wrap(pieces[n].ids[w.start : w.stop]) for n, w in jobs])
+    edges = np.cumsum([0, *(int(mask.sum()) for mask in asked)]).tolist()
+    rows_of = [np.cumsum(mask) - 1 + first for mask, first in zip(asked, edges, strict=False)]
+    moves = [_moves(served, asked, rows_of, len(model.tokeniser.prefix)) for served in jobs_of]
     with model.lane():
-        vectors = model.empty(sum(int(mask.sum()) for mask in shown), model.dim)
+        vectors = model.empty(edges[-1], model.dim)
 
         def store(batch: NDArray[np.int64], rows: Vectors) -> None:
             put(vectors, np.concatenate([moves[i][1] for i in batch]), rows, np.arange(len(rows)))
 
         run_model(model, inputs, store, progress, wanted=[source for source, _ in moves])
-    stops = np.cumsum([int(mask.sum()) for mask in shown]).tolist()
     return [
-        TokenEmbeddings(vectors[stop - int(mask.sum()) : stop], piece.start[mask], piece.end[mask])
-        for piece, mask, stop in zip(pieces, shown, stops, strict=True)
+        TokenEmbeddings(vectors[first:stop], piece.start[mask], piece.end[mask])
+        for piece, mask, (first, stop) in zip(pieces, asked, pairwise(edges), strict=True)
     ]
 
 
-def _shown(
-    pieces: Sequence[Pieces], jobs: Sequence[tuple[int, Window]], asked: Sequence[NDArray[np.bool_]]
-) -> tuple[list[NDArray[np.bool_]], list[NDArray[np.int64]]]:
-    """For each note the pieces whose vectors are kept, and their rows among those of all notes (-1 for the others).
-
-    Left out is what nobody asks for, and what covers nothing but white space.
-    """
-    owned = [np.zeros(len(piece.ids), dtype=np.bool_) for piece in pieces]
-    for note, window in jobs:
-        own = slice(window.own_start, window.own_stop)
-        owned[note][own] = asked[note][own]
-    shown = [mask & (piece.end > piece.start) for mask, piece in zip(owned, pieces, strict=True)]
-    first = np.cumsum([0, *(int(mask.sum()) for mask in shown)]).tolist()
-    rows = [np.where(mask, np.cumsum(mask) - 1 + start, -1) for mask, start in zip(shown, first[:-1], strict=True)]
-    return shown, rows
+def _asked(piece: Pieces, spans: Spans | None) -> NDArray[np.bool_]:
+    """Which pieces cover more than white space, and overlap a span if there are spans. *Shape:* (n_pieces,) bool."""
+    inked = piece.end > piece.start
+    if spans is None:
+        return inked
+    out = np.zeros(len(inked), dtype=np.bool_)
+    for first, stop in zip(*covered(piece.start, piece.end, spans), strict=True):
+        out[first:stop] = True
+    return out & inked
 
 
 def _moves(
-    jobs: Sequence[tuple[int, Window]], rows_of: Sequence[NDArray[np.int64]], prefix: int
+    jobs: Sequence[tuple[int, Window]],
+    asked: Sequence[NDArray[np.bool_]],
+    rows_of: Sequence[NDArray[np.int64]],
+    prefix: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where in an input's rows the vectors are that its windows own, and which rows of the result they become."""
     source, row = [], []
     for note, window in jobs:
-        rows = rows_of[note][window.own_start : window.own_stop]
-        kept = np.flatnonzero(rows >= 0)
+        own = slice(window.own_start, window.own_stop)
+        kept = np.flatnonzero(asked[note][own])
         source.append(kept + (window.own_start - window.start + prefix))
-        row.append(rows[kept])
+        row.append(rows_of[note][own][kept])
     return np.concatenate(source), np.concatenate(row)
 
 
-def _asked(piece: Pieces, spans: Spans | None) -> NDArray[np.bool_]:
-    """Which pieces overlap a span; all of them without spans. *Shape:* (n_pieces,) bool."""
-    out = np.zeros(len(piece.ids), dtype=np.bool_)
-    if spans is None:
-        return ~out
-    bounds = np.asarray(spans, dtype=np.int64).reshape(-1, 2)
-    left = np.searchsorted(np.maximum.accumulate(piece.end), bounds[:, 0], side="right")
-    right = np.searchsorted(piece.start, bounds[:, 1], side="left")
-    for i, j in zip(left, right, strict=True):
-        out[i:j] = True
-    return out
+def once(
+    items: Iterable[Item], inputs: Sequence[NDArray[np.int64]]
+) -> tuple[list[NDArray[np.int64]], list[list[Item]]]:
+    """The different inputs, and the items that each serves: notes repeat their boilerplate, systems their terms.
 
-
-def _once(
-    jobs: Sequence[tuple[int, Window]], inputs: Sequence[NDArray[np.int64]]
-) -> tuple[list[NDArray[np.int64]], list[list[tuple[int, Window]]]]:
-    """The different inputs, and the jobs that each serves: notes repeat their boilerplate."""
-    different: dict[bytes, list[tuple[int, Window]]] = {}
-    for job, ids in zip(jobs, inputs, strict=True):
-        different.setdefault(ids.tobytes(), []).append(job)
+    Args:
+        items: one for each input.
+        inputs: ids of each sequence.
+    """
+    different: dict[bytes, list[Item]] = {}
+    for item, ids in zip(items, inputs, strict=True):
+        different.setdefault(ids.tobytes(), []).append(item)
     return [np.frombuffer(key, dtype=np.int64) for key in different], list(different.values())
 
 

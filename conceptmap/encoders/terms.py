@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.encoders.embeddings import Vectors, on_host
-from conceptmap.encoders.encoder import EncodeTerms, Progress, TokenModel, run_model
+from conceptmap.encoders.encoder import EncodeTerms, Progress, TokenModel, once, run_model
 from conceptmap.encoders.pooling import normalise, pool
 
 __all__ = ["Sentence", "library_terms", "pooled_terms"]
@@ -52,18 +52,17 @@ def pooled_terms(model: TokenModel, sentence: Sentence) -> EncodeTerms:
 
     def encode(terms: Sequence[str], progress: Progress | None) -> NDArray[np.float32]:
         texts = [sentence.prompt + term for term in terms]
-        inputs = model.tokeniser.inputs(texts, sentence.length)
-        distinct = {key: row for row, key in enumerate(dict.fromkeys(ids.tobytes() for ids in inputs))}
-        rows_of = [distinct[ids.tobytes()] for ids in inputs]
-        unique = [np.frombuffer(key, dtype=np.int64) for key in distinct]
-        out = np.empty((len(unique), model.dim * len(sentence.modes)), dtype=np.float32)
+        unique, places = once(range(len(texts)), model.tokeniser.inputs(texts, sentence.length))
+        out = np.empty((len(texts), model.dim * len(sentence.modes)), dtype=np.float32)
 
         def store(batch: NDArray[np.int64], rows: Vectors) -> None:
-            out[batch] = vectors(on_host(rows), np.array([len(unique[i]) for i in batch]))
+            found = vectors(on_host(rows), np.array([len(unique[i]) for i in batch]))
+            for i, vector in zip(batch, found, strict=True):
+                out[places[i]] = vector
 
         with model.lane():
             run_model(model, unique, store, progress)
-        return out[rows_of]
+        return out
 
     return encode
 
