@@ -53,8 +53,7 @@ def source(target: Target) -> str:
             for n in (8, 32):
                 own = own.replace(f"WIDEN{n}", how.format(x=f"%x{n}", n=n, wide=f"%wide{n}"))
             rest.append(own)
-    text = "\n".join([_DECLARED[target.name], _DECLARED_FOR_ALL, *_scan(target), *rest])
-    return text.replace(") {\nentry:", ') "no-stack-arg-probe" {\nentry:')  # Windows' probe is nowhere to be linked
+    return "\n".join([_DECLARED[target.name], _DECLARED_FOR_ALL, *_scan(target), *rest])
 
 
 _WIDENED = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import platform
 import threading
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from conceptmap.machine_code import features, machine_code
 from conceptmap.topk.codes import WIDEST_ROW, Chunks, Codes, address, code_queries, longest
 from conceptmap.topk.kernels import AVX2, VNNI, Target, source
 
@@ -31,7 +30,6 @@ _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
 }
 _NEEDED = ((VNNI, {"avx512vnni", "avx512bw", "avx512vl", "f16c"}), (AVX2, {"avx2", "fma", "f16c"}))
 _ONE_AT_A_TIME = threading.Lock()
-"""LLVM's modules share what threads may not."""
 _STORED = {torch.float16: "half", torch.float32: "float", torch.bfloat16: "i16"}
 
 
@@ -69,13 +67,7 @@ def kernels() -> Kernels | None:
 
 @cache
 def _kernels() -> Kernels | None:
-    if platform.machine().lower() not in ("x86_64", "amd64") or importlib.util.find_spec("llvmlite") is None:
-        return None
-    import llvmlite.binding as llvm
-
-    features = llvm.get_host_cpu_features()
-    has = {name for name in features if features[name]}
-    target = next((target for target, needed in _NEEDED if has >= needed), None)
+    target = next((target for target, needed in _NEEDED if features() >= needed), None)
     try:
         made = None if target is None else compiled(target)
     except (RuntimeError, OSError):  # memory may not be made executable here, or LLVM knows this processor otherwise
@@ -105,17 +97,7 @@ def _multiplies_rightly(made: Kernels) -> bool:
 @cache
 def compiled(target: Target) -> Kernels:
     """The loops for a kind of processor."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-    )
-    module = llvm.parse_assembly(source(target))
-    module.verify()
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
+    engine = machine_code(source(target))
 
     def made(kind: str, name: str = "") -> Callable[..., Any]:
         answer, arguments = _ARGUMENTS[kind]
