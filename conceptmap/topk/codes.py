@@ -15,8 +15,9 @@ itself rounds up to three times, values below 4, hence 2**-20 off the level. Que
 
 Without VNNI, a chunk's products are added in 16 bits: two sums, over dimensions 0 and 1 of every four, and 2 and 3.
 Wrapping around on the way does no harm; what counts is the end, and that is at most the product of the norms of these
-dimensions of c and d (Cauchy-Schwarz once more). Steps are therefore so wide that both norms, over half a chunk, are at
-most 176 + 4 (rounding moves each of at most 64 numbers by 1/2): 180 * 180 < 2**15.
+dimensions of c and d (Cauchy-Schwarz once more). Steps are therefore so wide that over half a chunk the norm of a row's
+codes is at most 148 + 4 (rounding moves each of at most 64 numbers by 1/2) and that of a query's at most 211 + 4:
+152 * 215 < 2**15. (A row's codes are no longer than this anyway, mostly, since none is beyond 63.)
 """
 
 from __future__ import annotations
@@ -30,14 +31,15 @@ from conceptmap.topk.kernels import ROWS_PER_TILE, Target
 
 __all__ = ["WIDEST_ROW", "Chunks", "Coded", "Codes", "address", "code_queries", "longest"]
 
-WIDEST_ROW, WIDEST_QUERY, LONGEST = 63, 127, 176
+WIDEST_ROW, WIDEST_QUERY = 63, 127
+LONGEST_ROW, LONGEST_QUERY = 148, 211
 PAIRS_AT_MOST = 16
 MARGIN = 2.0**-20
 
 
-def longest(target: Target) -> float:
-    """The greatest norm that codes may have over half a chunk, before rounding."""
-    return LONGEST if target.narrow else np.inf
+def longest(target: Target) -> tuple[float, float]:
+    """The greatest norms that codes of a row and of a query may have over half a chunk, before rounding."""
+    return (LONGEST_ROW, LONGEST_QUERY) if target.narrow else (np.inf, np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> C
     padded = np.zeros((groups * target.queries, chunks.width))
     padded[:n, :dim] = unit
     norms = np.sqrt(_by_halves(np.square(padded), chunks).max(axis=1))
-    step = np.maximum(np.abs(padded).max(axis=1) / WIDEST_QUERY, norms / longest(target))
+    step = np.maximum(np.abs(padded).max(axis=1) / WIDEST_QUERY, norms / longest(target)[1])
     step[n:] = 1.0
     whole = np.rint(padded / step[:, None])
     moved = np.linalg.norm(padded - step[:, None] * whole, axis=1)

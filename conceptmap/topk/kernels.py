@@ -67,6 +67,7 @@ _WIDENED = {
 
 _DECLARED_FOR_ALL = """
 declare i16 @llvm.cttz.i16(i16, i1)
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 declare float @llvm.maxnum.f32(float, float)
 declare float @llvm.sqrt.f32(float)
 declare double @llvm.fabs.f64(double)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Kernels", "compiled", "kernels"]
 
 _POINTER, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-_SETTLED = [*[_POINTER] * 2, _INT, *[_POINTER] * 6, _INT, *[_POINTER] * 2, _INT, _INT, *[_POINTER] * 3]
+_SETTLED = [*[_POINTER] * 2, _INT, *[_POINTER] * 6, _INT, *[_POINTER] * 3, _INT, _INT, *[_POINTER] * 3]
 _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
     "scan": (None, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, *[_POINTER] * 5]),
     "dots": (None, [_POINTER, _POINTER, _INT, _INT, *[_POINTER] * 3]),
@@ -55,7 +55,7 @@ class Kernels:
 
     def sizes(self, chunks: Chunks, into: Codes) -> tuple[float, ...]:
         """The last arguments of ``code``: how dimensions are cut, how large codes may be, and where they go."""
-        limits = (chunks.pairs // 4, chunks.chunks, WIDEST_ROW, longest(self.target))
+        limits = (chunks.pairs // 4, chunks.chunks, WIDEST_ROW, longest(self.target)[0])
         return (*limits, address(into.codes), address(into.scale), address(into.lost))
 
 

@@ -198,6 +198,7 @@ class _Part:
         bits_at_once: rows that are scanned together where they were coded before.
         threshold, level: what products, and sums of codes, are compared with. *Shapes:* (n,), (n_padded,) float32.
         best, owner: products of each query's best rows, falling, and the rows' groups. *Shape:* (n, k).
+        hits: of ``settle``. *Shape:* (n + 2,) int32.
         row: one unit row. *Shape:* (width,) float32.
         unit: unit rows, where they are not made one by one. *Shape:* (rows of a part or 0, width) float32.
         codes: of the rows that are scanned together.
@@ -212,6 +213,7 @@ class _Part:
     level: NDArray[np.float32]
     best: NDArray[np.float32]
     owner: NDArray[np.int64]
+    hits: NDArray[np.int32]
     row: NDArray[np.float32]
     unit: NDArray[np.float32]
     codes: Codes
@@ -234,6 +236,7 @@ class _Part:
             np.empty(n_padded, np.float32),
             best=np.full((n, k), -np.inf, np.float32),
             owner=np.full((n, k), -1, np.int64),
+            hits=np.zeros(n + 2, np.int32),
             row=np.zeros(width, np.float32),
             unit=np.zeros((unit_rows, width), np.float32),
             codes=Codes.room_for(rows, width),
@@ -257,7 +260,7 @@ class _Part:
 
     @cached_property
     def list_at(self) -> tuple[int, ...]:
-        return address(self.best), address(self.owner)
+        return address(self.best), address(self.owner), address(self.hits)
 
     @cached_property
     def out_at(self) -> tuple[int, ...]:

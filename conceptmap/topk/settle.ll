@@ -8,11 +8,13 @@
 ;   margin     how far below the k-th best product a row may still belong to the answer
 ;   first      added to the rows that are put out
 ;   room       pairs that may be multiplied, at most; more, and the answer is -1
+;   hits       room for n_queries + 2 int: queries with a bit in a tile, found first, so that the one after next can be
+;              fetched while a product is made: queries do not fit the nearer caches; those behind the last are any queries
 ;   out_*      room each; the answer says how many were kept
 define i64 @settle_KIND(ptr noalias %found, i64 %n_rows, i64 %n_queries, i64 %stride, ptr noalias %stored, i64 %dim,
                         ptr noalias %inverse, ptr noalias %queries, i64 %width, ptr noalias %threshold,
                         ptr noalias %level, ptr noalias %drop, ptr noalias %step, ptr noalias %margin,
-                        ptr noalias %group, i64 %k, ptr noalias %best, ptr noalias %owner, i64 %first, i64 %room,
+                        ptr noalias %group, i64 %k, ptr noalias %best, ptr noalias %owner, ptr noalias %hits, i64 %first, i64 %room,
                         ptr noalias %out_query, ptr noalias %out_row, ptr noalias %out_score) {
 entry:
   %above = add i64 %n_rows, 15
@@ -21,27 +23,57 @@ entry:
   %looked_at = select i1 %ungrouped, i64 0, i64 %k
   %last = sub i64 %k, 1
   %whole = and i64 %dim, -32
+  %tile_values = mul i64 %dim, 16
   br label %tile
 tile:
   %t = phi i64 [0, %entry], [%t1, %tile_end]
-  %kept.tile = phi i64 [0, %entry], [%kept.after, %tile_end]
-  %seen.tile = phi i64 [0, %entry], [%seen.after, %tile_end]
+  %kept.tile = phi i64 [0, %entry], [%kept.end, %tile_end]
+  %seen.tile = phi i64 [0, %entry], [%seen.end, %tile_end]
   %bits_at = mul i64 %t, %stride
   %tile_bits = getelementptr i16, ptr %found, i64 %bits_at
   %tile_row = mul i64 %t, 16
-  br label %query
+  br label %look
+look:
+  %l = phi i64 [0, %tile], [%l1, %look]
+  %n_hits0 = phi i64 [0, %tile], [%n_hits, %look]
+  %look.at = getelementptr i16, ptr %tile_bits, i64 %l
+  %look.bits = load i16, ptr %look.at, align 2
+  %hit.at = getelementptr i32, ptr %hits, i64 %n_hits0
+  %hit = trunc i64 %l to i32
+  store i32 %hit, ptr %hit.at, align 4
+  %any = icmp ne i16 %look.bits, 0
+  %one = zext i1 %any to i64
+  %n_hits = add i64 %n_hits0, %one
+  %l1 = add i64 %l, 1
+  %more_looks = icmp ult i64 %l1, %n_queries
+  br i1 %more_looks, label %look, label %looked
+looked:
+  %next_row = add i64 %tile_row, 16
+  %next_at = mul i64 %next_row, %dim
+  %next_values = getelementptr KIND, ptr %stored, i64 %next_at
+  %any_hit = icmp ne i64 %n_hits, 0
+  br i1 %any_hit, label %query, label %tile_end
 query:
-  %q = phi i64 [0, %tile], [%q1, %query_end]
-  %kept.query = phi i64 [%kept.tile, %tile], [%kept.after, %query_end]
-  %seen.query = phi i64 [%seen.tile, %tile], [%seen.after, %query_end]
+  %h = phi i64 [0, %looked], [%h1, %query_end]
+  %kept.query = phi i64 [%kept.tile, %looked], [%kept.pair, %query_end]
+  %seen.query = phi i64 [%seen.tile, %looked], [%seen.pair, %query_end]
+  %ahead.query = phi i64 [0, %looked], [%ahead.pair, %query_end]
+  %query_hit.at = getelementptr i32, ptr %hits, i64 %h
+  %query_hit = load i32, ptr %query_hit.at, align 4
+  %q = zext i32 %query_hit to i64
+  %soon.at = getelementptr i32, ptr %query_hit.at, i64 1
+  %soon = load i32, ptr %soon.at, align 4
+  %soon64 = zext i32 %soon to i64
+  %soon_at = mul i64 %soon64, %width
+  %soon_values = getelementptr float, ptr %queries, i64 %soon_at
   %bits.at = getelementptr i16, ptr %tile_bits, i64 %q
   %bits = load i16, ptr %bits.at, align 2
-  %any = icmp ne i16 %bits, 0
-  br i1 %any, label %bit, label %query_end
+  br label %bit
 bit:
   %left = phi i16 [%bits, %query], [%fewer, %pair_end]
   %kept.bit = phi i64 [%kept.query, %query], [%kept.pair, %pair_end]
   %seen.bit = phi i64 [%seen.query, %query], [%seen.pair, %pair_end]
+  %ahead.bit = phi i64 [%ahead.query, %query], [%ahead.pair, %pair_end]
   %lane = call i16 @llvm.cttz.i16(i16 %left, i1 true)
   %lane64 = zext i16 %lane to i64
   %row = add i64 %tile_row, %lane64
@@ -58,6 +90,10 @@ multiply:
   %left_values = getelementptr KIND, ptr %stored, i64 %row_at
   %query_at = mul i64 %q, %width
   %right_values = getelementptr float, ptr %queries, i64 %query_at
+  %ahead.more = add i64 %ahead.bit, %dim
+  %ahead.done = icmp uge i64 %ahead.bit, %tile_values
+  %ahead.now = select i1 %ahead.done, i64 %ahead.bit, i64 %ahead.more
+  %ahead_values = getelementptr KIND, ptr %next_values, i64 %ahead.bit
   %any_whole = icmp ne i64 %whole, 0
   br i1 %any_whole, label %dot, label %rest
 dot:
@@ -65,6 +101,12 @@ dot:
   %sum0 = phi <32 x float> [zeroinitializer, %multiply], [%sum, %dot]
   %l.at = getelementptr KIND, ptr %left_values, i64 %d
   %r.at = getelementptr float, ptr %right_values, i64 %d
+  %soon.line = getelementptr float, ptr %soon_values, i64 %d
+  %soon.next = getelementptr i8, ptr %soon.line, i64 64
+  call void @llvm.prefetch.p0(ptr %soon.line, i32 0, i32 3, i32 1)
+  call void @llvm.prefetch.p0(ptr %soon.next, i32 0, i32 3, i32 1)
+  %ahead.line = getelementptr KIND, ptr %ahead_values, i64 %d
+  call void @llvm.prefetch.p0(ptr %ahead.line, i32 0, i32 3, i32 1)
   %x32 = load <32 x KIND>, ptr %l.at, align 2
   WIDEN32
   %r = load <32 x float>, ptr %r.at, align 4
@@ -188,20 +230,21 @@ raise:
 pair_end:
   %kept.pair = phi i64 [%kept.bit, %bit], [%kept.bit, %multiplied], [%kept.more, %keep], [%kept.more, %place], [%kept.more, %put], [%kept.more, %raise]
   %seen.pair = phi i64 [%seen.bit, %bit], [%seen.more, %multiplied], [%seen.more, %keep], [%seen.more, %place], [%seen.more, %put], [%seen.more, %raise]
+  %ahead.pair = phi i64 [%ahead.bit, %bit], [%ahead.now, %multiplied], [%ahead.now, %keep], [%ahead.now, %place], [%ahead.now, %put], [%ahead.now, %raise]
   %again = icmp ne i16 %fewer, 0
   br i1 %again, label %bit, label %query_end
 query_end:
-  %kept.after = phi i64 [%kept.query, %query], [%kept.pair, %pair_end]
-  %seen.after = phi i64 [%seen.query, %query], [%seen.pair, %pair_end]
-  %q1 = add i64 %q, 1
-  %more_queries = icmp ult i64 %q1, %n_queries
-  br i1 %more_queries, label %query, label %tile_end
+    %h1 = add i64 %h, 1
+  %more_hits = icmp ult i64 %h1, %n_hits
+  br i1 %more_hits, label %query, label %tile_end
 tile_end:
+  %kept.end = phi i64 [%kept.tile, %looked], [%kept.pair, %query_end]
+  %seen.end = phi i64 [%seen.tile, %looked], [%seen.pair, %query_end]
   %t1 = add i64 %t, 1
   %more_tiles = icmp ult i64 %t1, %tiles
   br i1 %more_tiles, label %tile, label %done
 too_many:
   ret i64 -1
 done:
-  ret i64 %kept.after
+  ret i64 %kept.end
 }
