@@ -16,6 +16,7 @@ import torch
 from oracles_encoders import stitched_oracle
 
 from conceptmap.encoders import TokenEncoder, embedded, load_encoder, packed_bert
+from conceptmap.encoders.eight_bits import has_eight_bits
 from conceptmap.encoders.embeddings import on_host
 from conceptmap.encoders.encoder import encode_notes
 from conceptmap.encoders.precision import torch_dtype
@@ -193,7 +194,7 @@ def test_the_packages_code_is_never_run() -> None:
 
 def test_wrong_arguments_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected auto, float32"):
-        load_encoder(dtype="int8")  # type: ignore[arg-type]
+        load_encoder(dtype="int4")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="leave the revision out"):
         load_encoder(revision="main")
     with pytest.raises(ModelError, match="no such model folder"):
@@ -216,6 +217,21 @@ def test_bfloat16_points_the_same_way(encoder: TokenEncoder) -> None:
     full, other = on_host(full), on_host(other)
     cosines = (full * other).sum(axis=1) / np.linalg.norm(full, axis=1) / np.linalg.norm(other, axis=1)
     assert 0.9997 < cosines.min() < 1
+
+
+@pytest.mark.skipif(not has_eight_bits(), reason="the loops need AVX2")
+def test_terms_in_eight_bits_point_the_same_way(encoder: TokenEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conceptmap.encoders.precision._native_bfloat16", lambda device: False)
+    chosen, whole = load_encoder(), load_encoder(dtype="int8")
+    terms = ["Type 2 diabetes mellitus without complications", "Cholera", "Displaced fracture of shaft of left ulna"]
+    found = chosen.terms(terms)
+    assert 0.998 < (found * encoder.terms(terms)).sum(axis=1).min() < 0.99999
+    assert np.array_equal(found, whole.terms(terms))
+    notes, full = on_host(chosen.tokens([NOTE])[0].vectors), on_host(encoder.tokens([NOTE])[0].vectors)
+    assert np.array_equal(notes, full)  # notes are read in float32
+    other = on_host(whole.tokens([NOTE])[0].vectors)
+    cosines = (full * other).sum(axis=1) / np.linalg.norm(full, axis=1) / np.linalg.norm(other, axis=1)
+    assert 0.99 < cosines.min() < 0.99999
 
 
 def test_padded_attention_is_that_of_each_sequence(encoder: TokenEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

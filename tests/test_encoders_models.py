@@ -15,6 +15,7 @@ from tiny_models import FAMILIES, TEXTS, make
 from transformers import AutoModel, AutoTokenizer
 
 from conceptmap.encoders import TokenEncoder, load_encoder
+from conceptmap.encoders.eight_bits import has_eight_bits
 from conceptmap.encoders.embeddings import on_host
 
 load = partial(load_encoder, dtype="float32")  # whatever this machine would choose
@@ -154,6 +155,17 @@ def test_half_precision_stays_near(models: Callable[[str], Path], family: str, d
     full, half = (load_encoder(models(family), dtype=kind).tokens(TEXTS)[0].vectors for kind in ("float32", dtype))
     assert half.dtype == np.float32
     assert 0 < np.abs(full - half).max() < close * np.abs(full).max()
+
+
+@pytest.mark.skipif(not has_eight_bits(), reason="the loops need AVX2")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_eight_bits_point_the_same_way(models: Callable[[str], Path], family: str) -> None:
+    full, other = (load_encoder(models(family), dtype=kind) for kind in ("float32", "int8"))
+    for text in TEXTS:
+        exact, found = on_host(full.tokens([text])[0].vectors), on_host(other.tokens([text])[0].vectors)
+        cosines = (exact * found).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(found, axis=1)
+        assert 0.98 < cosines.min() < 0.99999
+    assert np.abs(full.terms(TERMS) - other.terms(TERMS)).max() < 0.2 * np.abs(full.terms(TERMS)).max()
 
 
 def test_the_window_is_what_the_network_has_positions_for(models: Callable[[str], Path]) -> None:

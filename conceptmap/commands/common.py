@@ -90,8 +90,8 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         default="auto",
-        choices=["auto", "float32", "bfloat16", "float16"],
-        help="what the encoder computes in; auto: bfloat16 where the device has it, else float32",
+        choices=["auto", "float32", "bfloat16", "float16", "int8"],
+        help="what the encoder computes in; auto: bfloat16 where the device has it, else float32; int8: CPUs with AVX2",
     )
 
 

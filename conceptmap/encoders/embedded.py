@@ -8,14 +8,22 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from threading import Lock
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from conceptmap.encoders.encoder import TokenEncoder, TokenModel
+from conceptmap.encoders.embeddings import Vectors
+from conceptmap.encoders.encoder import Forward, TokenEncoder, TokenModel
 from conceptmap.encoders.packed_bert import packed_bert
-from conceptmap.encoders.precision import feeding, torch_dtype
+from conceptmap.encoders.precision import feeding, index_dtype, torch_dtype
 from conceptmap.encoders.terms import Sentence, pooled_terms
 from conceptmap.encoders.tokenise import tokeniser
 from conceptmap.errors import ModelError
@@ -45,14 +53,24 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         _check(folder / name, digest)
     config = json.loads((folder / "config.json").read_text("utf-8"))
     state = load_file(folder / "model.safetensors")
+    notes = torch_dtype(dtype, device)
+
+    def forward(chosen: torch.dtype) -> Forward:
+        return packed_bert(state, config, device=device, dtype=chosen)
+
     model = TokenModel(
         tokeniser=tokeniser(Tokenizer.from_file(str(folder / "tokenizer.json"))),
-        forward=packed_bert(state, config, device=device, dtype=torch_dtype(dtype, device)),
+        forward=forward(notes),
         dim=int(config["hidden_size"]),
         window=WINDOW,
         by_sentence=True,
         **feeding(device),
     )
+
+    def for_terms() -> Forward:
+        chosen = index_dtype(dtype, device)
+        return model.forward if chosen == notes else forward(chosen)
+
     return TokenEncoder(
         name="sentence-transformers/all-MiniLM-L6-v2",
         revision=DIGESTS["model.safetensors"][:12],
@@ -60,8 +78,23 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         non_commercial=False,
         term_dim=model.dim,
         model=model,
-        encode_terms=pooled_terms(model, Sentence(normalised=True, length=SENTENCE)),
+        encode_terms=pooled_terms(
+            replace(model, forward=_when_asked(for_terms)), Sentence(normalised=True, length=SENTENCE)
+        ),
     )
+
+
+def _when_asked(make: Callable[[], Forward]) -> Forward:
+    """A forward that is made by its first call: most runs open an index and never build one."""
+    made = cache(make)
+    once = Lock()
+
+    def forward(inputs: list[NDArray[np.int64]], rows: NDArray[np.int64] | None = None) -> Vectors:
+        with once:
+            chosen = made()
+        return chosen(inputs, rows)
+
+    return forward
 
 
 def _folder() -> Path:

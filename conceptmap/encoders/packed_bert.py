@@ -19,8 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from conceptmap.encoders.device import handing_out
+from conceptmap.encoders.eight_bits import eight_bits
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.encoders.encoder import Forward
+from conceptmap.encoders.precision import weights_dtype
 from conceptmap.encoders.resident import sent
 
 __all__ = ["packed_bert"]
@@ -47,13 +49,17 @@ class _Linear:
         return functional.linear(x, self.weight, self.bias)
 
 
+Linear = Callable[[Tensor], Tensor]
+"""Rows of numbers to rows of others: `_Linear`, or the same in eight bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    qkv: _Linear
-    out: _Linear
+    qkv: Linear
+    out: Linear
     attention_norm: _Norm
-    up: _Linear
-    down: _Linear
+    up: Linear
+    down: Linear
     norm: _Norm
 
 
@@ -73,10 +79,10 @@ def packed_bert(state: Mapping[str, Tensor], config: Mapping[str, Any], *, devic
         state: BertModel's parameters by their usual names.
         config: BertModel's configuration.
         device: torch device.
-        dtype: what to compute in; vectors come back as float32.
+        dtype: what to compute in, int8 for linear layers in eight bits; vectors come back as float32.
     """
-    bert = _bert({name: value.to(device=device, dtype=dtype) for name, value in state.items()}, config)
-
+    weights = {name: value.to(device=device, dtype=weights_dtype(dtype)) for name, value in state.items()}
+    bert = _bert(weights, config, eight_bits if dtype == torch.int8 else _Linear)
     hand_out = handing_out(torch.device(device))
 
     def forward(inputs: list[NDArray[np.int64]], rows: NDArray[np.int64] | None = None) -> Vectors:
@@ -86,14 +92,14 @@ def packed_bert(state: Mapping[str, Tensor], config: Mapping[str, Any], *, devic
     return forward
 
 
-def _bert(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> _Bert:
+def _bert(state: Mapping[str, Tensor], config: Mapping[str, Any], make: Callable[[Tensor, Tensor], Linear]) -> _Bert:
     eps = float(config["layer_norm_eps"])
 
     def norm(name: str) -> _Norm:
         return _Norm(state[f"{name}.weight"], state[f"{name}.bias"], eps)
 
-    def linear(*names: str) -> _Linear:
-        return _Linear(*(torch.cat([state[f"{name}.{part}"] for name in names]) for part in ("weight", "bias")))
+    def linear(*names: str) -> Linear:
+        return make(*(torch.cat([state[f"{name}.{part}"] for name in names]) for part in ("weight", "bias")))
 
     def layer(i: int) -> _Layer:
         at, own = f"encoder.layer.{i}.attention", f"encoder.layer.{i}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypedDict
@@ -9,12 +10,13 @@ from typing import TypedDict
 import torch
 
 from conceptmap.encoders.device import Meter, cuda_memory, empty_on, own_stream, stays
+from conceptmap.encoders.eight_bits import has_eight_bits
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError
 
-__all__ = ["Feeding", "check_usable", "feeding", "torch_dtype"]
+__all__ = ["Feeding", "check_usable", "feeding", "index_dtype", "torch_dtype", "weights_dtype"]
 
-_NAMES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_NAMES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
 
 
 class Feeding(TypedDict, total=False):
@@ -58,14 +60,39 @@ def torch_dtype(name: str, device: str) -> torch.dtype:
 
     Emulated bfloat16, on a CPU with AVX2 alone, is six times slower than float32.
 
+    Returns:
+        int8 stands for linear layers in eight bits, all else in float32.
+
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name, or int8 where the device has no loops for it.
     """
     if name == "auto":
         return torch.bfloat16 if _native_bfloat16(device) else torch.float32
     if name not in _NAMES:
         raise InputError("unknown dtype", got=repr(name), expected=", ".join(["auto", *_NAMES]))
+    if name == "int8" and not _has_int8(device):
+        raise InputError(
+            "no eight-bit linear layers here",
+            got=f"device {device}, {platform.machine()}",
+            expected="an x86-64 processor with AVX2, and the package llvmlite",
+            then="take --dtype auto",
+        )
     return _NAMES[name]
+
+
+def index_dtype(name: str, device: str) -> torch.dtype:
+    """As `torch_dtype`, for the terms of an index that a user waits for: ``auto`` takes int8 before float32."""
+    chosen = torch_dtype(name, device)
+    return torch.int8 if name == "auto" and chosen == torch.float32 and _has_int8(device) else chosen
+
+
+def weights_dtype(chosen: torch.dtype) -> torch.dtype:
+    """What the weights are loaded in, and all but linear layers computed."""
+    return torch.float32 if chosen == torch.int8 else chosen
+
+
+def _has_int8(device: str) -> bool:
+    return torch.device(device).type == "cpu" and has_eight_bits()
 
 
 def _native_bfloat16(device: str) -> bool:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from tokenizers import normalizers
 
 from conceptmap.encoders.device import handing_out
+from conceptmap.encoders.eight_bits import in_eight_bits
 from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.encoders.encoder import EncodeTerms, Forward, TokenEncoder, TokenModel
 from conceptmap.encoders.folder import SentenceFacts, identity, read_card, sentence_facts
 from conceptmap.encoders.packed_bert import packed_bert
-from conceptmap.encoders.precision import feeding, torch_dtype
+from conceptmap.encoders.precision import feeding, torch_dtype, weights_dtype
 from conceptmap.encoders.resident import sent
 from conceptmap.encoders.terms import Sentence, library_terms, pooled_terms
 from conceptmap.encoders.tokenise import Tokeniser, tokeniser
@@ -62,9 +63,9 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
     facts = sentence_facts(folder)
     chosen = torch_dtype(dtype, device)
     with _quietly():
-        network, cutter, longest = _load(facts, chosen)
+        network, cutter, longest = _load(facts, weights_dtype(chosen))
         model = _model(network.to(device).eval(), cutter, longest, device=device, dtype=chosen)
-        encode_terms, term_dim = _terms(model, facts, folder, device=device, dtype=chosen)
+        encode_terms, term_dim = _terms(model, facts, folder, device=device, dtype=weights_dtype(chosen))
     return TokenEncoder(
         name=name,
         revision=revision,
@@ -130,6 +131,8 @@ def _model(network: Any, cutter: Tokeniser, longest: int, *, device: str, dtype:
     if torch.device(device).type == "cpu" and _packable(config):
         forward = packed_bert(network.state_dict(), config, device=device, dtype=dtype)
     else:
+        if dtype == torch.int8:
+            in_eight_bits(network)
         forward = padded(network, pad=int(config.get("pad_token_id") or 0), device=device)
     probe = on_host(forward([cutter.wrap(cutter.backend_ids("a"))]))
     if not np.isfinite(probe).all():
