@@ -15,11 +15,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from importlib import resources
+from itertools import chain
 
 import polars as pl
 
 from conceptmap.variants import EXACT, LOOSE, REVIEWED, variants
-from conceptmap.words import CONJUNCTIONS, FUNCTION_WORDS, SUBJECTS, Words, words
+from conceptmap.words import (
+    AS_WRITTEN,
+    CONJUNCTIONS,
+    FUNCTION_WORDS,
+    SUBJECTS,
+    Words,
+    normal_form,
+    words,
+    written_words,
+)
 
 __all__ = [
     "ACRONYM",
@@ -31,6 +41,7 @@ __all__ = [
     "content_words",
     "loose_number",
     "number",
+    "term_forms",
 ]
 
 LEXICON = pl.Schema(
@@ -174,6 +185,25 @@ def _fold(found: Words, i: int, always: Mapping[tuple[str, ...], tuple[str, ...]
     return 1, always.get((single,), (single,))
 
 
+def term_forms(term: str) -> list[str]:
+    """The forms of ``content_words(term)`` without their places, in a third of the time.
+
+    >>> term_forms("Malignant neoplasm of bladder"), content_words("Malignant neoplasm of bladder").form
+    (['cancer', 'bladder'], ['cancer', 'bladder'])
+    """
+    parts = list(map(_forms_of_word, written_words(term)))
+    return content_words(term).form if None in parts else list(chain.from_iterable(parts))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=500_000)
+def _forms_of_word(word: str) -> Sequence[str] | None:
+    """The forms that a word stands for, none for a function word; None where its neighbours decide."""
+    form = normal_form(word)
+    if word in AS_WRITTEN or form in _NUMERALS or form == "a" or form in _phrase_starts():
+        return None
+    return () if form in FUNCTION_WORDS else _word_classes()[0].get((form,), (form,))
+
+
 @lru_cache(maxsize=500_000)
 def number(form: str) -> int:
     """The random number of a form, the same everywhere and always."""
@@ -205,14 +235,14 @@ def build_lexicon(
     Returns:
         A frame of schema ``LEXICON``, a row per wording and concept, sorted by key and then best first.
     """
-    stop_keys = {bag_key(map(number, content_words(text).form)) for text in stop}
+    stop_keys = {bag_key(map(number, term_forms(text))) for text in stop}
     rows: dict[tuple[int, int], tuple[int, int, int, int, int, str, str | None]] = {}
     for node, term, kind in terms.select("node", "term", "kind").iter_rows():
         concept = concept_of[node]
         curated = kind in ("clinical", "index") or not expand_titles
         for wording, printed in variants(term, curated=curated).items():
             quality = REVIEWED if kind == "clinical" and printed == EXACT else printed
-            forms = content_words(wording).form
+            forms = term_forms(wording)
             if not forms or len(forms) > MAX_WORDS or not _tells(forms, wording):
                 continue
             key = bag_key(map(number, forms))
@@ -230,4 +260,9 @@ def build_lexicon(
 
 def _tells(forms: Sequence[str], wording: str) -> bool:
     """Whether a bag can stand for a concept: numbers and words of one or two letters cannot, acronyms can."""
-    return any(len(form) > 2 and not form.isdigit() for form in forms) or bool(ACRONYM.fullmatch(wording))
+    return any(map(_tells_alone, forms)) or bool(ACRONYM.fullmatch(wording))
+
+
+@lru_cache(maxsize=500_000)
+def _tells_alone(form: str) -> bool:
+    return len(form) > 2 and not form.isdigit()

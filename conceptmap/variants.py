@@ -7,8 +7,7 @@ such always beats one that was shortened to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 
 __all__ = ["EXACT", "LOOSE", "REVIEWED", "SHORTENED", "variants"]
 
@@ -35,10 +34,10 @@ _EMPTY_TAILS = re.compile(
     r"|\b(?:uncomplicated|not intractable|single episode|of native coronary artery|initial encounter)\b)",
     re.IGNORECASE,
 )
-# what the two above need; most terms have none of it
-_MAY_BE_EMPTY = re.compile(r"unsp|otherwise|elsewhere|NOS|NEC", re.IGNORECASE)
-_MAY_HAVE_TAIL = re.compile(r"without|uncompl|intract|single|native|initial", re.IGNORECASE)
-_UNTIDY = re.compile(r"\s\s|[^\S ]|,|^[ ,;:-]|[ ,;:-]$")
+# parts of which these and "A or B" need one; most terms have none
+_MAY_BE_EMPTY = ("unsp", "otherwise", "elsewhere", "nos", "nec")
+_MAY_HAVE_TAIL = ("without", "uncompl", "intract", "single", "native", "initial")
+_MAY_OFFER = (" or", " and")
 _OTHER = re.compile(r"^(?:other (?:and )?(?:specified )?|other and |certain (?:other )?|specified )", re.IGNORECASE)
 _OTHER_TAIL = re.compile(r",\s*(?:other|other specified|other site|multiple sites|specified)\b.*$", re.IGNORECASE)
 _OR = re.compile(r"\b(\w[\w-]*) (?:and/or|and|or) (\w[\w-]*)\b", re.IGNORECASE)
@@ -46,7 +45,7 @@ _KNOWN_AS = re.compile(r"\b(?:also known as|so called|so stated)\b", re.IGNORECA
 _WHAT_REMAINS = re.compile(
     r"\b(?!(?:of|in|the|and|or|with|related|other|due|to|specified|lesions?|conditions?|disorders?)\b)\w{3,}"
 )
-_MOST = 12
+_COMMAS = re.compile(r"\s*,(?:\s*,)*\s*")
 
 
 def variants(term: str, *, curated: bool = False) -> dict[str, int]:
@@ -62,14 +61,11 @@ def variants(term: str, *, curated: bool = False) -> dict[str, int]:
     2
     """
     found: dict[str, int] = {}
-    best: dict[str, int] = {}
-    for wording, quality in islice(_wordings(term, curated), _MOST):
-        if quality <= best.get(wording, 0):
-            continue
-        best[wording] = quality
-        tidy = _tidy(wording) if _UNTIDY.search(wording) else wording
-        if tidy and quality > found.get(tidy, 0):
-            found[tidy] = quality
+    for wording, quality in _wordings(term, curated):
+        if quality > found.get(wording, 0):
+            tidy = _tidy(wording)
+            if tidy and quality > found.get(tidy, 0):
+                found[tidy] = quality
     return found
 
 
@@ -79,14 +75,22 @@ def _wordings(term: str, curated: bool) -> Iterator[tuple[str, int]]:
     yield plain, SHORTENED
     if curated:
         return
-    short = _KNOWN_AS.sub("", plain)
-    short = _EMPTY_WORDS.sub("", short) if _MAY_BE_EMPTY.search(short) else short
+    folded = plain.casefold()
+    short = _KNOWN_AS.sub("", plain) if " known " in folded or "so " in folded else plain
+    if _any_in(folded, _MAY_BE_EMPTY):
+        short = _EMPTY_WORDS.sub("", short)
     yield short, SHORTENED
-    core = _EMPTY_TAILS.sub("", short) if _MAY_HAVE_TAIL.search(short) else short
+    core = _EMPTY_TAILS.sub("", short) if _any_in(folded, _MAY_HAVE_TAIL) else short
     yield core, SHORTENED
-    specified = _OTHER_TAIL.sub("", _OTHER.sub("", core))
-    yield specified, LOOSE
-    yield from _either(core, SHORTENED if core == plain else LOOSE)
+    specified = _OTHER.sub("", core)
+    yield _OTHER_TAIL.sub("", specified) if "," in specified else specified, LOOSE
+    if _any_in(folded, _MAY_OFFER):
+        yield from _either(core, SHORTENED if core == plain else LOOSE)
+
+
+def _any_in(text: str, parts: Iterable[str]) -> bool:
+    """Whether the text holds one of the parts."""
+    return any(map(text.__contains__, parts))
 
 
 def _either(term: str, quality: int) -> Iterator[tuple[str, int]]:
@@ -101,4 +105,5 @@ def _either(term: str, quality: int) -> Iterator[tuple[str, int]]:
 
 
 def _tidy(wording: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"\s*,(?:\s*,)*\s*", ", ", wording)).strip(" ,;:-")
+    single = " ".join(wording.split())
+    return (_COMMAS.sub(", ", single) if "," in single else single).strip(" ,;:-")

@@ -10,8 +10,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
-__all__ = ["CONJUNCTIONS", "FUNCTION_WORDS", "SUBJECTS", "Words", "normal_form", "words"]
+__all__ = ["AS_WRITTEN", "CONJUNCTIONS", "FUNCTION_WORDS", "SUBJECTS", "Words", "normal_form", "words", "written_words"]
 
 FUNCTION_WORDS = frozenset(
     """a an the of in on at to by for from into and or nor with due as is are was were be been being has have had this
@@ -29,8 +30,10 @@ SUBJECTS = frozenset({"he", "she", "they", "we", "it", "who", "which"})
 
 _TITLES = frozenset({"Mr", "Mrs", "Ms", "Miss", "Dr", "Drs", "Prof", "Professor", "Doctor"})
 _PERSON = "someone"
+AS_WRITTEN = _TITLES | {"A"}
+"""Words that are told from their like by how they are written."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
+_WORD = re.compile(r"([^\W_]+(?:['’][^\W_]+)*)")
 _HARD_GAP = re.compile(r"[.;:!?•|]|\n\s*\n|\n\s*[-*–—]|\n\s*\d+[.)]|\s[-–—]\s")
 _SOFT_GAP = re.compile(r"[,/()\[\]\n]")
 
@@ -105,20 +108,30 @@ def words(text: str) -> Words:
     >>> words("Haemorrhagic strokes, 2").form
     ['hemorrhagic', 'stroke', '2']
     """
-    spans = [match.span() for match in _WORD.finditer(text)]
-    start, end = [left for left, _ in spans], [right for _, right in spans]
-    written = [text[left:right] for left, right in spans]
-    between = [text[left:right] for left, right in zip(end, start[1:], strict=False)]
-    form, gap = list(map(normal_form, written)), [2, *map(_gap, between)][: len(spans)]
-    for i, blank in enumerate(between, 1):
-        if blank in (". ", ".") and len(form[i - 1]) == 1 and form[i - 1].isalpha():
-            gap[i] = 0  # an initial, as in "E. coli"
-    for i, word in enumerate(written):
-        if word == "A" and gap[i] == 0:
-            form[i] = "type a"
-        elif word in _TITLES:
-            _hide_names(i, written, between, form)
-    return Words(start, end, form, gap)
+    pieces = _WORD.split(text)  # a blank, a word, a blank, … and a blank
+    written, between = pieces[1::2], pieces[2:-1:2]
+    ends = list(accumulate(map(len, pieces)))
+    form, gap = list(map(normal_form, written)), [2, *map(_gap, between)][: len(written)]
+    if ". " in between or "." in between:
+        for i, blank in enumerate(between, 1):
+            if blank in (". ", ".") and len(form[i - 1]) == 1 and form[i - 1].isalpha():
+                gap[i] = 0  # an initial, as in "E. coli"
+    if not AS_WRITTEN.isdisjoint(written):
+        for i, word in enumerate(written):
+            if word == "A" and gap[i] == 0:
+                form[i] = "type a"
+            elif word in _TITLES:
+                _hide_names(i, written, between, form)
+    return Words(ends[:-1:2], ends[1::2], form, gap)
+
+
+def written_words(text: str) -> list[str]:
+    """The words of ``text`` as they are written.
+
+    >>> written_words("Haemorrhagic strokes, 2")
+    ['Haemorrhagic', 'strokes', '2']
+    """
+    return _WORD.findall(text)
 
 
 def _hide_names(title: int, written: list[str], between: list[str], form: list[str]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracles_lexical import naive_windows
 
 from conceptmap.abbreviations import Abbreviation, ShortForms, definitions
-from conceptmap.lexical import build_lexicon, content_words
+from conceptmap.lexical import build_lexicon, content_words, term_forms
 from conceptmap.matcher import TermMatcher
 from conceptmap.variants import variants
 from conceptmap.words import words
@@ -236,6 +236,27 @@ def test_windows_equal_the_slow_twin(parts: list[str]) -> None:
         for entry in hit.entries
     }
     assert strict == naive_windows(text, TERMS)
+
+
+PARTS = [
+    "Heart",
+    "attack",
+    "secondary",
+    "malignant neoplasm",
+    "of the",
+    "hepatic",
+    "A",
+    "a",
+    "type",
+    "IV",
+    "Dr.",
+    "Graves",
+]
+
+
+@given(st.lists(st.sampled_from([*PARTS, ",", "(", "and", "Kaposi's"])).map(" ".join) | st.text(max_size=50))
+def test_the_forms_of_a_term_are_those_of_its_content_words(term: str) -> None:
+    assert term_forms(term) == content_words(term).form
 
 
 @given(st.text(max_size=200))
