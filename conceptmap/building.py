@@ -61,6 +61,7 @@ def build_index(
     if synonyms is not None and synonyms.height:
         ontology = ontology.with_terms(synonyms)
     encode = None if encoder is None else encoder.terms
+    computed = {} if encoder is None else {"dtype": encoder.term_dtype}
     index = ConceptIndex.build(
         ontology,
         encode,
@@ -68,7 +69,7 @@ def build_index(
         revision="" if encoder is None else encoder.revision,
         dtype=dtype,
         centre=centre,
-        facts=facts,
+        facts={**computed, **(facts or {})},
         progress=progress,
     )
     return with_lexicon(_with_wordings(index, ontology))
@@ -155,6 +156,7 @@ def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = 
         "system": EMBEDDED,
         "release": release,
         "encoder": f"{encoder.name} {encoder.revision}",
+        "dtype": encoder.term_dtype,
         "terms": hashlib.sha256("\n".join(terms).encode()).hexdigest(),
     }
     vectors = cached_index(facts, lambda: _rows_only(words, encoder, progress), name=f"{EMBEDDED}-vectors")

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.encoders.encoder import Forward, TokenEncoder, TokenModel
 from conceptmap.encoders.packed_bert import packed_bert
-from conceptmap.encoders.precision import feeding, index_dtype, torch_dtype
+from conceptmap.encoders.precision import dtype_name, feeding, index_dtype, torch_dtype
 from conceptmap.encoders.terms import Sentence, pooled_terms
 from conceptmap.encoders.tokenise import tokeniser
 from conceptmap.errors import ModelError
@@ -53,7 +53,7 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         _check(folder / name, digest)
     config = json.loads((folder / "config.json").read_text("utf-8"))
     state = load_file(folder / "model.safetensors")
-    notes = torch_dtype(dtype, device)
+    notes, for_terms = torch_dtype(dtype, device), index_dtype(dtype, device)
 
     def forward(chosen: torch.dtype) -> Forward:
         return packed_bert(state, config, device=device, dtype=chosen)
@@ -67,10 +67,6 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         **feeding(device),
     )
 
-    def for_terms() -> Forward:
-        chosen = index_dtype(dtype, device)
-        return model.forward if chosen == notes else forward(chosen)
-
     return TokenEncoder(
         name="sentence-transformers/all-MiniLM-L6-v2",
         revision=DIGESTS["model.safetensors"][:12],
@@ -79,8 +75,10 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         term_dim=model.dim,
         model=model,
         encode_terms=pooled_terms(
-            replace(model, forward=_when_asked(for_terms)), Sentence(normalised=True, length=SENTENCE)
+            model if for_terms == notes else replace(model, forward=_when_asked(lambda: forward(for_terms))),
+            Sentence(normalised=True, length=SENTENCE),
         ),
+        term_dtype=dtype_name(for_terms),
     )
 
 

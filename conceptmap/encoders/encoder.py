@@ -111,6 +111,7 @@ class TokenEncoder:
         non_commercial: the licence forbids commercial use, or is one that only its owner can read out.
         term_dim: width of a term vector; `dim` unless the model projects its sentence vectors.
         model: the model behind it.
+        term_dtype: what term vectors are computed in: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
     """
 
     name: str
@@ -120,6 +121,7 @@ class TokenEncoder:
     term_dim: int
     model: TokenModel = field(repr=False)
     encode_terms: EncodeTerms = field(repr=False)
+    term_dtype: str = "float32"
 
     @property
     def dim(self) -> int:

@@ -14,7 +14,7 @@ from conceptmap.encoders.eight_bits import has_eight_bits
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError
 
-__all__ = ["Feeding", "check_usable", "feeding", "index_dtype", "torch_dtype", "weights_dtype"]
+__all__ = ["Feeding", "check_usable", "dtype_name", "feeding", "index_dtype", "torch_dtype", "weights_dtype"]
 
 _NAMES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
 
@@ -84,6 +84,11 @@ def index_dtype(name: str, device: str) -> torch.dtype:
     """As `torch_dtype`, for the terms of an index that a user waits for: ``auto`` takes int8 before float32."""
     chosen = torch_dtype(name, device)
     return torch.int8 if name == "auto" and chosen == torch.float32 and _has_int8(device) else chosen
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """A type as `torch_dtype` takes it."""
+    return str(dtype).removeprefix("torch.")
 
 
 def weights_dtype(chosen: torch.dtype) -> torch.dtype:

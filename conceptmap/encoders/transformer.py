@@ -22,7 +22,7 @@ from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.encoders.encoder import EncodeTerms, Forward, TokenEncoder, TokenModel
 from conceptmap.encoders.folder import SentenceFacts, identity, read_card, sentence_facts
 from conceptmap.encoders.packed_bert import packed_bert
-from conceptmap.encoders.precision import feeding, torch_dtype, weights_dtype
+from conceptmap.encoders.precision import dtype_name, feeding, torch_dtype, weights_dtype
 from conceptmap.encoders.resident import sent
 from conceptmap.encoders.terms import Sentence, library_terms, pooled_terms
 from conceptmap.encoders.tokenise import Tokeniser, tokeniser
@@ -74,6 +74,7 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
         term_dim=term_dim,
         model=model,
         encode_terms=encode_terms,
+        term_dtype=dtype_name(weights_dtype(chosen) if facts.own_modules else chosen),
     )
 
 
@@ -174,7 +175,7 @@ def _terms(
     model: TokenModel, facts: SentenceFacts, folder: Path, *, device: str, dtype: torch.dtype
 ) -> tuple[EncodeTerms, int]:
     if facts.own_modules:
-        return library_terms(folder, device=device, dtype=str(dtype).removeprefix("torch."))
+        return library_terms(folder, device=device, dtype=dtype_name(dtype))
     length = min(facts.length or model.window, model.window)
     sentence = (
         Sentence(modes=facts.modes, normalised=facts.normalised, length=length, prompt=facts.prompt)
