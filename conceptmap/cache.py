@@ -1,25 +1,36 @@
-"""Indexes built once and kept in the user's cache folder: found by their facts, locked, rebuilt when damaged."""
+"""Indexes built once and kept in the user's cache folder: found by their facts, locked, rebuilt when damaged.
+
+Other facts make another index, so every new vocabulary or encoder leaves one behind: an index that nobody has opened
+for a month is removed after the next one of its kind is built.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import secrets
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
 from conceptmap.files import writing
 from conceptmap.index import ConceptIndex
+from conceptmap.indexfiles import read_json
 from conceptmap.manifest import FORMAT_VERSION
 
-__all__ = ["cache_folder", "cached_index"]
+__all__ = ["UNUSED_DAYS", "cache_folder", "cached_index"]
+
+UNUSED_DAYS = 30
+"""An index that was not opened for so many days may be removed."""
 
 
 def cache_folder() -> Path:
@@ -40,6 +51,7 @@ def cached_index(
     The facts are its key, so they must hold everything that the index depends on, and should be cheap to find out:
     versions of packages, digests of data files, the encoder's name and revision, the stored type, the centring. An
     index is opened without a lock and without calling ``build``; two processes that need the same one build it once.
+    After a build, indexes of the same name that were not opened for ``UNUSED_DAYS`` are removed.
 
     Args:
         facts: what the index is made of; recorded in its manifest.
@@ -57,7 +69,7 @@ def cached_index(
     target = home / f"{name}-{_key(facts)}"
     if (found := _opened(target, facts, warn=True)) is not None:
         return found
-    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    lock = _lock_of(target)
     try:
         with writing(home):
             home.mkdir(parents=True, exist_ok=True)
@@ -66,24 +78,34 @@ def cached_index(
         warnings.warn(f"the index is not kept: {error}", stacklevel=2)
         return build()
     try:
-        return _opened(target, facts, warn=False) or _saved(target, facts, build())
+        if (found := _opened(target, facts, warn=False)) is not None:
+            return found
+        index = _saved(target, facts, build())
     finally:
         lock.release()
+    _remove_unused(home, name, target)
+    return index
 
 
-def _key(facts: Mapping[str, str]) -> str:
-    text = json.dumps([FORMAT_VERSION, sorted(facts.items())], ensure_ascii=False)
+def _key(facts: Mapping[str, str], version: int = FORMAT_VERSION) -> str:
+    text = json.dumps([version, sorted(facts.items())], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _lock_of(target: Path, timeout: float = -1) -> FileLock:
+    return FileLock(target.with_name(f".{target.name}.lock"), timeout)
 
 
 def _opened(target: Path, facts: Mapping[str, str], *, warn: bool) -> ConceptIndex | None:
     """The index in a folder, or None when there is none that can be used."""
     if not target.is_dir():
         return None
+    with suppress(OSError):  # a folder that may only be read
+        os.utime(target / "manifest.json")
     try:
         index = ConceptIndex.open(target)
     except IndexMismatchError as error:
-        if warn:
+        if warn and target.is_dir():
             warnings.warn(f"the cached index is built again: {error}", stacklevel=3)
         return None
     return index if dict(index.manifest.facts) == dict(facts) else None
@@ -102,3 +124,30 @@ def _saved(target: Path, facts: Mapping[str, str], built: ConceptIndex) -> Conce
         warnings.warn(f"the index is not kept: {error}", stacklevel=3)
         return index
     return ConceptIndex.open(target)
+
+
+def _remove_unused(home: Path, name: str, newest: Path) -> None:
+    """Remove indexes of this name that were not opened for long; what cannot be removed stays.
+
+    One that is being built or removed is locked; one that is open elsewhere was opened a month ago, and the files that
+    a process has mapped outlive their names.
+    """
+    for folder in home.glob(f"{name}-*"):
+        if folder == newest or not _is_unused(folder, name):
+            continue
+        with suppress(OSError, Timeout), _lock_of(folder, timeout=0):
+            if _is_unused(folder, name):  # still, now that nobody else can build it
+                former = folder.with_name(f".{folder.name}.former-{secrets.token_hex(6)}")
+                folder.replace(former)
+                shutil.rmtree(former, ignore_errors=True)
+
+
+def _is_unused(folder: Path, name: str) -> bool:
+    """Whether a folder is one of ours, its name the key of what its manifest holds, and was not opened for long."""
+    try:
+        if folder.is_symlink() or time.time() - (folder / "manifest.json").stat().st_mtime < UNUSED_DAYS * 86_400:
+            return False
+        manifest = read_json(folder / "manifest.json")
+        return folder.name == f"{name}-{_key(manifest['facts'], manifest['format'])}"
+    except (OSError, IndexMismatchError, KeyError, AttributeError, TypeError):
+        return False

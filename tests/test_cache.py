@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from filelock import FileLock
 
-from conceptmap.cache import cache_folder, cached_index
+from conceptmap.cache import UNUSED_DAYS, cache_folder, cached_index
 from conceptmap.index import ConceptIndex
 from conceptmap.ontology import Ontology
 
@@ -26,6 +29,23 @@ def _build() -> ConceptIndex:
     terms = pl.DataFrame({"node": codes, "code": codes, "term": names, "kind": "preferred"})
     ontology = Ontology("doid", "1", concepts, terms, pl.DataFrame({"parent": ["DOID:1"], "child": ["DOID:2"]}))
     return ConceptIndex.build(ontology, lambda terms: np.eye(2, 4)[: len(terms)], encoder_name="invented")
+
+
+def _kept(home: Path, *encoders: str, name: str = "doid") -> list[Path]:
+    """The folders of indexes of these encoders in the cache."""
+    indexes = [cached_index({**FACTS, "encoder": one}, _build, name=name, folder=home) for one in encoders]
+    return [index.checked.path.parent for index in indexes if index.checked is not None]
+
+
+def _age(*folders: Path, days: float = 99) -> None:
+    """Indexes were last opened so many days ago."""
+    for folder in folders:
+        os.utime(folder / "manifest.json", (time.time() - days * 86_400,) * 2)
+
+
+def _build_another(home: Path, start: multiprocessing.synchronize.Barrier, encoder: str) -> None:
+    start.wait(30)
+    assert cached_index({**FACTS, "encoder": encoder}, _build, name="doid", folder=home).n_rows == 2
 
 
 def _never() -> ConceptIndex:
@@ -112,6 +132,78 @@ def test_a_failing_build_releases_the_lock_and_leaves_nothing(tmp_path: Path) ->
         cached_index(FACTS, _never, name="doid", folder=tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     assert cached_index(FACTS, _build, name="doid", folder=tmp_path).n_rows == 2
+
+
+def test_an_index_that_nobody_opened_for_long_is_removed_after_the_next_build(tmp_path: Path) -> None:
+    recent, old, opened = _kept(tmp_path, "recent", "old", "opened")
+    (other,) = _kept(tmp_path, "old", name="doid-words")
+    _age(recent, days=UNUSED_DAYS - 1)
+    _age(old, opened, other, days=UNUSED_DAYS + 1)
+    cached_index({**FACTS, "encoder": "opened"}, _never, name="doid", folder=tmp_path)
+    assert old.is_dir()
+    cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    assert not old.exists()
+    assert recent.is_dir()
+    assert opened.is_dir()
+    assert other.is_dir()
+    assert not list(tmp_path.glob(".*.former-*"))
+    assert cached_index({**FACTS, "encoder": "old"}, _build, name="doid", folder=tmp_path).n_rows == 2
+
+
+def test_nothing_but_our_own_unlocked_indexes_is_removed(tmp_path: Path) -> None:
+    """Neither what somebody renamed or put there, nor what holds no manifest, nor what is locked or linked to."""
+    folders = _kept(tmp_path, "renamed", "broken", "linked", "locked")
+    (folders[1] / "manifest.json").write_text("[]}\n")
+    _age(*folders)
+    renamed, broken, linked, locked = folders[0].rename(tmp_path / "doid-kept"), *folders[1:]
+    elsewhere = linked.rename(tmp_path / "elsewhere")
+    linked.symlink_to(elsewhere)
+    stranger = tmp_path / "doid-notes"
+    stranger.mkdir()
+    (stranger / "mine.txt").write_text("mine")
+    with FileLock(tmp_path / f".{locked.name}.lock"):
+        cached_index(FACTS, _build, name="doid", folder=tmp_path)
+    for folder in (renamed, broken, linked, elsewhere, stranger, locked):
+        assert folder.is_dir()
+    cached_index({**FACTS, "dtype": "float32"}, _build, name="doid", folder=tmp_path)
+    assert not locked.exists()
+
+
+@pytest.mark.parametrize("failing", ["pathlib.Path.replace", "filelock.FileLock.acquire"])
+def test_a_removal_that_fails_does_not_fail_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    from conceptmap import cache
+
+    (old,) = _kept(tmp_path, "old")
+    _age(old)
+
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(failing, fail)
+    cache._remove_unused(tmp_path, "doid", tmp_path / "doid-newest")
+    monkeypatch.undo()
+    assert old.is_dir()
+
+
+def test_processes_that_build_and_remove_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    old = _kept(tmp_path, "old 0", "old 1", "old 2")
+    _age(*old)
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(3)
+    encoders = ["new 1", "new 2", "old 1"]
+    racers = [context.Process(target=_build_another, args=(tmp_path, start, encoder)) for encoder in encoders]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(60)
+    assert [racer.exitcode for racer in racers] == [0, 0, 0]
+    assert not old[0].exists()
+    assert not old[2].exists()
+    assert not list(tmp_path.glob(".*.former-*"))
+    for encoder in encoders:
+        assert cached_index({**FACTS, "encoder": encoder}, _build, name="doid", folder=tmp_path).n_rows == 2
 
 
 def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import os
 import subprocess
 import sys
@@ -418,8 +419,11 @@ def test_build_lends_terms_over_cross_references(here: Path, capfd: pytest.Captu
 
 
 def test_info_without_an_index_tells_the_installation(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "cache" / "icd10cm-words-0").mkdir(parents=True)
+    (here / "cache" / "icd10cm-words-0" / "manifest.json").write_text(" " * 1234)
     assert main(["info"]) == 0
     out = capfd.readouterr().out
+    assert re.search(r"cached bytes +1,234\n", out)
     assert "polars" in out
     assert str(here / "cache") in out
 

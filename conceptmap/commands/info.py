@@ -66,4 +66,6 @@ def _of_installation(*, verify: bool) -> dict[str, object]:
             _of_index(str(folder), verify=True)
         except IndexMismatchError as error:
             say(f"it will be built again: {error}")
-    return {**versions(), "cache": str(home), "cached indexes": ", ".join(path.name for path in found) or "none"}
+    names = ", ".join(path.name for path in found) or "none"
+    size = sum(path.stat().st_size for folder in found for path in folder.iterdir())
+    return {**versions(), "cache": str(home), "cached indexes": names, "cached bytes": size}
