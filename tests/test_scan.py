@@ -15,7 +15,7 @@ from oracles import topk_oracle
 
 from conceptmap.topk import native, prepare, rows, scan, topk
 from conceptmap.topk.codes import Chunks, Codes, address, code_queries
-from conceptmap.topk.kernels import AVX2, PLAIN, VNNI, Target, source
+from conceptmap.topk.kernels import AVX2, AVX_VNNI, PLAIN, VNNI, Target, source
 from conceptmap.topk.native import Kernels, compiled, kernels
 
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -62,7 +62,7 @@ def _bits(
     found = np.zeros((tiles, groups * loops.target.queries), np.uint16)
     of_query = (address(coded.codes), address(coded.starts), groups)
     of_row = (address(codes.scale), address(codes.lost), address(coded.lift), address(level), address(found))
-    loops.scan(address(codes.codes), tiles, 2 * chunks.pairs, chunks.chunks, *of_query, *of_row)
+    loops.scan(address(codes.codes), tiles, *chunks.summed(loops.target), *of_query, *of_row)
     bits = np.unpackbits(found.view(np.uint8).reshape(tiles, -1, 2), axis=-1, bitorder="little")
     return bits.transpose(0, 2, 1).reshape(tiles * 16, -1)[: len(unit), : len(asked)].astype(bool)
 
@@ -247,8 +247,9 @@ def test_a_processor_that_multiplies_wrongly_is_not_used(monkeypatch: pytest.Mon
 
 def test_every_target_is_sound_code_and_uses_its_instruction() -> None:
     llvm = pytest.importorskip("llvmlite.binding")
-    for target in (AVX2, VNNI, PLAIN):
+    for target in (AVX2, AVX_VNNI, VNNI, PLAIN):
         module = llvm.parse_assembly(source(target))
         module.verify()
-    assert source(VNNI).count("call <16 x i32> @llvm.x86.avx512.vpdpbusd.512") == VNNI.queries
+    assert source(VNNI).count("call <16 x i32> @llvm.x86.avx512.vpdpbusd.512") == 2 * VNNI.queries
+    assert source(AVX_VNNI).count("call <8 x i32> @llvm.x86.avx512.vpdpbusd.256") == 2 * AVX_VNNI.queries
     assert source(AVX2).count("call <16 x i16> @llvm.x86.avx2.pmadd.ub.sw") == 2 * AVX2.queries

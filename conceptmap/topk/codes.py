@@ -65,6 +65,16 @@ class Chunks:
         """Dimensions with the empty ones."""
         return 8 * self.pairs * self.chunks
 
+    def summed(self, target: Target) -> tuple[int, int]:
+        """Quads of a sum and such sums of a product: one chunk each in 16 bits, all of them together in 32.
+
+        >>> from conceptmap.topk.kernels import AVX2, VNNI
+        >>> Chunks.of(384).summed(AVX2), Chunks.of(384).summed(VNNI)
+        ((32, 3), (96, 1))
+        """
+        quads = 2 * self.pairs
+        return (quads, self.chunks) if target.narrow else (quads * self.chunks, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:
@@ -72,7 +82,7 @@ class Coded:
 
     Attributes:
         codes: *Shape:* (n_groups, n_chunks, n_quads, queries) int32, four codes each.
-        starts: what sums begin with. *Shape:* (n_groups, n_chunks, queries) int32.
+        starts: what sums begin with. *Shape:* (n_groups, n_sums, queries) int32; ``Chunks.summed`` says how many.
         step: *Shape:* (n,) float64.
         drop: |q - step*d|, enlarged. *Shape:* (n,) float64.
         lift: |step*d| / step, enlarged. *Shape:* (n_groups * queries,) float32.
@@ -134,14 +144,14 @@ def _by_halves(values: NDArray[np.float64], chunks: Chunks) -> NDArray[np.float6
 
 
 def _starts(sums: NDArray[np.float64], target: Target) -> NDArray[np.int32]:
-    """Sums of both halves of each chunk, packed into 16 bits each, or added. *Shape:* (n, n_chunks) int32.
+    """Sums of both halves of each chunk, packed into 16 bits each, or all added. *Shape:* (n, n_chunks or 1) int32.
 
     Args:
         sums: whole numbers. *Shape:* (n, n_chunks * 2).
         target: for which processor.
     """
-    halves = sums.astype(np.int32).reshape(len(sums), -1, 2)
-    return halves.astype(np.int16).view(np.int32)[..., 0] if target.narrow else halves.sum(axis=2, dtype=np.int32)
+    whole = sums.astype(np.int32)
+    return whole.astype(np.int16).view(np.int32) if target.narrow else whole.sum(axis=1, keepdims=True, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ thresholds that they raise. ``dots``: products of the last candidates, in float6
 
 Codes lie in tiles of 16 rows, four dimensions of each row together: byte ``((tile * quads + quad) * 16 + row) * 4 + j``
 is dimension ``4 * quad + j``, plus 64 so that it is never negative. A vector register holds 8 or 16 rows then, and four
-dimensions of a query, repeated, meet them all in one instruction. Dimensions come in chunks; on processors without VNNI
-a chunk is summed in 16 bits, which `conceptmap.topk.codes` keeps from overflowing.
+dimensions of a query, repeated, meet them all in one instruction. Two registers of rows meet a group of queries, so
+that each query is loaded once for two multiplications: processors that multiply twice in a cycle load no more than
+twice. Without VNNI dimensions come in chunks, summed in 16 bits, which `conceptmap.topk.codes` keeps from overflowing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["AVX2", "PLAIN", "ROWS_PER_TILE", "VNNI", "Target", "source"]
+__all__ = ["AVX2", "AVX_VNNI", "PLAIN", "ROWS_PER_TILE", "VNNI", "Target", "source"]
 
 ROWS_PER_TILE = 16
 
@@ -25,21 +26,33 @@ class Target:
     """How one kind of processor multiplies bytes.
 
     Attributes:
-        name: "avx2", "vnni" or "plain" (any processor; slow, for tests).
+        name: "avx2", "avxvnni", "vnni" or "plain" (any processor; slow, for tests).
         rows: rows in a register of 32-bit sums.
-        queries: queries that a tile meets at once; with the tile's registers their sums fill the register file.
+        tiles: tiles that are read together.
+        queries: queries that they meet at once; with the tiles' registers their sums fill the register file.
         narrow: whether a chunk is summed in 16 bits first.
     """
 
     name: str
     rows: int
+    tiles: int
     queries: int
     narrow: bool
 
+    @property
+    def registers(self) -> int:
+        """Registers of rows."""
+        return self.tiles * ROWS_PER_TILE // self.rows
 
-AVX2 = Target("avx2", rows=8, queries=6, narrow=True)
-VNNI = Target("vnni", rows=16, queries=12, narrow=False)
-PLAIN = Target("plain", rows=16, queries=12, narrow=False)
+    def place(self, register: int) -> tuple[int, int]:
+        """A register's tile, and its first row there."""
+        return divmod(register * self.rows, ROWS_PER_TILE)
+
+
+AVX2 = Target("avx2", rows=8, tiles=1, queries=6, narrow=True)
+AVX_VNNI = Target("avxvnni", rows=8, tiles=1, queries=6, narrow=False)
+VNNI = Target("vnni", rows=16, tiles=2, queries=12, narrow=False)
+PLAIN = Target("plain", rows=16, tiles=2, queries=4, narrow=False)
 
 
 def source(target: Target) -> str:
@@ -88,6 +101,7 @@ _DECLARED = {
     "avx2": """
 declare <16 x i16> @llvm.x86.avx2.pmadd.ub.sw(<32 x i8>, <32 x i8>)
 declare <8 x i32> @llvm.x86.avx2.pmadd.wd(<16 x i16>, <16 x i16>)""",
+    "avxvnni": "declare <8 x i32> @llvm.x86.avx512.vpdpbusd.256(<8 x i32>, <8 x i32>, <8 x i32>)",
     "vnni": "declare <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32>, <16 x i32>, <16 x i32>)",
     "plain": "",
 }
@@ -100,12 +114,13 @@ def _dot(target: Target, sums: str, rows: str, query: str, out: str) -> list[str
             f"%m{out} = call <16 x i16> @llvm.x86.avx2.pmadd.ub.sw(<32 x i8> %{rows}, <32 x i8> %{query})",
             f"%{out} = add <16 x i16> %{sums}, %m{out}",
         ]
-    if target.name == "vnni":
-        types = ", ".join(f"<16 x i32> %{name}" for name in (sums, f"r{out}", f"q{out}"))
+    if target is not PLAIN:
+        n, bits = target.rows, 32 * target.rows
+        types = ", ".join(f"<{n} x i32> %{name}" for name in (sums, f"r{out}", f"q{out}"))
         return [
-            f"%r{out} = bitcast <64 x i8> %{rows} to <16 x i32>",
-            f"%q{out} = bitcast <64 x i8> %{query} to <16 x i32>",
-            f"%{out} = call <16 x i32> @llvm.x86.avx512.vpdpbusd.512({types})",
+            f"%r{out} = bitcast <{4 * n} x i8> %{rows} to <{n} x i32>",
+            f"%q{out} = bitcast <{4 * n} x i8> %{query} to <{n} x i32>",
+            f"%{out} = call <{n} x i32> @llvm.x86.avx512.vpdpbusd.{bits}({types})",
         ]
     lines = [
         f"%r{out} = zext <64 x i8> %{rows} to <64 x i32>",
@@ -135,24 +150,26 @@ def _splat(name: str, address: str, kind: str, n: int) -> list[str]:
 
 def _scan(target: Target) -> list[str]:
     """Tiles, groups of queries, chunks, quads: four loops, the innermost in registers."""
-    each = [(h, i) for i in range(target.queries) for h in range(ROWS_PER_TILE // target.rows)]
-    sums = "<16 x i16>" if target.narrow else "<16 x i32>"
-    wide = f"<{target.rows} x i32>"
+    each = [(h, i) for i in range(target.queries) for h in range(target.registers)]
+    sums = "<16 x i16>" if target.narrow else f"<{target.rows} x i32>"
+    wide, whole = f"<{target.rows} x i32>", "n" if target.narrow else "b"
     return [
         _SCAN_HEAD,
-        *(f"%s{h}_{i} = phi {wide} [zeroinitializer, %group], [%n{h}_{i}, %chunk_end]" for h, i in each),
+        *(line for p in range(target.tiles) for line in _tile(p)),
+        _SCAN_GROUP,
+        *(f"%s{h}_{i} = phi {wide} [zeroinitializer, %group], [%{whole}{h}_{i}, %chunk_end]" for h, i in each),
         _scan_chunk(target),
         *_starts(target),
         "br label %quad\nquad:\n%j = phi i64 [0, %chunk], [%j1, %quad]",
-        *(f"%a{h}_{i} = phi {sums} [%start{i}, %chunk], [%b{h}_{i}, %quad]" for h, i in each),
+        *(f"%a{h}_{i} = phi {sums} [%start{h}_{i}, %chunk], [%b{h}_{i}, %quad]" for h, i in each),
         *_products(target),
         "%j1 = add i64 %j, 1\n%more_quads = icmp ult i64 %j1, %quads\nbr i1 %more_quads, label %quad, label %chunk_end",
         "chunk_end:",
-        *(line for h, i in each for line in _widened(target, f"{h}_{i}")),
+        *(line for h, i in each if target.narrow for line in _widened(f"{h}_{i}")),
         "%c1 = add i64 %c, 1\n%more_chunks = icmp ult i64 %c1, %chunks",
         "br i1 %more_chunks, label %chunk, label %group_end\ngroup_end:",
-        *_compared(target),
-        _SCAN_TAIL,
+        *_compared(target, whole),
+        _SCAN_TAIL.format(tiles=target.tiles),
     ]
 
 
@@ -165,13 +182,9 @@ entry:
 %tile_bytes = mul i64 %chunk_bytes, %chunks
 br label %tile
 tile:
-%t = phi i64 [0, %entry], [%t1, %tile_end]
-%tile_at = mul i64 %t, %tile_bytes
-%tile_codes = getelementptr i8, ptr %codes, i64 %tile_at
-%first_row = mul i64 %t, 16
-%tile_scale = getelementptr float, ptr %scale, i64 %first_row
-%tile_lost = getelementptr float, ptr %lost, i64 %first_row
-%tile_found = mul i64 %t, %groups
+%t = phi i64 [0, %entry], [%t1, %tile_end]"""
+
+_SCAN_GROUP = """
 br label %group
 group:
 %g = phi i64 [0, %tile], [%g1, %group_end]
@@ -185,59 +198,76 @@ _SCAN_TAIL = """
 %more_groups = icmp ult i64 %g1, %groups
 br i1 %more_groups, label %group, label %tile_end
 tile_end:
-%t1 = add i64 %t, 1
+%t1 = add i64 %t, {tiles}
 %more_tiles = icmp ult i64 %t1, %tiles
 br i1 %more_tiles, label %tile, label %done
 done:
 ret void
-}"""
+}}"""
+
+
+def _tile(p: int) -> list[str]:
+    """Where a tile's values lie. Where there is no tile after the last, that one is met twice, and answers alike."""
+    return [
+        f"%tile{p}.next = add i64 %t, {p}\n%tile{p}.inside = icmp ult i64 %tile{p}.next, %tiles",
+        f"%tile{p} = select i1 %tile{p}.inside, i64 %tile{p}.next, i64 %t",
+        f"%tile_at{p} = mul i64 %tile{p}, %tile_bytes\n%tile_codes{p} = getelementptr i8, ptr %codes, i64 %tile_at{p}",
+        f"%first_row{p} = mul i64 %tile{p}, 16\n%tile_found{p} = mul i64 %tile{p}, %groups",
+        f"%tile_scale{p} = getelementptr float, ptr %scale, i64 %first_row{p}",
+        f"%tile_lost{p} = getelementptr float, ptr %lost, i64 %first_row{p}",
+    ]
 
 
 def _scan_chunk(target: Target) -> str:
+    tiles = "".join(
+        f"\n%chunk_codes{p} = getelementptr i8, ptr %tile_codes{p}, i64 %codes_at" for p in range(target.tiles)
+    )
     return f"""
 %at_chunk = add i64 %group_chunk, %c
 %start_at = mul i64 %at_chunk, {target.queries}
 %start = getelementptr i32, ptr %starts, i64 %start_at
-%codes_at = mul i64 %c, %chunk_bytes
-%chunk_codes = getelementptr i8, ptr %tile_codes, i64 %codes_at
+%codes_at = mul i64 %c, %chunk_bytes{tiles}
 %queries_at0 = mul i64 %at_chunk, %quads
 %queries_at = mul i64 %queries_at0, {target.queries}
 %chunk_queries = getelementptr i32, ptr %queries, i64 %queries_at"""
 
 
 def _starts(target: Target) -> list[str]:
-    """Sums begin where they undo the 64 in the rows' bytes."""
-    lines = []
+    """Sums begin where they undo the 64 in the rows' bytes; in 32 bits, with those of the chunks before."""
+    n, lines = target.rows, []
     for i in range(target.queries):
         lines.append(f"%start.at{i} = getelementptr i32, ptr %start, i64 {i}")
-        name = f"start.lanes{i}" if target.narrow else f"start{i}"
-        lines += _splat(name, f"%start.at{i}", "i32", target.rows)
-        if target.narrow:
-            lines.append(f"%start{i} = bitcast <8 x i32> %{name} to <16 x i16>")
+        lines += _splat(f"start.lanes{i}", f"%start.at{i}", "i32", n)
+        for h in range(target.registers):
+            packed = f"bitcast <{n} x i32> %start.lanes{i} to <{2 * n} x i16>"
+            added = f"add <{n} x i32> %s{h}_{i}, %start.lanes{i}"
+            lines.append(f"%start{h}_{i} = {packed if target.narrow else added}")
     return lines
 
 
 def _products(target: Target) -> list[str]:
     size = 4 * target.rows
     lines = [
-        "%row_at = mul i64 %j, 64\n%row0.at = getelementptr i8, ptr %chunk_codes, i64 %row_at",
-        f"%row0 = load <{size} x i8>, ptr %row0.at, align {size}",
-        f"%query_at = mul i64 %j, {target.queries}\n%query = getelementptr i32, ptr %chunk_queries, i64 %query_at",
+        f"%row_at = mul i64 %j, 64\n%query_at = mul i64 %j, {target.queries}",
+        "%query = getelementptr i32, ptr %chunk_queries, i64 %query_at",
     ]
-    if target.rows < ROWS_PER_TILE:
-        lines += ["%row1.at = getelementptr i8, ptr %row0.at, i64 32", "%row1 = load <32 x i8>, ptr %row1.at, align 32"]
+    for h in range(target.registers):
+        tile, row = target.place(h)
+        lines += [
+            f"%row{h}.quad = getelementptr i8, ptr %chunk_codes{tile}, i64 %row_at",
+            f"%row{h}.at = getelementptr i8, ptr %row{h}.quad, i64 {4 * row}",
+            f"%row{h} = load <{size} x i8>, ptr %row{h}.at, align {size}",
+        ]
     for i in range(target.queries):
         lines.append(f"%query.at{i} = getelementptr i32, ptr %query, i64 {i}")
         lines += _splat(f"query.lanes{i}", f"%query.at{i}", "i32", target.rows)
         lines.append(f"%query{i} = bitcast <{target.rows} x i32> %query.lanes{i} to <{size} x i8>")
-        for h in range(ROWS_PER_TILE // target.rows):
+        for h in range(target.registers):
             lines += _dot(target, f"a{h}_{i}", f"row{h}", f"query{i}", f"b{h}_{i}")
     return lines
 
 
-def _widened(target: Target, at: str) -> list[str]:
-    if not target.narrow:
-        return [f"%n{at} = add <16 x i32> %s{at}, %b{at}"]
+def _widened(at: str) -> list[str]:
     ones = ", ".join(["i16 1"] * 16)
     return [
         f"%w{at} = call <8 x i32> @llvm.x86.avx2.pmadd.wd(<16 x i16> %b{at}, <16 x i16> <{ones}>)",
@@ -245,43 +275,53 @@ def _widened(target: Target, at: str) -> list[str]:
     ]
 
 
-def _compared(target: Target) -> list[str]:
+def _compared(target: Target, whole: str) -> list[str]:
     """One bit a row: sum * scale + lost * lift >= level."""
     n, q = target.rows, target.queries
-    parts = range(ROWS_PER_TILE // n)
     lines = [
         f"%query_of = mul i64 %g, {q}\n%lifts = getelementptr float, ptr %lift, i64 %query_of",
-        "%levels = getelementptr float, ptr %level, i64 %query_of\n%found_at0 = add i64 %tile_found, %g",
-        f"%found_at = mul i64 %found_at0, {q}\n%bits = getelementptr i16, ptr %found, i64 %found_at",
+        "%levels = getelementptr float, ptr %level, i64 %query_of",
     ]
-    for h in parts:
+    for p in range(target.tiles):
+        lines.append(f"%found_at{p}.group = add i64 %tile_found{p}, %g\n%found_at{p} = mul i64 %found_at{p}.group, {q}")
+        lines.append(f"%bits{p} = getelementptr i16, ptr %found, i64 %found_at{p}")
+    for h in range(target.registers):
+        tile, row = target.place(h)
         for name in ("scale", "lost"):
-            lines.append(f"%{name}{h}.at = getelementptr float, ptr %tile_{name}, i64 {h * n}")
+            lines.append(f"%{name}{h}.at = getelementptr float, ptr %tile_{name}{tile}, i64 {row}")
             lines.append(f"%{name}{h} = load <{n} x float>, ptr %{name}{h}.at, align 4")
     for i in range(q):
         for name in ("lift", "level"):
             lines.append(f"%{name}.at{i} = getelementptr float, ptr %{name}s, i64 {i}")
             lines += _splat(f"{name}{i}", f"%{name}.at{i}", "float", n)
-        for h in parts:
-            at = f"{h}_{i}"
-            added = ", ".join(f"<{n} x float> %{value}" for value in (f"lost{h}", f"lift{i}", f"x{at}"))
-            lines += [
-                f"%f{at} = sitofp <{n} x i32> %n{at} to <{n} x float>",
-                f"%x{at} = fmul <{n} x float> %f{at}, %scale{h}",
-                f"%z{at} = call <{n} x float> @llvm.fmuladd.v{n}f32({added})",
-                f"%k{at} = fcmp oge <{n} x float> %z{at}, %level{i}",
-                f"%bits{at} = bitcast <{n} x i1> %k{at} to i{n}",
-            ]
-        lines += _joined(target, i)
+        for h in range(target.registers):
+            lines += _compared_register(n, h, i, f"%{whole}{h}_{i}")
+        for p in range(target.tiles):
+            lines += _joined(target, p, i)
     return lines
 
 
-def _joined(target: Target, i: int) -> list[str]:
-    lines = [f"%bits.at{i} = getelementptr i16, ptr %bits, i64 {i}"]
+def _compared_register(n: int, h: int, i: int, sums: str) -> list[str]:
+    at = f"{h}_{i}"
+    added = ", ".join(f"<{n} x float> %{value}" for value in (f"lost{h}", f"lift{i}", f"x{at}"))
+    return [
+        f"%f{at} = sitofp <{n} x i32> {sums} to <{n} x float>",
+        f"%x{at} = fmul <{n} x float> %f{at}, %scale{h}",
+        f"%z{at} = call <{n} x float> @llvm.fmuladd.v{n}f32({added})",
+        f"%k{at} = fcmp oge <{n} x float> %z{at}, %level{i}",
+        f"%bits{at} = bitcast <{n} x i1> %k{at} to i{n}",
+    ]
+
+
+def _joined(target: Target, p: int, i: int) -> list[str]:
+    """The bits of a tile's registers, in their order."""
+    lines = [f"%bits{p}.at{i} = getelementptr i16, ptr %bits{p}, i64 {i}"]
     if target.rows == ROWS_PER_TILE:
-        return [*lines, f"store i16 %bits0_{i}, ptr %bits.at{i}"]
+        return [*lines, f"store i16 %bits{p}_{i}, ptr %bits{p}.at{i}"]
+    low, high = 2 * p, 2 * p + 1
     return [
         *lines,
-        f"%low{i} = zext i8 %bits0_{i} to i16\n%high{i} = zext i8 %bits1_{i} to i16",
-        f"%up{i} = shl i16 %high{i}, 8\n%both{i} = or i16 %up{i}, %low{i}\nstore i16 %both{i}, ptr %bits.at{i}",
+        f"%low{p}_{i} = zext i8 %bits{low}_{i} to i16\n%high{p}_{i} = zext i8 %bits{high}_{i} to i16",
+        f"%up{p}_{i} = shl i16 %high{p}_{i}, 8\n%both{p}_{i} = or i16 %up{p}_{i}, %low{p}_{i}",
+        f"store i16 %both{p}_{i}, ptr %bits{p}.at{i}",
     ]

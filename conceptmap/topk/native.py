@@ -13,7 +13,7 @@ import torch
 
 from conceptmap.machine_code import features, machine_code
 from conceptmap.topk.codes import WIDEST_ROW, Chunks, Codes, address, code_queries, longest
-from conceptmap.topk.kernels import AVX2, VNNI, Target, source
+from conceptmap.topk.kernels import AVX2, AVX_VNNI, VNNI, Target, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,9 @@ _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
     "code": (None, [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _INT, _FLOAT, _FLOAT, *[_POINTER] * 3]),
     "settle": (_INT, [_POINTER, _INT, _INT, _INT, _POINTER, _INT, *_SETTLED]),
 }
-_NEEDED = ((VNNI, {"avx512vnni", "avx512bw", "avx512vl", "f16c"}), (AVX2, {"avx2", "fma", "f16c"}))
+_AVX2 = {"avx2", "fma", "f16c"}
+_NEEDED = ((VNNI, {"avx512vnni", "avx512bw", "avx512vl", *_AVX2}), (AVX_VNNI, {"avxvnni", *_AVX2}), (AVX2, _AVX2))
+"""Targets and LLVM's names of what they take, the fastest first."""
 _ONE_AT_A_TIME = threading.Lock()
 _STORED = {torch.float16: "half", torch.float32: "float", torch.bfloat16: "i16"}
 
@@ -87,7 +89,7 @@ def _multiplies_rightly(made: Kernels) -> bool:
     level, found = asked.level(np.zeros(queries, np.float32)), np.zeros(queries, np.uint16)
     of_query = (address(asked.codes), address(asked.starts), 1)
     of_row = (address(into.scale), address(into.lost), address(asked.lift), address(level), address(found))
-    made.scan(address(into.codes), 1, 2 * chunks.pairs, chunks.chunks, *of_query, *of_row)
+    made.scan(address(into.codes), 1, *chunks.summed(made.target), *of_query, *of_row)
     whole = into.codes.reshape(-1, 16, 4).transpose(1, 0, 2).reshape(16, 256).astype(np.int64) - 64
     sums = whole @ np.rint(unit[16] / asked.step[0]).astype(np.int64)
     expected = int(((sums * into.scale + into.lost * asked.lift[0] >= level[0]) << np.arange(16)).sum())

@@ -138,7 +138,7 @@ class Scanner:
             stored = (rows.at(start), size, rows.dim, rows.inverse_at(start), part.row_at)
             loops.code[rows.values.dtype](*stored, *loops.sizes(cut, codes))
             codes.done[:] = True
-        quads = (len(codes.done), 2 * cut.pairs, cut.chunks)
+        quads = (len(codes.done), *cut.summed(loops.target))
         per_row = (address(codes.scale), address(codes.lost), address(self.coded.lift))
         loops.scan(address(codes.codes), *quads, *self._asked_at, *per_row, part.limit_at[1], part.found_at)
 
