@@ -48,7 +48,7 @@ $b mount -t tmpfs none /root/tmp
 exec $b switch_root /root /bin/busybox sh /run.sh
 """
 RUN = """cd {root}
-export HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
+export HOME=/tmp HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
 /bin/busybox ip link set lo up
 {command}
 echo "emulated: exit status $?"
@@ -59,7 +59,7 @@ DEFAULT linux
 LABEL linux
 KERNEL vmlinuz
 INITRD initrd
-APPEND console=ttyS0 loglevel=1 nokaslr mitigations=off tsc=reliable lpj=1000000 no_timer_check panic=-1 clearcpuid=580
+APPEND console=ttyS0 loglevel=1 nokaslr mitigations=off tsc=reliable lpj=1000000 no_timer_check panic=-1 no5lvl clearcpuid=580
 """
 MACHINE = """cpu: model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest={memory}, host={memory}

@@ -13,7 +13,7 @@ import torch
 
 from conceptmap.machine_code import features, machine_code
 from conceptmap.topk.codes import WIDEST_ROW, Chunks, Codes, address, code_queries, longest
-from conceptmap.topk.kernels import AVX2, AVX_VNNI, VNNI, Target, source
+from conceptmap.topk.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,22 +78,22 @@ def _kernels() -> Kernels | None:
 
 
 def _multiplies_rightly(made: Kernels) -> bool:
-    """Compare one tile's bits with numpy's, so that a processor that errs is not used."""
-    queries, chunks = made.target.queries, Chunks.of(256)
-    unit = np.sin(np.arange(1, 17 * 256 + 1, dtype=np.float64) ** 2).reshape(17, 256)
+    """Compare the bits of three tiles with numpy's, so that a processor that errs is not used."""
+    queries, chunks, rows = made.target.queries, Chunks.of(256), 3 * ROWS_PER_TILE
+    unit = np.sin(np.arange(1, (rows + 1) * 256 + 1, dtype=np.float64) ** 2).reshape(-1, 256)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    asked = code_queries(np.repeat(unit[16:], queries, axis=0), chunks, made.target)
-    values, row = np.ascontiguousarray(unit[:16], dtype=np.float32), np.zeros(256, np.float32)
-    into, inverse = Codes.room_for(16, 256), np.ones(16, np.float32)
-    made.code[torch.float32](address(values), 16, 256, address(inverse), address(row), *made.sizes(chunks, into))
-    level, found = asked.level(np.zeros(queries, np.float32)), np.zeros(queries, np.uint16)
+    asked = code_queries(np.repeat(unit[rows:], queries, axis=0), chunks, made.target)
+    values, row = np.ascontiguousarray(unit[:rows], dtype=np.float32), np.zeros(256, np.float32)
+    into, inverse = Codes.room_for(rows, 256), np.ones(rows, np.float32)
+    made.code[torch.float32](address(values), rows, 256, address(inverse), address(row), *made.sizes(chunks, into))
+    level, found = asked.level(np.zeros(queries, np.float32)), np.zeros((3, queries), np.uint16)
     of_query = (address(asked.codes), address(asked.starts), 1)
     of_row = (address(into.scale), address(into.lost), address(asked.lift), address(level), address(found))
-    made.scan(address(into.codes), 1, *chunks.summed(made.target), *of_query, *of_row)
-    whole = into.codes.reshape(-1, 16, 4).transpose(1, 0, 2).reshape(16, 256).astype(np.int64) - 64
-    sums = whole @ np.rint(unit[16] / asked.step[0]).astype(np.int64)
-    expected = int(((sums * into.scale + into.lost * asked.lift[0] >= level[0]) << np.arange(16)).sum())
-    return bool((found == expected).all())
+    made.scan(address(into.codes), 3, *chunks.summed(made.target), *of_query, *of_row)
+    whole = into.codes.reshape(3, -1, 16, 4).transpose(0, 2, 1, 3).reshape(rows, 256).astype(np.int64) - 64
+    sums = whole @ np.rint(unit[rows] / asked.step[0]).astype(np.int64)
+    reaching = (sums * into.scale + into.lost * asked.lift[0] >= level[0]).reshape(3, 16)
+    return bool((found == (reaching << np.arange(16)).sum(axis=1)[:, None]).all())
 
 
 @cache
