@@ -207,7 +207,10 @@ def _insert(root: _Node, phrase: tuple[str, ...], found: tuple[Trigger, ...]) ->
     at_end, at_start = phrase[-1] == "$", phrase[0] == "^"
     node = root
     for word in phrase[at_start : len(phrase) - at_end]:
-        node = node.steps.setdefault(word, _Node())
+        known = node.steps.get(word)
+        if known is None:
+            known = node.steps[word] = _Node()
+        node = known
     if at_end:
         node.at_end += found
     elif at_start:
