@@ -114,8 +114,8 @@ def _dot(target: Target, sums: str, rows: str, query: str, out: str) -> list[str
             f"%m{out} = call <16 x i16> @llvm.x86.avx2.pmadd.ub.sw(<32 x i8> %{rows}, <32 x i8> %{query})",
             f"%{out} = add <16 x i16> %{sums}, %m{out}",
         ]
-    if target is not PLAIN:
-        n, bits = target.rows, 32 * target.rows
+    n, bits = target.rows, 32 * target.rows
+    if target.name != "plain":
         types = ", ".join(f"<{n} x i32> %{name}" for name in (sums, f"r{out}", f"q{out}"))
         return [
             f"%r{out} = bitcast <{4 * n} x i8> %{rows} to <{n} x i32>",
@@ -123,17 +123,17 @@ def _dot(target: Target, sums: str, rows: str, query: str, out: str) -> list[str
             f"%{out} = call <{n} x i32> @llvm.x86.avx512.vpdpbusd.{bits}({types})",
         ]
     lines = [
-        f"%r{out} = zext <64 x i8> %{rows} to <64 x i32>",
-        f"%q{out} = sext <64 x i8> %{query} to <64 x i32>",
-        f"%p{out} = mul <64 x i32> %r{out}, %q{out}",
+        f"%r{out} = zext <{4 * n} x i8> %{rows} to <{4 * n} x i32>",
+        f"%q{out} = sext <{4 * n} x i8> %{query} to <{4 * n} x i32>",
+        f"%p{out} = mul <{4 * n} x i32> %r{out}, %q{out}",
     ]
     before = sums
     for j in range(4):
         after = out if j == 3 else f"s{out}.{j}"
-        places = ", ".join(f"i32 {4 * row + j}" for row in range(16))
+        places = ", ".join(f"i32 {4 * row + j}" for row in range(n))
         lines += [
-            f"%p{out}.{j} = shufflevector <64 x i32> %p{out}, <64 x i32> poison, <16 x i32> <{places}>",
-            f"%{after} = add <16 x i32> %{before}, %p{out}.{j}",
+            f"%p{out}.{j} = shufflevector <{4 * n} x i32> %p{out}, <{4 * n} x i32> poison, <{n} x i32> <{places}>",
+            f"%{after} = add <{n} x i32> %{before}, %p{out}.{j}",
         ]
         before = after
     return lines
