@@ -129,6 +129,30 @@ def test_sums_reach_the_limit_of_16_bits_and_no_further(loops: Kernels) -> None:
         assert not bits[true < 0.999 * sign - 0.1].any()
 
 
+@pytest.mark.parametrize("dim", [8, 100, 384, 1024])
+def test_bits_are_those_of_products_of_whole_numbers(loops: Kernels, dim: int) -> None:
+    """Exactly, ties included, for codes as large as they can be; an odd number of tiles, a group that is not full."""
+    generator, chunks, tiles = np.random.default_rng(dim), Chunks.of(dim), 5
+    widest = 19 if loops.target.narrow else 63  # 8 * 19 is the greatest norm over half a chunk
+    rows = generator.integers(-widest, widest + 1, (16 * tiles, chunks.width))
+    rows[::7], rows[1::7], rows[2::7] = widest, -widest, widest * generator.choice([-1, 1], chunks.width)
+    into = Codes.room_for(len(rows), chunks.width)
+    into.codes[:] = (rows + 64).reshape(tiles, 16, -1, 4).transpose(0, 2, 1, 3).astype(np.uint8).reshape(-1)
+    into.scale[:] = 1
+    signs = generator.choice([-1.0, 1.0], (3, dim))
+    coded = code_queries(_unit(np.concatenate([np.ones((1, dim)), -np.ones((1, dim)), signs])), chunks, loops.target)
+    quads = coded.codes.reshape(len(coded.codes), -1, loops.target.queries)
+    whole = np.ascontiguousarray(quads.transpose(0, 2, 1)).view(np.int8).reshape(-1, chunks.width).astype(np.int64)
+    sums = rows @ whole.T
+    level = np.sort(sums, axis=0)[len(rows) // 2].astype(np.float32)
+    found, lift = np.zeros((tiles, sums.shape[1]), np.uint16), np.zeros_like(level)
+    of_query = (address(coded.codes), address(coded.starts), len(coded.codes))
+    of_row = (address(into.scale), address(into.lost), address(lift), address(level), address(found))
+    loops.scan(address(into.codes), tiles, *chunks.summed(loops.target), *of_query, *of_row)
+    expected = (sums >= level).reshape(tiles, 16, -1)
+    np.testing.assert_array_equal(found, (expected << np.arange(16)[:, None]).sum(axis=1))
+
+
 def _searched(monkeypatch: pytest.MonkeyPatch, loops: Kernels) -> list[int]:
     """Use these loops, and count what ``settle`` keeps (-1: too many) at each call."""
     kept: list[int] = []
