@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 
 from conceptmap.errors import ConceptMapError, InputError
-from conceptmap.topk import cpu, exact, gpu, prepare, scan, topk
+from conceptmap.topk import cpu, exact, gpu, prepare, topk
 
 PRODUCTS = ["float32", "bfloat16", "int8"]
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -50,7 +50,6 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param:
         monkeypatch.setattr(cpu, "ROWS_AT_ONCE", request.param)
         monkeypatch.setattr(cpu, "SCANNED_AT_ONCE", 4 * request.param)
-        monkeypatch.setattr(scan, "FEWEST_ROWS", 32)
         monkeypatch.setattr(cpu, "QUERIES_AT_ONCE", 7)
         monkeypatch.setattr(exact, "GATHER_ELEMENTS", 100)
 

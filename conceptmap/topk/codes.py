@@ -94,6 +94,18 @@ class Coded:
     drop: NDArray[np.float64]
     lift: NDArray[np.float32]
 
+    @classmethod
+    def room_for(cls, n: int, chunks: Chunks, target: Target) -> Coded:
+        """For so many queries, none of them coded yet."""
+        groups = -(-n // target.queries)
+        return cls(
+            np.zeros((groups, chunks.chunks, 2 * chunks.pairs, target.queries), np.int32),
+            np.zeros((groups, chunks.summed(target)[1], target.queries), np.int32),
+            np.empty(n),
+            np.empty(n),
+            np.zeros(groups * target.queries, np.float32),
+        )
+
     def level(self, threshold: NDArray[np.float32]) -> NDArray[np.float32]:
         """What ``scan`` compares with, for cosines that may reach a threshold. *Shape:* as ``lift``, float32."""
         n = len(self.step)

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.topk.exact import cosines
 from conceptmap.topk.pool import CELL, Pool, best_of_groups, join, kth_of_each, plain, ranked, reaching
+from conceptmap.topk.products import Products, product_error, unit_queries
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
 from conceptmap.topk.scan import Scanner, scanner
 
@@ -51,8 +52,8 @@ TILE = 1 << 21
 ROWS_AT_ONCE = 8192
 BLOCK_ELEMENTS = 1 << 20
 """Elements of a block of rows, as float32: 4 MiB, converted in the cache and multiplied from there."""
-SCANNED_AT_ONCE, SCANNED_ELEMENTS = 16384, 1 << 23
-"""Rows, and elements of them, that are scanned between two looks at the pairs."""
+FIRST_ROWS, SCANNED_AT_ONCE, SCANNED_ELEMENTS = 1024, 16384, 1 << 23
+"""Rows that are scanned between two looks at the pairs: at first, and at most; and elements of them, at most."""
 SEED_CELL = 8
 """The k-th best of as many maxima over this many rows each is below that of the rows, hardly so and found sooner."""
 PAIRS_KEPT = 1 << 20
@@ -68,8 +69,7 @@ class Request:
     Attributes:
         queries: *Shape:* (n, dim) float32.
         norms: *Shape:* (n,) float64.
-        exact: the unit queries. *Shape:* (n, dim) float64.
-        unit: the same, transposed. *Shape:* (dim, n), of the product's type.
+        product: type of products of whole blocks.
         error: bound on the product's error for each query, e above. *Shape:* (n,) float32.
         relative: r above.
         k: answers wanted, no more than there are groups or rows.
@@ -80,8 +80,7 @@ class Request:
 
     queries: torch.Tensor
     norms: torch.Tensor
-    exact: torch.Tensor
-    unit: torch.Tensor
+    product: torch.dtype
     error: torch.Tensor
     relative: float
     k: int
@@ -116,11 +115,10 @@ def topk(
             part = slice(start, start + QUERIES_AT_ONCE)
             wanted = min(k, n_answers), float(np.float32(min_score))
             request = _request(asked[part], norms[part], wanted, prepared.product, (group_of, allowed))
-            answer, found = _search(request, prepared, threads)
-            place, rank = ranked(answer, found, request.k, None)
-            query = answer.query.numpy()[place]
-            scores[part][query, rank] = found.numpy()[place]
-            rows[part][query, rank] = answer.row.numpy()[place]
+            answer, found, rank = _search(request, prepared, threads)
+            query = answer.query.numpy()
+            scores[part][query, rank] = found.numpy()
+            rows[part][query, rank] = answer.row.numpy()
     return without_lower(scores, rows, min_score)
 
 
@@ -184,33 +182,13 @@ def _request(
     product: torch.dtype,
     rows: tuple[torch.Tensor | None, torch.Tensor | None],
 ) -> Request:
-    exact = torch.from_numpy(queries.numpy().astype(np.float64) / norms.numpy()[:, None])
-    unit = exact.to(torch.float32)
-    low = unit.to(product)
-    moved = torch.linalg.vector_norm(unit.to(torch.float64) - low.to(torch.float64), dim=1)
+    moved = torch.zeros(len(queries), dtype=torch.float64)
+    if product != torch.float32:
+        unit = unit_queries(queries, norms)
+        moved = torch.linalg.vector_norm(unit.to(torch.float64) - unit.to(product).to(torch.float64), dim=1)
     error = product_error(queries.shape[1], product, moved).to(torch.float32)
     relative = 0.0 if product == torch.float32 else 2.0**-8
-    return Request(queries, norms, exact, low.T.contiguous(), error, relative, *wanted, *rows)
-
-
-def product_error(dim: int, product: torch.dtype, moved: torch.Tensor) -> torch.Tensor:
-    """Bound e on the error of a product of unit vectors, see above.
-
-    Args:
-        dim: width of the vectors.
-        product: type of the product.
-        moved: how far rounding from float32 to this type moved each unit query. *Shape:* (n,).
-
-    >>> [product_error(384, dtype, torch.zeros(1)).item() < bound for dtype, bound in
-    ...  ((torch.float32, 3e-5), (torch.bfloat16, 5e-3))]
-    [True, True]
-    """
-    unit32, low = 2.0**-24, product == torch.bfloat16
-    row = 3 * unit32 + (2.0**-8 * (1 + 3 * unit32) if low else 0.0)
-    query = 3 * unit32 + moved * (1 + 2.0**-20)
-    inputs = row + query + row * query
-    terms = (2 * dim if low else dim) * unit32
-    return (inputs + (1 + inputs) * terms / (1 - terms)) * (1 + 2.0**-20) + dim * 2.0**-125
+    return Request(queries, norms, product, error, relative, *wanted, *rows)
 
 
 def _margin(request: Request, level: torch.Tensor, query: torch.Tensor | None = None) -> torch.Tensor:
@@ -220,8 +198,10 @@ def _margin(request: Request, level: torch.Tensor, query: torch.Tensor | None = 
     return (2 * error + 2 * request.relative * size + STEP) / (1 - request.relative)
 
 
-def _search(request: Request, prepared: Prepared, threads: ThreadPoolExecutor) -> tuple[Pool, torch.Tensor]:
-    """The answer's pairs and their final scores, after one reading of the rows."""
+def _search(
+    request: Request, prepared: Prepared, threads: ThreadPoolExecutor
+) -> tuple[Pool, torch.Tensor, NDArray[np.int64]]:
+    """The answer's pairs, their final scores and their ranks, after one reading of the rows."""
     enough = len(request.queries) * request.k
     level = torch.full((len(request.queries),), request.least)
     threshold = level - _margin(request, level) / 2 - STEP  # of a final score, as in _settle
@@ -242,15 +222,14 @@ def _found(
 ) -> Iterator[tuple[Pool, bool]]:
     """The pairs that reach the threshold, block by block, and whether lists have raised it as far as they allow.
 
-    Buffers are made once: freed and made again for each block, they would leave the heap in pieces.
-
     Args:
         threshold: of each query; read anew for each block, and raised. *Shape:* (n,) float32.
     """
     step, total = _block_size(request, prepared)
     at_once = max(step, min(SCANNED_AT_ONCE, SCANNED_ELEMENTS // prepared.dim // CELL * CELL))
     scan = scanner(
-        request.exact,
+        request.queries,
+        request.norms,
         prepared,
         k=request.k,
         margin=_margin(request, threshold),
@@ -258,24 +237,18 @@ def _found(
         rows_at_once=at_once,
         threads=threads,
     )
-    buffers = _Buffers(torch.empty((step, prepared.dim)), torch.empty((step, len(threshold)), dtype=prepared.product))
+    products = Products(request.queries, request.norms, request.product, step)
     if scan is None:
         for part in _parts(0, total, step, step):
-            yield _multiplied(request, prepared, part, threshold, buffers), False
+            yield _multiplied(request, prepared, part, threshold, products), False
         return
-    for part in _parts(0, total, min(step, SEED_CELL * SEED_CELL * request.k), at_once):
-        if bool(torch.isinf(threshold).any()):
-            seed = slice(part.start, min(part.stop, part.start + step))
-            product = _raising(request, prepared, seed, threshold, buffers)
-            if seed.stop == total:
-                yield _placed(reaching(product, threshold), _places(request, seed)), False
-                return
+    for part in _parts(0, total, min(step, FIRST_ROWS), at_once):
         found = _scanned(scan, request, prepared, part, threshold)
         if found is not None:
             yield found, scan.k > 0
             continue
         for some in _parts(part.start, part.stop, step, step):
-            yield _multiplied(request, prepared, some, threshold, buffers), False
+            yield _multiplied(request, prepared, some, threshold, products), False
 
 
 def _parts(start: int, stop: int, first: int, step: int) -> Iterator[slice]:
@@ -287,39 +260,22 @@ def _parts(start: int, stop: int, first: int, step: int) -> Iterator[slice]:
 
 
 def _scanned(scan: Scanner, request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor) -> Pool | None:
-    """What the scan finds in one block, if it pays; it needs a threshold of every query."""
-    if bool(torch.isinf(threshold).any()):
+    """What the scan finds in one block, if it pays; without lists it needs a threshold of every query."""
+    if not scan.k and bool(torch.isinf(threshold).any()):
         return None
     at = _places(request, part)
     found = scan.pairs(prepared, at, threshold.numpy())
     return None if found is None else _placed(found, at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Buffers:
-    """For one block: its unit rows, *Shape:* (n_rows, dim) float32, and its product, *Shape:* (n_rows, n)."""
-
-    unit: torch.Tensor
-    tile: torch.Tensor
-
-
-def _multiplied(request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor, buffers: _Buffers) -> Pool:
-    """What reaches the threshold in one block, of which the whole product is taken."""
-    product = _raising(request, prepared, part, threshold, buffers)
-    return _placed(reaching(product, threshold), _places(request, part))
-
-
-def _raising(
-    request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor, buffers: _Buffers
-) -> torch.Tensor:
-    """The whole product of one block, which gives a threshold to queries that have none yet."""
+def _multiplied(request: Request, prepared: Prepared, part: slice, threshold: torch.Tensor, products: Products) -> Pool:
+    """What reaches the threshold in one block: its whole product, which gives a threshold to queries that have none."""
     at, n = _places(request, part), part.stop - part.start
-    prepared.announce(at)
-    product = _product(request, prepared.unit(at, buffers.unit[:n]), buffers.tile)
+    product = products.of(prepared, at, n)
     if bool(torch.isinf(threshold).any()):
         level = _kth_best(product[:n], at, request)
         torch.maximum(threshold, level - _margin(request, level), out=threshold)
-    return product
+    return _placed(reaching(product, threshold), at)
 
 
 def _places(request: Request, part: slice) -> slice | torch.Tensor:
@@ -339,13 +295,6 @@ def _block_size(request: Request, prepared: Prepared) -> tuple[int, int]:
     return max(CELL, most // CELL * CELL), total
 
 
-def _product(request: Request, block: torch.Tensor, tile: torch.Tensor) -> torch.Tensor:
-    """Approximations for one block, padded to whole cells with -inf. *Shape:* (n_cells * CELL, n)."""
-    torch.mm(block.to(tile.dtype), request.unit, out=tile[: len(block)])
-    tile[len(block) :] = -torch.inf
-    return tile[: -(-len(block) // CELL) * CELL]
-
-
 def _kth_best(tile: torch.Tensor, rows: slice | torch.Tensor, request: Request) -> torch.Tensor:
     """At most the k-th best approximation within one block, over different groups; -inf if unknown. *Shape:* (n,)."""
     if request.groups is not None:
@@ -361,19 +310,31 @@ def _kth_best(tile: torch.Tensor, rows: slice | torch.Tensor, request: Request) 
 
 
 def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> Pool:
-    """Raise the threshold as far as the pairs found allow, and drop what it rules out (see the proof above)."""
+    """Raise the threshold as far as the pairs found allow, and drop what it rules out (see the proof above).
+
+    Where lists have raised it already, so few pairs reach it that rescoring them all is cheaper than sorting.
+    """
+    pool = _at_least(pool, threshold)
+    if 2 * len(pool) <= 3 * len(threshold) * request.k:
+        return pool
     heads = pool
-    if request.groups is not None and len(pool):
+    if request.groups is not None:
         best, heads = best_of_groups(pool, request.groups)
         pool = pool.at(pool.approx >= best - _margin(request, best, pool.query))
     level = kth_of_each(heads, len(threshold), request.k)
     torch.maximum(threshold, level - _margin(request, level), out=threshold)
-    reaches = pool.approx.numpy() >= threshold.numpy()[pool.query.numpy()]
-    return pool.at(torch.from_numpy(reaches))
+    return _at_least(pool, threshold)
 
 
-def _settle(pool: Pool, threshold: torch.Tensor, request: Request, prepared: Prepared) -> tuple[Pool, torch.Tensor]:
-    """Rescore all pairs and keep the k best of each query, with their final scores, which raise the threshold.
+def _at_least(pool: Pool, threshold: torch.Tensor) -> Pool:
+    """The pairs that reach their query's threshold."""
+    return pool.at(torch.from_numpy(pool.approx.numpy() >= threshold.numpy()[pool.query.numpy()]))
+
+
+def _settle(
+    pool: Pool, threshold: torch.Tensor, request: Request, prepared: Prepared
+) -> tuple[Pool, torch.Tensor, NDArray[np.int64]]:
+    """Rescore all pairs and keep the k best of each query, with final scores, which raise the threshold, and ranks.
 
     A row seen later must reach the k-th final score a, so that its approximation p has p + e + r|p| >= a: half the
     margin below a is enough.
@@ -386,8 +347,9 @@ def _settle(pool: Pool, threshold: torch.Tensor, request: Request, prepared: Pre
             got=f"an excess of {float(excess.max()):.2e}",
             then="report the processor and the versions of torch and its libraries",
         )
-    place = torch.from_numpy(ranked(pool, scores, request.k, request.groups)[0])
+    places, rank = ranked(pool, scores, request.k, request.groups)
+    place = torch.from_numpy(places)
     best, final = pool.at(place), scores[place]
     level = kth_of_each(Pool(best.query, best.row, final), len(threshold), request.k)
     torch.maximum(threshold, level - _margin(request, level) / 2 - STEP, out=threshold)
-    return best, final
+    return best, final, rank

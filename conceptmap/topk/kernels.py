@@ -1,8 +1,9 @@
-"""Four loops over rows that no matrix library has, in LLVM's language, for the vector instructions of this processor.
+"""Five loops that no matrix library has, in LLVM's language, for the vector instructions of this processor.
 
-``code``: stored rows to 7-bit codes, with what that loses. ``scan``: products of codes, compared in registers, so that
-one bit per row and query is all that is written. ``settle``: float32 products of the pairs whose bit is set, and the
-thresholds that they raise. ``dots``: products of the last candidates, in float64.
+``ask``: queries to unit vectors and 8-bit codes, with what that loses. ``code``: stored rows to 7-bit codes, likewise.
+``scan``: products of codes, compared in registers, so that one bit per row and query is all that is written.
+``settle``: float32 products of the pairs whose bit is set, and the thresholds that they raise. ``dots``: products of
+the last candidates, in float64.
 
 Codes lie in tiles of 16 rows, four dimensions of each row together: byte ``((tile * quads + quad) * 16 + row) * 4 + j``
 is dimension ``4 * quad + j``, plus 64 so that it is never negative. A vector register holds 8 or 16 rows then, and four
@@ -58,7 +59,7 @@ PLAIN = Target("plain", rows=16, tiles=2, queries=4, narrow=False)
 def source(target: Target) -> str:
     """The module's text."""
     here = Path(__file__).parent
-    rest = []
+    rest = [(here / "ask.ll").read_text(encoding="utf-8")]
     for name in ("code.ll", "settle.ll", "dots.ll"):
         text = (here / name).read_text(encoding="utf-8")
         for kind, how in _WIDENED.items():
@@ -84,6 +85,14 @@ declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 declare float @llvm.maxnum.f32(float, float)
 declare float @llvm.sqrt.f32(float)
 declare double @llvm.fabs.f64(double)
+declare double @llvm.maxnum.f64(double, double)
+declare double @llvm.sqrt.f64(double)
+declare double @llvm.vector.reduce.fadd.v4f64(double, <4 x double>)
+declare double @llvm.vector.reduce.fmax.v8f64(<8 x double>)
+declare i32 @llvm.vector.reduce.add.v4i32(<4 x i32>)
+declare <8 x double> @llvm.fabs.v8f64(<8 x double>)
+declare <8 x double> @llvm.maxnum.v8f64(<8 x double>, <8 x double>)
+declare <8 x double> @llvm.rint.v8f64(<8 x double>)
 declare float @llvm.vector.reduce.fmax.v32f32(<32 x float>)
 declare float @llvm.vector.reduce.fadd.v8f32(float, <8 x float>)
 declare float @llvm.vector.reduce.fadd.v16f32(float, <16 x float>)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from conceptmap.machine_code import features, machine_code
-from conceptmap.topk.codes import WIDEST_ROW, Chunks, Codes, address, code_queries, longest
+from conceptmap.topk.codes import WIDEST_QUERY, WIDEST_ROW, Chunks, Coded, Codes, address, code_queries, longest
 from conceptmap.topk.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Kernels", "compiled", "kernels"]
 
-_POINTER, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+_POINTER, _INT, _FLOAT, _DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_double
 _SETTLED = [*[_POINTER] * 2, _INT, *[_POINTER] * 6, _INT, *[_POINTER] * 3, _INT, _INT, *[_POINTER] * 3]
+_ASKED = [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _INT, _DOUBLE, _DOUBLE, _INT, _INT, *[_POINTER] * 6]
 _ARGUMENTS: dict[str, tuple[Any, list[Any]]] = {
+    "ask": (None, _ASKED),
     "scan": (None, [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, *[_POINTER] * 5]),
     "dots": (None, [_POINTER, _POINTER, _INT, _INT, *[_POINTER] * 3]),
     "code": (None, [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _INT, _FLOAT, _FLOAT, *[_POINTER] * 3]),
@@ -41,6 +44,7 @@ class Kernels:
 
     Attributes:
         target: what they were compiled for.
+        ask: see ask.ll.
         scan: see kernels.py.
         code: see code.ll; for rows of every stored type.
         settle: see settle.ll; likewise.
@@ -49,6 +53,7 @@ class Kernels:
     """
 
     target: Target
+    ask: Callable[..., None]
     scan: Callable[..., None]
     code: dict[torch.dtype, Callable[..., None]]
     settle: dict[torch.dtype, Callable[..., int]]
@@ -59,6 +64,30 @@ class Kernels:
         """The last arguments of ``code``: how dimensions are cut, how large codes may be, and where they go."""
         limits = (chunks.pairs // 4, chunks.chunks, WIDEST_ROW, longest(self.target)[0])
         return (*limits, address(into.codes), address(into.scale), address(into.lost))
+
+    def asked(
+        self, queries: NDArray[np.float32], norms: NDArray[np.float64], chunks: Chunks
+    ) -> tuple[Coded, NDArray[np.float32]]:
+        """Queries as ``scan`` reads them (as `code_queries` makes them), and as unit vectors.
+
+        Args:
+            queries: *Shape:* (n, dim).
+            norms: *Shape:* (n,).
+            chunks: how their dimensions are cut.
+
+        Returns:
+            The codes; and unit queries, *Shape:* (n, width).
+        """
+        n, dim = queries.shape
+        given = np.ascontiguousarray(np.pad(queries, ((0, 0), (0, -dim % 8))) if dim % 8 else queries)
+        into, row = Coded.room_for(n, chunks, self.target), np.zeros(chunks.width)
+        unit = np.zeros((n, chunks.width), np.float32)
+        quads, sums = chunks.summed(self.target)
+        asked = (address(given), n, given.shape[1], address(norms), address(row), quads // 2, sums)
+        limits = (WIDEST_QUERY, longest(self.target)[1], self.target.queries, int(self.target.narrow))
+        codes = (address(unit), address(into.codes), address(into.starts))
+        self.ask(*asked, *limits, *codes, address(into.step), address(into.drop), address(into.lift))
+        return into, unit
 
 
 def kernels() -> Kernels | None:
@@ -108,4 +137,4 @@ def compiled(target: Target) -> Kernels:
     def by_type(kind: str) -> dict[torch.dtype, Callable[..., Any]]:
         return {dtype: made(kind, f"{kind}_{stored}") for dtype, stored in _STORED.items()}
 
-    return Kernels(target, made("scan"), by_type("code"), by_type("settle"), by_type("dots"), engine)
+    return Kernels(target, made("ask"), made("scan"), by_type("code"), by_type("settle"), by_type("dots"), engine)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk.codes import Chunks, Coded, Codes, address, code_queries
+from conceptmap.topk.codes import Chunks, Coded, Codes, address
 from conceptmap.topk.kernels import ROWS_PER_TILE
 from conceptmap.topk.native import Kernels, kernels
 from conceptmap.topk.pool import Pool, join
@@ -28,8 +28,9 @@ REST_AT_MOST = 64
 WIDEST = 1 << 14
 LONGEST_LIST = 256
 """For more answers, thresholds are raised by sorting now and then instead of by lists."""
-FEWEST_ROWS = 512
-"""Rows that are scanned together at first, when thresholds still rise fast."""
+FIRST_ROWS, FIRST_PAIRS = (32, 512), 1 << 11
+"""Rows that are scanned together at first, at least and at most, and pairs: all are multiplied, and give thresholds.
+While these rise fast, no more rows are scanned together than half of those that were seen."""
 CODE_BYTES, FOUND_BYTES = 1 << 18, 1 << 17
 """Codes and bits of the rows that are scanned together: both stay in the second-level cache."""
 
@@ -83,7 +84,7 @@ class Scanner:
         Args:
             prepared: the rows.
             at: which of them; ascending. A slice starts where a tile does.
-            threshold: finite; raised in place where the pairs' products allow it. *Shape:* (n,) float32.
+            threshold: raised in place where the pairs' products allow it; without lists, finite. *Shape:* (n,) float32.
 
         Returns:
             None if bounds rule out so little that a product of the whole block is cheaper, or did so lately.
@@ -117,7 +118,7 @@ class Scanner:
         most = part.rows_at_once if kept is None else part.bits_at_once
         start, pools = 0, []
         while start < n:
-            size = min(most, max(FEWEST_ROWS, part.seen // ROWS_PER_TILE * ROWS_PER_TILE), n - start)
+            size = min(most, max(part.first, _whole_tiles(part.seen // 2)), n - start)
             if kept is None or not isinstance(at, slice):
                 codes = part.codes
                 codes.done[:] = False
@@ -148,7 +149,7 @@ class Scanner:
         found = (part.found_at, size, n, len(self.coded.lift))
         stored = (rows.at(start), rows.dim, rows.inverse_at(start), *self._unit_at)
         group = 0 if groups is None else groups.data_ptr() + 8 * start
-        room = min(len(part.row_of), n * (size // SHARE + SPARE))
+        room = min(len(part.row_of), n * max(size // SHARE + SPARE, part.first))
         lists = (*part.limit_at, *self._limit_at, group, self.k, *part.list_at)
         return self.loops.settle[rows.values.dtype](*found, *stored, *lists, first + start, room, *part.out_at)
 
@@ -194,6 +195,7 @@ class _Part:
     """State and buffers of one thread.
 
     Attributes:
+        first: rows that are scanned together at first.
         rows_at_once: rows that are coded and scanned together.
         bits_at_once: rows that are scanned together where they were coded before.
         threshold, level: what products, and sums of codes, are compared with. *Shapes:* (n,), (n_padded,) float32.
@@ -207,6 +209,7 @@ class _Part:
         seen: rows that were scanned.
     """
 
+    first: int
     rows_at_once: int
     bits_at_once: int
     threshold: NDArray[np.float32]
@@ -226,10 +229,12 @@ class _Part:
     @classmethod
     def of(cls, n: int, n_padded: int, k: int, *, width: int, unit_rows: int) -> _Part:
         """For ``n`` queries."""
-        bits = _whole_tiles(FOUND_BYTES * ROWS_PER_TILE // 2 // n_padded)
-        rows = min(bits, _whole_tiles(CODE_BYTES // width))
-        room = n * (bits // SHARE + SPARE)
+        first = _whole_tiles(max(FIRST_ROWS[0], min(FIRST_ROWS[1], FIRST_PAIRS // n), k + ROWS_PER_TILE - 1))
+        bits = max(first, _whole_tiles(FOUND_BYTES * ROWS_PER_TILE // 2 // n_padded))
+        rows = max(first, min(bits, _whole_tiles(CODE_BYTES // width)))
+        room = n * max(bits // SHARE + SPARE, first)
         return cls(
+            first,
             rows,
             bits,
             np.empty(n, np.float32),
@@ -276,7 +281,8 @@ def _whole_tiles(rows: int) -> int:
 
 
 def scanner(
-    unit: torch.Tensor,
+    queries: torch.Tensor,
+    norms: torch.Tensor,
     prepared: Prepared,
     *,
     k: int,
@@ -288,7 +294,8 @@ def scanner(
     """What scans for these queries; None where that cannot be done here.
 
     Args:
-        unit: unit queries. *Shape:* (n, dim) float64.
+        queries: *Shape:* (n, dim) float32.
+        norms: *Shape:* (n,) float64.
         prepared: the rows that will be scanned.
         k: answers wanted.
         margin: how far below the k-th best product a row may still belong to the answer. *Shape:* (n,) float32.
@@ -297,14 +304,12 @@ def scanner(
         threads: where blocks are worked on, in as many parts as torch has threads.
     """
     loops = kernels() if prepared.scan else None
-    n, dim = unit.shape
+    n, dim = queries.shape
     if loops is None or dim > WIDEST:
         return None
     chunks = Chunks.of(dim)
-    coded = code_queries(unit.numpy(), chunks, loops.target)
-    queries = np.zeros((n, chunks.width), dtype=np.float32)
-    queries[:, :dim] = unit.to(torch.float32).numpy()
+    coded, unit = loops.asked(queries.numpy(), norms.numpy(), chunks)
     n_threads, listed = torch.get_num_threads(), k if k <= LONGEST_LIST else 0
     each = 0 if _plain(prepared) else -(-rows_at_once // n_threads // ROWS_PER_TILE) * ROWS_PER_TILE
     parts = [_Part.of(n, len(coded.lift), listed, width=chunks.width, unit_rows=each) for _ in range(n_threads)]
-    return Scanner(loops, chunks, coded, queries, margin.numpy(), groups, listed, threads, parts)
+    return Scanner(loops, chunks, coded, unit, margin.numpy(), groups, listed, threads, parts)
