@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GoldMentions",
     "as_text",
+    "auc",
     "read_gold_mentions",
     "score_codes",
     "score_mentions",
@@ -267,7 +268,7 @@ def score_tokens(gold: GoldMentions, predicted: pl.DataFrame) -> Scores:
     right = within.filter(pl.col("codes").list.contains(pl.col("code")))["guess"].n_unique()
     judged = tokens.join(_overlaps(tokens, gold.ignored), on="guess", how="anti")
     judged = judged.with_columns(inside=pl.col("guess").is_in(within["guess"].unique().implode()))
-    tags = {"acc@1": right / max(n_inside, 1), "auc": _auc(judged)}
+    tags = {"acc@1": right / max(n_inside, 1), "auc": auc(judged["score"], judged["inside"])}
     return {"token tags": tags, "counts": {"tokens inside": n_inside, "tokens": judged.height}}
 
 
@@ -308,13 +309,19 @@ def _shared(touched: pl.DataFrame, guessed: int, gold: int, above: Callable[[str
     return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / max(precision + recall, 1e-9)}
 
 
-def _auc(judged: pl.DataFrame) -> float:
-    """Area under the ROC curve of ``score`` for ``inside``; ties count half (Mann and Whitney)."""
-    ranks = judged.select("inside", rank=pl.col("score").rank("average"))
-    positives = int(judged["inside"].sum())
-    negatives = judged.height - positives
-    rank_sum = float(ranks.filter("inside")["rank"].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / max(positives * negatives, 1)
+def auc(scores: pl.Series, right: pl.Series) -> float:
+    """Area under the ROC curve of scores; ties count half (Mann and Whitney).
+
+    Args:
+        scores: higher for what is more probably right.
+        right: of Booleans, as long.
+
+    >>> auc(pl.Series([0.9, 0.5, 0.5, 0.1]), pl.Series([True, True, False, False]))
+    0.875
+    """
+    positives = int(right.sum())
+    rank_sum = float(scores.rank("average").filter(right).sum())
+    return (rank_sum - positives * (positives + 1) / 2) / max(positives * (len(right) - positives), 1)
 
 
 # -- showing ----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
 from conceptmap.index import ConceptIndex
 from conceptmap.indexrows import store_given
+from conceptmap.notes import n_within
 from conceptmap.tags import smoothed_words
 
 __all__ = ["background_words", "with_hubs", "without_hubs"]
@@ -44,8 +45,7 @@ def background_words(encoder: TokenEncoder, texts: Sequence[str]) -> NDArray[np.
     Raises:
         InputError: they hold no word.
     """
-    ends = np.cumsum([len(text) for text in texts])
-    read = list(texts[: max(1, int(np.searchsorted(ends, MOST_CHARS, side="right")))])
+    read = list(texts[: n_within(texts, MOST_CHARS)])
     found = [np.empty((0, encoder.dim), dtype=np.float32)]
     for text, tokens in zip(read, encoder.tokens(read), strict=True):
         word_of, vectors = smoothed_words(text, tokens)

@@ -17,6 +17,7 @@ from conceptmap.adapters.judge import Judge, best_threshold, feature_rows
 from conceptmap.adapters.linear import unit
 from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import SEEN, Memory, forms_within
+from conceptmap.evaluate import auc
 from conceptmap.linker import Linker
 from conceptmap.marked import MarkedNote
 from conceptmap.mentions import Mention
@@ -219,7 +220,8 @@ def learn_inside(studied: Studied, seed: int) -> tuple[NDArray[np.float32] | Non
         return None, 0.0, 0.0
     weights = fit_logistic(x[fit], y[fit], penalty=INSIDE_PENALTY)
     sums = logits(weights, x[test])
-    return weights.astype(np.float32), best_threshold(sums, y[test], 0), _auc(sums, y[test])
+    area = auc(pl.Series(sums), pl.Series(y[test]))
+    return weights.astype(np.float32), best_threshold(sums, y[test], 0), round(area, 4)
 
 
 def _touch(starts: NDArray[np.int64], ends: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
@@ -228,11 +230,3 @@ def _touch(starts: NDArray[np.int64], ends: NDArray[np.int64], spans: Sequence[t
     for first, last in spans:
         out |= (starts < last) & (ends > first)
     return out
-
-
-def _auc(sums: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve (Mann and Whitney)."""
-    ranks = np.empty(len(sums))
-    ranks[np.argsort(sums, kind="stable")] = np.arange(1, len(sums) + 1)
-    n = int(inside.sum())
-    return round(float((ranks[inside].sum() - n * (n + 1) / 2) / max(n * (len(sums) - n), 1)), 4)

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import polars as pl
 
 from conceptmap.note_folders import open_source
 from conceptmap.note_sources import Row, require_columns
 
-__all__ = ["BadNote", "Notes", "read_notes"]
+__all__ = ["BadNote", "Notes", "n_within", "read_notes"]
 
 _LONGEST_ID_SHOWN = 200
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -191,3 +193,12 @@ def _shown_id(row: Row) -> str | None:
     if row.problem or not row.note_id or len(row.note_id) > _LONGEST_ID_SHOWN or len(row.note_id.splitlines()) > 1:
         return None
     return None if _not_text(row.note_id) else row.note_id
+
+
+def n_within(texts: Iterable[str], n_chars: int) -> int:
+    """How many of the first texts hold at most so many code points together, one at least.
+
+    >>> n_within(["12345", "678", "9"], 8), n_within(["12345"], 4)
+    (2, 1)
+    """
+    return max(1, bisect_right(list(accumulate(map(len, texts))), n_chars))

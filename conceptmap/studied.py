@@ -18,6 +18,7 @@ from conceptmap.encoders.embeddings import on_host
 from conceptmap.lexical import Content, content_words
 from conceptmap.mapper import ConceptMapper
 from conceptmap.marked import MarkedNote, MarkedSpan
+from conceptmap.notes import n_within
 from conceptmap.ranking import spelled_out
 from conceptmap.spans import pool
 
@@ -49,8 +50,7 @@ class Studied:
         """Shuffle the notes and read them through the encoder, up to so many code points."""
         assert mapper.encoder is not None
         shuffled = random.Random(seed).sample(list(notes), len(notes))  # noqa: S311 - not for secrets
-        lengths = np.cumsum([len(note.text) for note in shuffled])
-        n_read = max(1, int(np.searchsorted(lengths, read_chars, side="right")))
+        n_read = n_within((note.text for note in shuffled), read_chars)
         contents = [content_words(note.text, mapper.expander(note.text)) for note in shuffled]
         embeddings = [tokens.on_host() for tokens in mapper.encoder.tokens([n.text for n in shuffled[:n_read]])]
         return cls(mapper, shuffled, n_read, contents, embeddings)
