@@ -95,9 +95,11 @@ def test_codes_lose_no_more_than_they_say(loops: Kernels, dim: int, stored: str)
         unit = _unit(torch.from_numpy(_unit(vectors)).to(STORED[stored]).to(torch.float64).numpy())
         into = _coded(loops, unit)
         tiles = into.codes.reshape(-1, chunks.width // 4, 16, 4).transpose(0, 2, 1, 3).reshape(-1, chunks.width)
-        whole = tiles[: len(unit)].astype(np.float64) - 64
-        assert np.abs(whole).max() <= 63
-        if loops.target.narrow:
+        whole = tiles[: len(unit)].astype(np.float64) - loops.target.zero
+        assert np.abs(whole).max() <= loops.target.zero - 1
+        if not loops.target.narrow:
+            assert (np.abs(whole).max(axis=1) == 127).all()
+        else:
             halves = whole.reshape(len(unit), chunks.chunks, -1, 2, 2)
             assert np.sqrt(np.square(halves).sum(axis=(2, 4))).max() <= 152
         residual = np.linalg.norm(unit - into.scale[: len(unit), None] * whole[:, :dim], axis=1)
@@ -150,11 +152,12 @@ def test_sums_reach_the_limit_of_16_bits_and_no_further(loops: Kernels) -> None:
 def test_bits_are_those_of_products_of_whole_numbers(loops: Kernels, dim: int) -> None:
     """Exactly, ties included, for codes as large as they can be; an odd number of tiles, a group that is not full."""
     generator, chunks, tiles = np.random.default_rng(dim), Chunks.of(dim), 5
-    widest = 19 if loops.target.narrow else 63  # 8 * 19 is the greatest norm over half a chunk
+    widest = 19 if loops.target.narrow else 127  # 8 * 19 is the greatest norm over half a chunk
     rows = generator.integers(-widest, widest + 1, (16 * tiles, chunks.width))
     rows[::7], rows[1::7], rows[2::7] = widest, -widest, widest * generator.choice([-1, 1], chunks.width)
     into = Codes.room_for(len(rows), chunks.width)
-    into.codes[:] = (rows + 64).reshape(tiles, 16, -1, 4).transpose(0, 2, 1, 3).astype(np.uint8).reshape(-1)
+    bytes_of = (rows + loops.target.zero).astype(np.uint8)
+    into.codes[:] = bytes_of.reshape(tiles, 16, -1, 4).transpose(0, 2, 1, 3).reshape(-1)
     into.scale[:] = 1
     signs = generator.choice([-1.0, 1.0], (3, dim))
     coded = code_queries(_unit(np.concatenate([np.ones((1, dim)), -np.ones((1, dim)), signs])), chunks, loops.target)

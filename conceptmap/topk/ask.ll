@@ -130,8 +130,8 @@ code_chunk_end:
   %sums.right = shufflevector <8 x i32> %sums, <8 x i32> poison, <4 x i32> <i32 2, i32 3, i32 6, i32 7>
   %left.codes = call i32 @llvm.vector.reduce.add.v4i32(<4 x i32> %sums.left)
   %right.codes = call i32 @llvm.vector.reduce.add.v4i32(<4 x i32> %sums.right)
-  %start.left = mul i32 %left.codes, -64
-  %start.right = mul i32 %right.codes, -64
+  %start.left = mul i32 %left.codes, -ZERO
+  %start.right = mul i32 %right.codes, -ZERO
   %start.high = shl i32 %start.right, 16
   %start.low = and i32 %start.left, 65535
   %start.packed = or i32 %start.high, %start.low

@@ -1,4 +1,4 @@
-; Stored rows to 7-bit codes: conceptmap/topk/codes.py says what is computed and why it is safe.
+; Stored rows to 7-bit or 8-bit codes, written as bytes that begin at ZERO: conceptmap/topk/codes.py says what is computed and why it is safe.
 ;   stored   n_rows x dim KIND; dim a multiple of 8; inverses: 1 / norm of each row, float
 ;   row      room for one unit row: width = 32 * fours * chunks float (32 at a time, four registers, keep four sums
 ;            going side by side); what lies beyond dim must be 0
@@ -95,7 +95,7 @@ round:
   %gap = call <32 x float> @llvm.fmuladd.v32f32(<32 x float> %whole, <32 x float> %minus, <32 x float> %v)
   %rest = call <32 x float> @llvm.fmuladd.v32f32(<32 x float> %gap, <32 x float> %gap, <32 x float> %rest0)
   %integer = fptosi <32 x float> %whole to <32 x i32>
-  %shifted = add <32 x i32> %integer, splat (i32 64)
+  %shifted = add <32 x i32> %integer, splat (i32 ZERO)
   %bytes = trunc <32 x i32> %shifted to <32 x i8>
   %quads = bitcast <32 x i8> %bytes to <8 x i32>
   %quads.place = mul i64 %p, 512

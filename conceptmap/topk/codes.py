@@ -1,6 +1,7 @@
 """Vectors as small whole numbers, and the bound that makes their products safe to search with.
 
-A unit row r is coded as scale * c with whole numbers |c_i| <= 63, and a unit query q as step * d with |d_i| <= 127.
+A unit row r is coded as scale * c with whole numbers |c_i| <= 63, or 127 where products are added in 32 bits, and a
+unit query q as step * d with |d_i| <= 127.
 Whatever rounding does,
 
     q.r = step*d . scale*c  +  (q - step*d) . r  +  step*d . (r - scale*c)
@@ -29,9 +30,9 @@ from numpy.typing import NDArray
 
 from conceptmap.topk.kernels import ROWS_PER_TILE, Target
 
-__all__ = ["WIDEST_ROW", "Chunks", "Coded", "Codes", "address", "code_queries", "longest"]
+__all__ = ["Chunks", "Coded", "Codes", "address", "code_queries", "longest"]
 
-WIDEST_ROW, WIDEST_QUERY = 63, 127
+WIDEST_QUERY = 127
 LONGEST_ROW, LONGEST_QUERY = 148, 211
 PAIRS_AT_MOST = 16
 MARGIN = 2.0**-20
@@ -134,7 +135,7 @@ def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> C
     moved = np.linalg.norm(padded - step[:, None] * whole, axis=1)
     codes = whole.astype(np.int8)
     quads = codes.view(np.int32).reshape(groups, target.queries, chunks.chunks, 2 * chunks.pairs)
-    starts = _starts(-64 * _by_halves(whole, chunks), target).reshape(groups, target.queries, -1)
+    starts = _starts(-target.zero * _by_halves(whole, chunks), target).reshape(groups, target.queries, -1)
     return Coded(
         np.ascontiguousarray(quads.transpose(0, 2, 3, 1)),
         np.ascontiguousarray(starts.transpose(0, 2, 1)),

@@ -1,15 +1,16 @@
 """Five loops that no matrix library has, in LLVM's language, for the vector instructions of this processor.
 
-``ask``: queries to unit vectors and 8-bit codes, with what that loses. ``code``: stored rows to 7-bit codes, likewise.
+``ask``: queries to unit vectors and 8-bit codes, with what that loses. ``code``: stored rows to 7 or 8 bits, likewise.
 ``scan``: products of codes, compared in registers, so that one bit per row and query is all that is written.
 ``settle``: float32 products of the pairs whose bit is set, and the thresholds that they raise. ``dots``: products of
 the last candidates, in float64.
 
 Codes lie in tiles of 16 rows, four dimensions of each row together: byte ``((tile * quads + quad) * 16 + row) * 4 + j``
-is dimension ``4 * quad + j``, plus 64 so that it is never negative. A vector register holds 8 or 16 rows then, and four
-dimensions of a query, repeated, meet them all in one instruction. Two registers of rows meet a group of queries, so
-that each query is loaded once for two multiplications: processors that multiply twice in a cycle load no more than
-twice. Without VNNI dimensions come in chunks, summed in 16 bits, which `conceptmap.topk.codes` keeps from overflowing.
+is dimension ``4 * quad + j``, plus 64 or 128 so that it is never negative. A vector register holds 8 or 16 rows then,
+and four dimensions of a query, repeated, meet them all in one instruction. Two registers of rows meet a group of
+queries, so that each query is loaded once for two multiplications: processors that multiply twice in a cycle load no
+more than twice. Without VNNI dimensions come in chunks, summed in 16 bits, which `conceptmap.topk.codes` keeps from
+overflowing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Target:
         rows: rows in a register of 32-bit sums.
         tiles: tiles that are read together.
         queries: queries that they meet at once; with the tiles' registers their sums fill the register file.
-        narrow: whether a chunk is summed in 16 bits first.
+        narrow: whether a chunk is summed in 16 bits first; codes of rows have 7 bits then, else 8.
     """
 
     name: str
@@ -39,6 +40,11 @@ class Target:
     tiles: int
     queries: int
     narrow: bool
+
+    @property
+    def zero(self) -> int:
+        """The byte of a row's code 0; codes reach nearly as far below it as above."""
+        return 64 if self.narrow else 128
 
     @property
     def registers(self) -> int:
@@ -59,11 +65,11 @@ PLAIN = Target("plain", rows=16, tiles=2, queries=4, narrow=False)
 def source(target: Target) -> str:
     """The module's text."""
     here = Path(__file__).parent
-    rest = [(here / "ask.ll").read_text(encoding="utf-8")]
+    rest = [(here / "ask.ll").read_text(encoding="utf-8").replace("ZERO", str(target.zero))]
     for name in ("code.ll", "settle.ll", "dots.ll"):
         text = (here / name).read_text(encoding="utf-8")
         for kind, how in _WIDENED.items():
-            own = text.replace("KIND", kind)
+            own = text.replace("KIND", kind).replace("ZERO", str(target.zero))
             for n in (8, 32):
                 own = own.replace(f"WIDEN{n}", how.format(x=f"%x{n}", n=n, wide=f"%wide{n}"))
             rest.append(own)
@@ -242,7 +248,7 @@ def _scan_chunk(target: Target) -> str:
 
 
 def _starts(target: Target) -> list[str]:
-    """Sums begin where they undo the 64 in the rows' bytes; in 32 bits, with those of the chunks before."""
+    """Sums begin where they undo the zero of the rows' bytes; in 32 bits, with those of the chunks before."""
     n, lines = target.rows, []
     for i in range(target.queries):
         lines.append(f"%start.at{i} = getelementptr i32, ptr %start, i64 {i}")

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.machine_code import features, machine_code
-from conceptmap.topk.codes import WIDEST_QUERY, WIDEST_ROW, Chunks, Coded, Codes, address, code_queries, longest
+from conceptmap.topk.codes import WIDEST_QUERY, Chunks, Coded, Codes, address, code_queries, longest
 from conceptmap.topk.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Kernels:
 
     def sizes(self, chunks: Chunks, into: Codes) -> tuple[float, ...]:
         """The last arguments of ``code``: how dimensions are cut, how large codes may be, and where they go."""
-        limits = (chunks.pairs // 4, chunks.chunks, WIDEST_ROW, longest(self.target)[0])
+        limits = (chunks.pairs // 4, chunks.chunks, self.target.zero - 1, longest(self.target)[0])
         return (*limits, address(into.codes), address(into.scale), address(into.lost))
 
     def asked(
@@ -119,8 +119,8 @@ def _multiplies_rightly(made: Kernels) -> bool:
     of_query = (address(asked.codes), address(asked.starts), 1)
     of_row = (address(into.scale), address(into.lost), address(asked.lift), address(level), address(found))
     made.scan(address(into.codes), 3, *chunks.summed(made.target), *of_query, *of_row)
-    whole = into.codes.reshape(3, -1, 16, 4).transpose(0, 2, 1, 3).reshape(rows, 256).astype(np.int64) - 64
-    sums = whole @ np.rint(unit[rows] / asked.step[0]).astype(np.int64)
+    whole = into.codes.reshape(3, -1, 16, 4).transpose(0, 2, 1, 3).reshape(rows, 256).astype(np.int64)
+    sums = (whole - made.target.zero) @ np.rint(unit[rows] / asked.step[0]).astype(np.int64)
     reaching = (sums * into.scale + into.lost * asked.lift[0] >= level[0]).reshape(3, 16)
     return bool((found == (reaching << np.arange(16)).sum(axis=1)[:, None]).all())
 
