@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 
 from conceptmap import vocabulary
+from conceptmap.abbreviations import Abbreviation, ShortForms
 from conceptmap.code_ranges import read_rows
 from conceptmap.combinations import combinations
 from conceptmap.lexical import content_words
@@ -119,6 +120,31 @@ def test_everyday_names_have_their_code(term: str, code: str) -> None:
 @pytest.mark.parametrize("word", ["mass", "lunar", "septic", "net", "asap", "eosinophilic", "nervous", "thinning"])
 def test_words_with_another_everyday_sense_are_no_synonyms(word: str) -> None:
     assert word not in {term for term, _, _, _ in SYNONYMS}
+
+
+@pytest.mark.parametrize("word", ["sir", "gist", "MDs", "ppm", "PPM", "HUS"])
+def test_no_synonym_is_found_in_a_word_of_another_sense(word: str) -> None:
+    """The plural ending falls away, so that "sirs" would be found in "sir"."""
+    assert not [term for term, _, _, _ in SYNONYMS if content_words(term).form == content_words(word).form]
+
+
+@pytest.mark.parametrize(
+    ("text", "long"),
+    [
+        ("Preterm; HUS on DOL 7", "head ultrasound"),
+        ("HUS after E. coli diarrhea", "hemolytic-uremic syndrome"),
+        ("HUS", None),
+        ("PPM for SSS", "permanent pacemaker"),
+        ("5 PPM", None),
+        ("Flu, Shingrix and Tdap given", "influenza vaccination"),
+        ("Flu and cough", None),
+    ],
+)
+def test_short_forms_are_read_by_their_company(text: str, long: str | None) -> None:
+    reviewed = ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
+    found = words(text)
+    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu"})
+    assert reviewed.long_forms(text, found).get(at) == long
 
 
 def test_long_forms_say_more_than_short_ones() -> None:
