@@ -71,7 +71,10 @@ def backend(device: str = "cpu") -> str:
     if device != "cpu":
         return ", ".join(kit.name for kit in gpu.cuda_kits(device))
     loops = kernels()
-    kind = f"7-bit codes ({loops.target.name})" if loops else str(prepare(np.eye(8, dtype=np.float32)).product)[6:]
+    if loops:
+        kind = f"{loops.target.zero.bit_length()}-bit codes ({loops.target.name})"
+    else:
+        kind = str(prepare(np.eye(8, dtype=np.float32)).product)[6:]
     return f"cpu, {kind}, {torch.get_num_threads()} threads"
 
 
