@@ -63,7 +63,7 @@ def _plain(
     """AutoModel on the same windows, sorted, 32 at a time, padded."""
     from transformers import AutoModel
 
-    from conceptmap.encoders.precision import torch_dtype
+    from conceptmap.encoders.precision import torch_dtype, weights_dtype
 
     model = encoder.model
     pieces = model.tokeniser.pieces(texts)
@@ -73,7 +73,7 @@ def _plain(
         for window in model.windows(text, piece)
     ]
     windows.sort(key=len, reverse=True)
-    network: Any = AutoModel.from_pretrained(folder, dtype=torch_dtype(options.dtype, options.device))
+    network: Any = AutoModel.from_pretrained(folder, dtype=weights_dtype(torch_dtype(options.dtype, options.device)))
     network = network.to(options.device).eval()
 
     def run() -> None:
