@@ -19,6 +19,7 @@ from itertools import chain
 
 import polars as pl
 
+from conceptmap.garbage import no_collection
 from conceptmap.variants import EXACT, LOOSE, REVIEWED, variants
 from conceptmap.words import (
     AS_WRITTEN,
@@ -221,6 +222,7 @@ def bag_key(numbers: Iterable[int]) -> int:
     return sum(numbers) & _KEY_MASK
 
 
+@no_collection()
 def build_lexicon(
     terms: pl.DataFrame, concept_of: Mapping[str, int], *, stop: frozenset[str], expand_titles: bool
 ) -> pl.DataFrame:
