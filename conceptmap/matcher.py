@@ -46,6 +46,7 @@ class Hit:
         n_words: content words in the window.
         entries: rows of the lexicon, best first.
         loose: whether the looser word classes were needed.
+        pauses: whether it goes on across a comma, a slash, a bracket or a line end.
     """
 
     start_char: int
@@ -53,6 +54,7 @@ class Hit:
     n_words: int
     entries: tuple[int, ...]
     loose: bool
+    pauses: bool = False
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,8 @@ class TermMatcher:
                     if known is not None and (loose or not known.loose):
                         continue
                     if entries := self._entries(texts[text], passage, chosen[i : j + 1], keys.at(place), loose=loose):
-                        hits[text][span] = Hit(*span, j - i + 1, tuple(entries), loose)
+                        pauses = bool(passage.gap[chosen[i + 1 : j + 1]].any())
+                        hits[text][span] = Hit(*span, j - i + 1, tuple(entries), loose, pauses)
         return [sorted(found.values(), key=lambda hit: (hit.start_char, -hit.end_char)) for found in hits]
 
     def wordings(self, bags: Sequence[Sequence[str]]) -> list[list[int]]:

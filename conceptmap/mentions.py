@@ -69,7 +69,7 @@ def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) 
     """Resolve overlapping hits into mentions, in reading order."""
     chosen: list[Hit] = []
     lost: list[tuple[Hit, Hit]] = []  # with what it lost to
-    for hit in sorted(hits, key=lambda h: (-h.n_words, h.loose, h.start_char - h.end_char, h.start_char)):
+    for hit in sorted(hits, key=_first_of_overlapping):
         winner = next((w for w in chosen if hit.start_char < w.end_char and w.start_char < hit.end_char), None)
         if winner is None:
             chosen.append(hit)
@@ -79,6 +79,11 @@ def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) 
         Mention(hit.start_char, hit.end_char, _with_nested(hit, [h for w, h in lost if w is hit], matcher, book))
         for hit in sorted(chosen, key=lambda hit: hit.start_char)
     ]
+
+
+def _first_of_overlapping(hit: Hit) -> tuple[int, bool, bool, int, int]:
+    """What an overlapping hit goes by: "variceal hemorrhage (esophageal)" is no "hemorrhage (esophageal"."""
+    return -hit.n_words, hit.loose, hit.pauses, hit.start_char - hit.end_char, hit.start_char
 
 
 def _with_nested(hit: Hit, nested: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> tuple[Candidate, ...]:

@@ -72,6 +72,13 @@ def test_the_code_that_a_coder_writes(text: str, codes: list[str]) -> None:
     assert codes_of(text) == codes
 
 
+def test_of_overlapping_names_one_within_a_clause_goes_before_one_across_a_bracket() -> None:
+    names = {"code": ["I50.9", "R50.9"], "term": ["variceal hemorrhage", "hemorrhage esophageal"]}
+    mapper = ConceptMapper.load(build_index(small_ontology(), None, synonyms=pl.DataFrame(names)), encoder=None)
+    assert mapper.code(frame("Variceal hemorrhage (esophageal)."))["code"].to_list() == ["I50.9"]
+    assert mapper.code(frame("Hemorrhage (esophageal)."))["code"].to_list() == ["R50.9"]
+
+
 def test_annotations_say_where_what_and_in_which_context() -> None:
     found = lexical_mapper().annotate_many(frame(NOTE)).mentions
     assert found.schema == ANNOTATIONS
