@@ -25,7 +25,8 @@ class Completed:
     said: str
 
 
-_SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|both|lt|rt)\b", re.IGNORECASE)
+_SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|bilat|b/l|both|lt|rt)\b", re.IGNORECASE)
+_LETTER: Final = re.compile(r"(?<!\d)(?<!\d\s)\b([LR])\s+\Z")
 _STAGE: Final = re.compile(r"\b(?:stage|st\.?|grade)\s*(?:is\s*)?([1-4]|i{1,3}|iv)\b", re.IGNORECASE)
 _ROMAN: Final = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _COURSE: Final = re.compile(r"\b(acute on chronic|acute|chronic)\s*\Z", re.IGNORECASE)
@@ -37,10 +38,12 @@ _CLAUSE_END: Final = re.compile(r"[.;:!?\n]|\b(?:and|but|with|without)\b|,")
 _SENTENCE_END: Final = re.compile(r"[.;:!?\n]")
 _AFTER: Final = re.compile(
     r"[\s,(\-]*(?:(?:of|in|on|at|to|from|over|involving|affecting|the|his|her|my|a|an|lower|upper)\s+){0,3}"
-    r"(left|right|bilateral|bilaterally|both|lt|rt)\b",
+    r"(left|right|bilateral|bilaterally|bilat|b/l|both|lt|rt)\b",
     re.IGNORECASE,
 )
-_NAMES: Final = {"lt": "left", "rt": "right", "both": "bilateral", "bilaterally": "bilateral"}
+_NAMES: Final = {"l": "left", "lt": "left", "r": "right", "rt": "right"} | dict.fromkeys(
+    ("both", "bilaterally", "bilat", "b/l"), "bilateral"
+)
 _WORDS_BEFORE: Final = 3
 _REACH: Final = 60
 
@@ -143,6 +146,8 @@ def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = 
     ('left',)
     >>> sides("right hip pain and knee pain", (19, 28), [(6, 14)])
     ()
+    >>> sides("L hip fx", (2, 8)), sides("2 L hip fx", (4, 10))
+    (('left',), ())
     """
     start, end = span
     inside = {_side(match[1]) for match in _SIDE.finditer(text, start, end)}
@@ -152,8 +157,8 @@ def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = 
     ceiling = min([end + _REACH, len(text), *(first for first, _ in others if first >= end)])
     before = _CLAUSE_END.split(_BOTH.sub("bilateral", text[floor:start]))[-1].split()[-_WORDS_BEFORE:]
     found = {_side(word) for word in _SIDE.findall(" ".join(before))}
-    after = _AFTER.match(text, end, ceiling)
-    return _one(found or ({_side(after[1])} if after else set()))
+    beside = _LETTER.search(text, floor, start) or _AFTER.match(text, end, ceiling)
+    return _one(found or ({_side(beside[1])} if beside else set()))
 
 
 def _side(word: str) -> str:

@@ -80,6 +80,9 @@ def test_the_words_beside_a_mention_complete_its_code(text: str, codes: set[str]
         ("right hip pain and knee pain", "knee pain", ["right hip pain"], ()),
         ("left greater than right leg edema", "leg edema", [], ("bilateral",)),
         ("cough. Right arm weak", "cough", [], ()),
+        ("R ankle sprain", "ankle sprain", [], ("right",)),
+        ("given 2 L knee pain", "knee pain", [], ()),
+        ("knee pain b/l", "knee pain", [], ("bilateral",)),
     ],
 )
 def test_sides(text: str, mention: str, others: list[str], said: tuple[str, ...]) -> None:

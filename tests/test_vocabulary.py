@@ -109,6 +109,8 @@ def test_no_stop_term_is_a_synonym() -> None:
         ("toxoplasma", "B58.9"),
         ("kidney mass", "N28.89"),
         ("testis nodule", "N50.89"),
+        ("coronary artery bypass graft", "Z95.1"),
+        ("chronic kidney disease 3b", "N18.32"),
     ],
 )
 def test_everyday_names_have_their_code(term: str, code: str) -> None:
@@ -136,6 +138,8 @@ def test_no_synonym_is_found_in_a_word_of_another_sense(word: str) -> None:
         ("HUS", None),
         ("PPM for SSS", "permanent pacemaker"),
         ("5 PPM", None),
+        ("AF on apixaban", "atrial fibrillation"),
+        ("CKD3", "chronic kidney disease stage 3"),
         ("Flu, Shingrix and Tdap given", "influenza vaccination"),
         ("Flu and cough", None),
     ],
@@ -143,7 +147,7 @@ def test_no_synonym_is_found_in_a_word_of_another_sense(word: str) -> None:
 def test_short_forms_are_read_by_their_company(text: str, long: str | None) -> None:
     reviewed = ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
     found = words(text)
-    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu"})
+    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu", "af", "ckd3"})
     assert reviewed.long_forms(text, found).get(at) == long
 
 
