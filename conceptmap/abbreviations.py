@@ -71,6 +71,14 @@ def _may_be_short(word: str) -> bool:
     return len(word) <= 10 and not (word.islower() or word.istitle() or word.isdigit())
 
 
+def _with_decimals(text: str, found: Words, i: int) -> str:
+    """The form of a word; of a number with its decimals, which are a word of their own, both: "92" for "9.2"."""
+    whole, point = found.form[i], found.end_char[i]
+    if whole.isdigit() and text[point : point + 1] == "." and found.start_char[i + 1 : i + 2] == [point + 1]:
+        return whole + found.form[i + 1]
+    return whole
+
+
 def _long_form(short: str, before: str) -> str | None:
     """Best long form: shortest tail of ``before`` that holds the characters of ``short`` in order."""
     letters = [c.lower() for c in short if c.isalnum()]
@@ -118,9 +126,9 @@ class ShortForms:
         short = {word for word in written if word in self.reviewed or _may_be_short(word)}
         long = self.readings(text, short, frozenset(found.form))
         places = {i: long.get(word) for i, word in enumerate(written) if word in short}
-        for i, following in enumerate(found.form[1:]):
+        for i in range(len(written) - 1):
             if i in places:
-                places[i] = self.before(written[i], following, places[i])
+                places[i] = self.before(written[i], _with_decimals(text, found, i + 1), places[i])
         known = {i: full for i, full in places.items() if full is not None}
         return known | self.phrases(text, found.start_char, found.end_char, written)
 
