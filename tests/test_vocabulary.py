@@ -112,6 +112,7 @@ def test_no_stop_term_is_a_synonym() -> None:
         ("coronary artery bypass graft", "Z95.1"),
         ("chronic kidney disease 3b", "N18.32"),
         ("metastatic colon cancer", "C18.9"),
+        ("meniscal tear", "S83.209"),
     ],
 )
 def test_everyday_names_have_their_code(term: str, code: str) -> None:
@@ -141,6 +142,9 @@ def test_no_synonym_is_found_in_a_word_of_another_sense(word: str) -> None:
         ("5 PPM", None),
         ("AF on apixaban", "atrial fibrillation"),
         ("CKD3", "chronic kidney disease stage 3"),
+        ("Laceration, L hand", "left"),
+        ("Given 2 L NS", None),
+        ("Iron def anemia", "deficiency"),
         ("Colon ca to liver", "cancer"),
         ("Colon cancer. Ca 9.2", None),
         ("Colon cancer. Ca 3. Diabetes", "cancer"),
@@ -151,7 +155,7 @@ def test_no_synonym_is_found_in_a_word_of_another_sense(word: str) -> None:
 def test_short_forms_are_read_by_their_company(text: str, long: str | None) -> None:
     reviewed = ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
     found = words(text)
-    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu", "af", "ckd3", "ca"})
+    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu", "af", "ckd3", "ca", "l", "def"})
     assert reviewed.long_forms(text, found).get(at) == long
 
 
