@@ -27,6 +27,7 @@ class Completed:
 
 _SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|bilat|b/l|both|lt|rt)\b", re.IGNORECASE)
 _LETTER: Final = re.compile(r"(?<!\d)(?<!\d\s)\b([LR])\s+\Z")
+_LETTER_AFTER: Final = re.compile(r"[ ,(]+([LR])(?=[.,;:)\n]|\Z)")
 _STAGE: Final = re.compile(r"\b(?:stage|st\.?|grade)\s*(?:is\s*)?([1-4]|i{1,3}|iv)\b", re.IGNORECASE)
 _ROMAN: Final = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _COURSE: Final = re.compile(r"\b(acute on chronic|acute|chronic)\s*\Z", re.IGNORECASE)
@@ -157,7 +158,8 @@ def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = 
     ceiling = min([end + _REACH, len(text), *(first for first, _ in others if first >= end)])
     before = _CLAUSE_END.split(_BOTH.sub("bilateral", text[floor:start]))[-1].split()[-_WORDS_BEFORE:]
     found = {_side(word) for word in _SIDE.findall(" ".join(before))}
-    beside = _LETTER.search(text, floor, start) or _AFTER.match(text, end, ceiling)
+    after = _AFTER.match(text, end, ceiling) or _LETTER_AFTER.match(text, end, ceiling)
+    beside = _LETTER.search(text, floor, start) or after
     return _one(found or ({_side(beside[1])} if beside else set()))
 
 

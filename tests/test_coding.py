@@ -83,6 +83,8 @@ def test_the_words_beside_a_mention_complete_its_code(text: str, codes: set[str]
         ("R ankle sprain", "ankle sprain", [], ("right",)),
         ("given 2 L knee pain", "knee pain", [], ()),
         ("knee pain b/l", "knee pain", [], ("bilateral",)),
+        ("wrist sprain, L. Home", "wrist sprain", [], ("left",)),
+        ("wrist sprain R/O fracture", "wrist sprain", [], ()),
     ],
 )
 def test_sides(text: str, mention: str, others: list[str], said: tuple[str, ...]) -> None:

@@ -106,6 +106,8 @@ def context(text: str, *, without_sections: bool = False) -> Context:
         ("ROS o/w neg, incl. <cough>, fever.", True),
         ("<Abscess> was looked for and not found.", True),
         ("<HIV> neg, RPR NR.", True),
+        ("Fall, <wrist pain>, XR neg.", False),
+        ("X-ray negative for <pneumonia>.", True),
         ("<Rubella> immune.", True),
         ("Symptoms do not appear related to a <stroke>.", True),
         ("She is a non-<smoker>.", True),
