@@ -60,8 +60,8 @@ def build_index(
     """
     if synonyms is not None and synonyms.height:
         ontology = ontology.with_terms(synonyms)
-    encode = None if encoder is None else encoder.terms
-    computed = {} if encoder is None else {"dtype": encoder.term_dtype}
+    encode = None if encoder is None else encoder.index_terms
+    computed = {} if encoder is None else {"dtype": encoder.index_dtype}
     index = ConceptIndex.build(
         ontology,
         encode,
@@ -156,7 +156,7 @@ def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = 
         "system": EMBEDDED,
         "release": release,
         "encoder": f"{encoder.name} {encoder.revision}",
-        "dtype": encoder.term_dtype,
+        "dtype": encoder.index_dtype,
         "terms": hashlib.sha256("\n".join(terms).encode()).hexdigest(),
     }
     vectors = cached_index(facts, lambda: _rows_only(words, encoder, progress), name=f"{EMBEDDED}-vectors")
@@ -169,7 +169,7 @@ def _rows_only(words: ConceptIndex, encoder: TokenEncoder, progress: Progress | 
     ontology = replace(words.ontology(), terms=with_rows)
     return ConceptIndex.build(
         ontology,
-        encoder.terms,
+        encoder.index_terms,
         encoder_name=encoder.name,
         revision=encoder.revision,
         progress=progress,

@@ -224,7 +224,8 @@ def test_terms_in_eight_bits_point_the_same_way(encoder: TokenEncoder, monkeypat
     monkeypatch.setattr("conceptmap.encoders.precision._native_bfloat16", lambda device: False)
     chosen, whole = load_encoder(), load_encoder(dtype="int8")
     terms = ["Type 2 diabetes mellitus without complications", "Cholera", "Displaced fracture of shaft of left ulna"]
-    found = chosen.terms(terms)
+    found = chosen.index_terms(terms)
+    assert np.array_equal(chosen.terms(terms), encoder.terms(terms))  # what is looked for, in float32
     assert 0.998 < (found * encoder.terms(terms)).sum(axis=1).min() < 0.99999
     assert np.array_equal(found, whole.terms(terms))
     notes, full = on_host(chosen.tokens([NOTE])[0].vectors), on_host(encoder.tokens([NOTE])[0].vectors)

@@ -164,7 +164,7 @@ def test_eight_bits_point_the_same_way(models: Callable[[str], Path], family: st
     for text in TEXTS:
         exact, found = on_host(full.tokens([text])[0].vectors), on_host(other.tokens([text])[0].vectors)
         cosines = (exact * found).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(found, axis=1)
-        assert 0.98 < cosines.min() < 0.99999
+        assert 0.95 < cosines.min() < 0.99999
     assert np.abs(full.terms(TERMS) - other.terms(TERMS)).max() < 0.2 * np.abs(full.terms(TERMS)).max()
 
 

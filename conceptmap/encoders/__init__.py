@@ -27,8 +27,8 @@ def load_encoder(
             revision: ``"FremyCompany/BioLORD-2023@167aab5"``.
         device: where torch runs: ``cpu``, ``cuda``, ``mps``.
         dtype: what the weights are computed in; ``auto`` takes bfloat16 where the device has it natively, else float32
-            (the embedded encoder's terms: ``int8`` where the processor has loops for it). ``int8`` computes the linear
-            layers in eight bits, on a CPU with AVX2.
+            (terms of an index, with the embedded encoder: ``int8`` where the processor has loops for it). ``int8``
+            computes the linear layers in eight bits, on a CPU with AVX2.
         revision: branch, tag or commit of a hub model.
 
     Raises:

@@ -53,7 +53,8 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         _check(folder / name, digest)
     config = json.loads((folder / "config.json").read_text("utf-8"))
     state = load_file(folder / "model.safetensors")
-    notes, for_terms = torch_dtype(dtype, device), index_dtype(dtype, device)
+    notes, for_index = torch_dtype(dtype, device), index_dtype(dtype, device)
+    sentence = Sentence(normalised=True, length=SENTENCE)
 
     def forward(chosen: torch.dtype) -> Forward:
         return packed_bert(state, config, device=device, dtype=chosen)
@@ -74,11 +75,11 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
         non_commercial=False,
         term_dim=model.dim,
         model=model,
-        encode_terms=pooled_terms(
-            model if for_terms == notes else replace(model, forward=_when_asked(lambda: forward(for_terms))),
-            Sentence(normalised=True, length=SENTENCE),
-        ),
-        term_dtype=dtype_name(for_terms),
+        encode_terms=pooled_terms(model, sentence),
+        encode_index=None
+        if for_index == notes
+        else pooled_terms(replace(model, forward=_when_asked(lambda: forward(for_index))), sentence),
+        index_dtype=dtype_name(for_index),
     )
 
 

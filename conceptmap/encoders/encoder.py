@@ -111,7 +111,8 @@ class TokenEncoder:
         non_commercial: the licence forbids commercial use, or is one that only its owner can read out.
         term_dim: width of a term vector; `dim` unless the model projects its sentence vectors.
         model: the model behind it.
-        term_dtype: what term vectors are computed in: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
+        encode_index: encodes the terms of an index where that is done otherwise than other terms.
+        index_dtype: what these are computed in: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
     """
 
     name: str
@@ -121,7 +122,8 @@ class TokenEncoder:
     term_dim: int
     model: TokenModel = field(repr=False)
     encode_terms: EncodeTerms = field(repr=False)
-    term_dtype: str = "float32"
+    encode_index: EncodeTerms | None = field(default=None, repr=False)
+    index_dtype: str = "float32"
 
     @property
     def dim(self) -> int:
@@ -162,6 +164,10 @@ class TokenEncoder:
             *Shape:* (n_terms, term_dim) float32, of length 1 only where the model normalises.
         """
         return self.encode_terms(terms, progress)
+
+    def index_terms(self, terms: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
+        """As `terms`, for those of an index, of which there are so many that time counts more than the last digits."""
+        return (self.encode_index or self.encode_terms)(terms, progress)
 
 
 def encode_notes(

@@ -74,7 +74,7 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
         term_dim=term_dim,
         model=model,
         encode_terms=encode_terms,
-        term_dtype=dtype_name(weights_dtype(chosen) if facts.own_modules else chosen),
+        index_dtype=dtype_name(weights_dtype(chosen) if facts.own_modules else chosen),
     )
 
 
