@@ -8,7 +8,7 @@ import threading
 from functools import cache
 from typing import Any
 
-__all__ = ["features", "machine_code"]
+__all__ = ["features", "machine_code", "splat"]
 
 _ONE_AT_A_TIME = threading.Lock()
 """LLVM's modules share what threads may not."""
@@ -45,3 +45,12 @@ def _machine_code(text: str) -> Any:  # noqa: ANN401 - see above
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return engine
+
+
+def splat(name: str, address: str, kind: str, n: int) -> list[str]:
+    """A value from memory in every lane."""
+    return [
+        f"%{name}.value = load {kind}, ptr {address}, align 4",
+        f"%{name}.first = insertelement <{n} x {kind}> poison, {kind} %{name}.value, i64 0",
+        f"%{name} = shufflevector <{n} x {kind}> %{name}.first, <{n} x {kind}> poison, <{n} x i32> zeroinitializer",
+    ]

@@ -14,6 +14,8 @@ then scaled and added in float32.
 
 from __future__ import annotations
 
+from conceptmap.machine_code import splat
+
 __all__ = ["GROUP", "TILE", "TOKENS", "source"]
 
 GROUP, TILE, TOKENS = 64, 16, 6
@@ -43,15 +45,6 @@ declare float @llvm.maxnum.f32(float, float)
 declare float @llvm.sqrt.f32(float)
 declare float @llvm.vector.reduce.fmax.v8f32(<8 x float>)
 declare float @llvm.vector.reduce.fadd.v4f32(float, <4 x float>)"""
-
-
-def _splat(name: str, at: str, kind: str) -> list[str]:
-    """A value from memory in every lane."""
-    return [
-        f"%{name}.value = load {kind}, ptr {at}, align 4",
-        f"%{name}.first = insertelement <8 x {kind}> poison, {kind} %{name}.value, i64 0",
-        f"%{name} = shufflevector <8 x {kind}> %{name}.first, <8 x {kind}> poison, <8 x i32> zeroinitializer",
-    ]
 
 
 def _product() -> list[str]:
@@ -148,7 +141,7 @@ def _loaded(name: str, base: str, at: str) -> list[str]:
 def _start(i: int) -> list[str]:
     return [
         f"%start.at{i} = getelementptr i32, ptr %group_starts, i64 {i}",
-        *_splat(f"start.lanes{i}", f"%start.at{i}", "i32"),
+        *splat(f"start.lanes{i}", f"%start.at{i}", "i32", 8),
         f"%start{i} = bitcast <8 x i32> %start.lanes{i} to <16 x i16>",
     ]
 
@@ -156,7 +149,7 @@ def _start(i: int) -> list[str]:
 def _products(i: int) -> list[str]:
     return [
         f"%token.at{i} = getelementptr i32, ptr %tokens, i64 {i}",
-        *_splat(f"token.lanes{i}", f"%token.at{i}", "i32"),
+        *splat(f"token.lanes{i}", f"%token.at{i}", "i32", 8),
         f"%token{i} = bitcast <8 x i32> %token.lanes{i} to <32 x i8>",
         *(
             f"%m{h}_{i} = call <16 x i16> @llvm.x86.avx2.pmadd.ub.sw(<32 x i8> %row{h}, <32 x i8> %token{i})\n"
@@ -171,7 +164,7 @@ def _scaled(i: int) -> list[str]:
     ones = ", ".join(["i16 1"] * 16)
     lines = [
         f"%step.at{i} = getelementptr float, ptr %group_steps, i64 {i}",
-        *_splat(f"step{i}", f"%step.at{i}", "float"),
+        *splat(f"step{i}", f"%step.at{i}", "float", 8),
     ]
     for h in _HALVES:
         at = f"{h}_{i}"

@@ -18,6 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from conceptmap.machine_code import splat
+
 __all__ = ["AVX2", "AVX_VNNI", "PLAIN", "ROWS_PER_TILE", "VNNI", "Target", "source"]
 
 ROWS_PER_TILE = 16
@@ -154,15 +156,6 @@ def _dot(target: Target, sums: str, rows: str, query: str, out: str) -> list[str
     return lines
 
 
-def _splat(name: str, address: str, kind: str, n: int) -> list[str]:
-    """A value from memory in every lane."""
-    return [
-        f"%{name}.value = load {kind}, ptr {address}, align 4",
-        f"%{name}.first = insertelement <{n} x {kind}> poison, {kind} %{name}.value, i64 0",
-        f"%{name} = shufflevector <{n} x {kind}> %{name}.first, <{n} x {kind}> poison, <{n} x i32> zeroinitializer",
-    ]
-
-
 def _scan(target: Target) -> list[str]:
     """Tiles, groups of queries, chunks, quads: four loops, the innermost in registers."""
     each = [(h, i) for i in range(target.queries) for h in range(target.registers)]
@@ -252,7 +245,7 @@ def _starts(target: Target) -> list[str]:
     n, lines = target.rows, []
     for i in range(target.queries):
         lines.append(f"%start.at{i} = getelementptr i32, ptr %start, i64 {i}")
-        lines += _splat(f"start.lanes{i}", f"%start.at{i}", "i32", n)
+        lines += splat(f"start.lanes{i}", f"%start.at{i}", "i32", n)
         for h in range(target.registers):
             packed = f"bitcast <{n} x i32> %start.lanes{i} to <{2 * n} x i16>"
             added = f"add <{n} x i32> %s{h}_{i}, %start.lanes{i}"
@@ -275,7 +268,7 @@ def _products(target: Target) -> list[str]:
         ]
     for i in range(target.queries):
         lines.append(f"%query.at{i} = getelementptr i32, ptr %query, i64 {i}")
-        lines += _splat(f"query.lanes{i}", f"%query.at{i}", "i32", target.rows)
+        lines += splat(f"query.lanes{i}", f"%query.at{i}", "i32", target.rows)
         lines.append(f"%query{i} = bitcast <{target.rows} x i32> %query.lanes{i} to <{size} x i8>")
         for h in range(target.registers):
             lines += _dot(target, f"a{h}_{i}", f"row{h}", f"query{i}", f"b{h}_{i}")
@@ -308,7 +301,7 @@ def _compared(target: Target, whole: str) -> list[str]:
     for i in range(q):
         for name in ("lift", "level"):
             lines.append(f"%{name}.at{i} = getelementptr float, ptr %{name}s, i64 {i}")
-            lines += _splat(f"{name}{i}", f"%{name}.at{i}", "float", n)
+            lines += splat(f"{name}{i}", f"%{name}.at{i}", "float", n)
         for h in range(target.registers):
             lines += _compared_register(n, h, i, f"%{whole}{h}_{i}")
         for p in range(target.tiles):
