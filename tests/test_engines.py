@@ -15,7 +15,7 @@ import pytest
 from small_mapper import index, mapper
 from test_batch import random_note
 
-from conceptmap.batch import Engine, MapperSource, Run, Settings, code_notes, engines, processes
+from conceptmap.batch import Engine, MapperSource, Run, Settings, code_notes, engines, processes, workers
 from conceptmap.batch.settings import Asked
 from conceptmap.errors import ConceptMapError, IndexMismatchError, InputError, OutOfSpaceError
 from conceptmap.notes import read_notes
@@ -160,27 +160,27 @@ def test_engines_that_there_are_not(asked: dict[str, Any], message: str) -> None
 
 
 def test_workers_and_their_threads_fill_the_cores_and_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "cores", lambda: 12)
-    monkeypatch.setattr(engines, "_memory_there", lambda: 9.0 * engines.WORKER_BYTES)
-    assert engines.default_workers() == 9
-    assert {workers: engines.thread_settings(workers)["OMP_NUM_THREADS"] for workers in (1, 4, 5, 12, 20)} == {
+    monkeypatch.setattr(workers, "cores", lambda: 12)
+    monkeypatch.setattr(workers, "_memory_there", lambda: 9.0 * workers.WORKER_BYTES)
+    assert workers.default_workers() == 9
+    assert {n: workers.thread_settings(n)["OMP_NUM_THREADS"] for n in (1, 4, 5, 12, 20)} == {
         1: "12", 4: "3", 5: "2", 12: "1", 20: "1",
     }  # fmt: skip
-    monkeypatch.setattr(engines, "_memory_there", lambda: 0.5 * engines.WORKER_BYTES)
-    assert engines.default_workers() == 1
+    monkeypatch.setattr(workers, "_memory_there", lambda: 0.5 * workers.WORKER_BYTES)
+    assert workers.default_workers() == 1
 
 
 def test_what_the_user_says_of_threads_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("RAYON_NUM_THREADS", raising=False)
-    with engines.environment({"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}):
+    with workers.environment({"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}):
         assert (os.environ["OMP_NUM_THREADS"], os.environ["RAYON_NUM_THREADS"]) == ("7", "1")
     assert "RAYON_NUM_THREADS" not in os.environ
 
 
 @pytest.mark.parametrize("kind", ["OutOfSpaceError", "IndexMismatchError", "MissingExtraError", "unheard of"])
 def test_errors_of_workers_keep_their_exit_code(kind: str) -> None:
-    error = engines.rebuilt(kind, "what it said")
+    error = workers.rebuilt(kind, "what it said")
     assert str(error) == "what it said"
     assert error.exit_code == {"OutOfSpaceError": 5, "IndexMismatchError": 4}.get(kind, ConceptMapError.exit_code)
 
@@ -248,4 +248,4 @@ def test_workers_are_dealt_out_to_the_gpus(source: MapperSource, monkeypatch: py
         assert list(processes.run_processes(engine, iter([]), Asked((), 0, 0), "", lambda *_: None)) == []
         assert seen == expected
         assert os.environ.get("CUDA_VISIBLE_DEVICES") == visible
-    assert sizes == [2, 2, 1, engines.default_workers()]
+    assert sizes == [2, 2, 1, workers.default_workers()]

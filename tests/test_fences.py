@@ -108,15 +108,32 @@ def test_is_imported_only_at_home(module: str) -> None:
     assert [file for file in strangers if not file.startswith(HOMES[module])] == []
 
 
+def module(file: str) -> str:
+    """Name of the module that a file under conceptmap/ holds."""
+    return ".".join(["conceptmap", *file.removesuffix(".py").removesuffix("__init__").strip("/").split("/")]).rstrip(
+        "."
+    )
+
+
+def used_modules(source: str, modules: set[str]) -> set[str]:
+    """Which of these modules the source imports; ``from package import module`` is the module alone."""
+    named = imports(source) & modules
+    through = {name.rpartition(".")[0] for name in named}
+    whole = {
+        node.module
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        and any(f"{node.module}.{alias.name}" not in modules for alias in node.names)
+    }
+    return {name for name in named if name not in through or name in whole}
+
+
 def test_imports_run_downwards() -> None:
-    uses: dict[str, set[str]] = {}
-    for file, source in SOURCES.items():
-        if file == "__init__.py":
-            continue
-        ours = {name.split(".")[1] for name in imports(source) if name.startswith("conceptmap.")}
-        uses.setdefault(unit(file), set()).update(ours - {unit(file)})
+    """File by file: nothing leads back to where it came from, inside a folder neither."""
+    modules = {module(file) for file in SOURCES} - {"conceptmap"}
+    uses = {module(file): used_modules(source, modules) for file, source in SOURCES.items() if file != "__init__.py"}
     try:
-        TopologicalSorter(uses).prepare()
+        TopologicalSorter({name: used - {name} for name, used in uses.items()}).prepare()
     except CycleError as error:
         pytest.fail(f"these import one another in a circle: {' -> '.join(error.args[1])}")
 

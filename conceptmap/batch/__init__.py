@@ -6,7 +6,8 @@ the outputs are made of them.
 
 from __future__ import annotations
 
-from conceptmap.batch.engines import ENGINES, Engine, MapperSource, engine_for
+from conceptmap.batch.engine import ENGINES, Engine, MapperSource
+from conceptmap.batch.engines import engine_for
 from conceptmap.batch.run import Progress, Run, State, code_notes
 from conceptmap.batch.settings import FORMATS, Part, Settings
 

@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.batch.coded import pack
-from conceptmap.batch.engines import Done, check_worker, default_workers, environment, rebuilt, thread_settings
+from conceptmap.batch.engine import Done
 from conceptmap.batch.processes import DEATHS
 from conceptmap.batch.work import Tick, code_shard, place_of
+from conceptmap.batch.workers import check_worker, default_workers, environment, rebuilt, thread_settings
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError, OutOfSpaceError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from conceptmap.batch.engines import Engine, MapperSource
+    from conceptmap.batch.engine import Engine, MapperSource
     from conceptmap.batch.settings import Asked
     from conceptmap.batch.shards import Shard
 

@@ -20,8 +20,9 @@ from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.batch.coded import pack
-from conceptmap.batch.engines import (
-    Done,
+from conceptmap.batch.engine import Done
+from conceptmap.batch.work import Tick, code_shard, place_of
+from conceptmap.batch.workers import (
     check_worker,
     default_workers,
     environment,
@@ -29,12 +30,11 @@ from conceptmap.batch.engines import (
     thread_settings,
     visible_devices,
 )
-from conceptmap.batch.work import Tick, code_shard, place_of
 from conceptmap.errors import ConceptMapError, OutOfSpaceError
 from conceptmap.topk import device_count
 
 if TYPE_CHECKING:
-    from conceptmap.batch.engines import Engine, MapperSource
+    from conceptmap.batch.engine import Engine, MapperSource
     from conceptmap.batch.settings import Asked
     from conceptmap.batch.shards import Shard
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptmap.batch.engines import Engine, run_shards
+from conceptmap.batch.engine import Engine
+from conceptmap.batch.engines import run_shards
 from conceptmap.batch.folder import ShardFolder
 from conceptmap.batch.merge import (
     Finished,
