@@ -8,7 +8,7 @@ import weakref
 import pytest
 import torch
 
-from conceptmap.halving import halved, is_out_of_memory
+from conceptmap.memory import halved, is_out_of_memory
 
 
 class OutOfMemoryError(MemoryError):

@@ -12,7 +12,7 @@ import polars as pl
 
 from conceptmap.batch.coded import Coded, joined
 from conceptmap.errors import IndexMismatchError, ModelError, OutOfSpaceError
-from conceptmap.halving import is_out_of_memory
+from conceptmap.memory import is_out_of_memory
 from conceptmap.notes import BadNote
 
 if TYPE_CHECKING:

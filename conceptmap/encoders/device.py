@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conceptmap.encoders.embeddings import Vectors
-from conceptmap.halving import halved
+from conceptmap.memory import halved
 
 __all__ = ["Memory", "Meter", "cuda_memory", "empty_on", "handing_out", "own_stream", "stays"]
 

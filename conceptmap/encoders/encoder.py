@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, covered, empty, put
 from conceptmap.encoders.tokenise import Pieces, Tokeniser
 from conceptmap.encoders.windows import Window, batches, cut, cut_at
-from conceptmap.halving import halved
+from conceptmap.memory import halved
 from conceptmap.sentences import sentences
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
-from conceptmap.halving import halved
+from conceptmap.memory import halved
 from conceptmap.topk import cpu
 from conceptmap.topk.exact import UNIT64, summed_exactly
 from conceptmap.topk.gpu.kit import Array, Module
