@@ -16,13 +16,13 @@ import polars as pl
 
 from conceptmap.abbreviations import Abbreviation, ShortForms
 from conceptmap.adapters import Adapter, open_adapter
+from conceptmap.adapters.fit import check_adapter, check_fit
 from conceptmap.alignment import Crosswalk, align
 from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
 from conceptmap.context import assess
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError
-from conceptmap.fitting import check_adapter, check_fit
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
 from conceptmap.index import ConceptIndex
 from conceptmap.lexical import Content, content_words
