@@ -22,6 +22,7 @@ import polars as pl
 from conceptmap.batch.coded import Coded, unpack
 from conceptmap.batch.folder import ShardFolder
 from conceptmap.batch.outputs import Outputs
+from conceptmap.batch.runfile import read_run, run_text
 from conceptmap.batch.settings import Settings
 from conceptmap.batch.shards import cut
 from conceptmap.code_edits import CodeEdits, read_edits
@@ -33,7 +34,6 @@ from conceptmap.files import atomic_text, fsync_folder, publish, sha256_file, wr
 from conceptmap.frames import ANNOTATIONS
 from conceptmap.notes import BadNote, Notes
 from conceptmap.rollups import Rollup, read_targets
-from conceptmap.runfile import read_run, run_text
 
 if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper, Results

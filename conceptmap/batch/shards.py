@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from conceptmap.batch.runfile import mapper_facts, versions
 from conceptmap.notes import Notes
-from conceptmap.runfile import mapper_facts, versions
 
 if TYPE_CHECKING:
     from conceptmap.batch.settings import Asked

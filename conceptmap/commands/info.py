@@ -56,8 +56,8 @@ def _of_index(folder: str, *, verify: bool) -> dict[str, object]:
 
 
 def _of_installation(*, verify: bool) -> dict[str, object]:
+    from conceptmap.batch.runfile import versions
     from conceptmap.cache import cache_folder
-    from conceptmap.runfile import versions
 
     home = cache_folder()
     found = sorted(path.parent for path in home.glob("*/manifest.json")) if home.is_dir() else []
