@@ -15,7 +15,7 @@ import subprocess
 
 import llvmlite.binding as llvm
 
-from conceptmap.topk.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
+from conceptmap.topk.loops.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
 
 TURNS = 300
 WHERE = (

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 
 from conceptmap.topk import native, prepare, rows, scan, topk
-from conceptmap.topk.codes import Chunks, Codes, address, code_queries
-from conceptmap.topk.kernels import AVX2, AVX_VNNI, PLAIN, VNNI, Target, source
-from conceptmap.topk.native import Kernels, compiled, kernels
+from conceptmap.topk.loops.codes import Chunks, Codes, address, code_queries
+from conceptmap.topk.loops.kernels import AVX2, AVX_VNNI, PLAIN, VNNI, Target, source
+from conceptmap.topk.loops.native import Kernels, compiled, kernels
 
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 

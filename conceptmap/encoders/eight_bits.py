@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from conceptmap.encoders.eight_bits_loops import GROUP, TILE, TOKENS, source
-from conceptmap.machine_code import features, machine_code
+from conceptmap.topk.loops.machine_code import features, machine_code
 
 __all__ = ["EightBits", "eight_bits", "has_eight_bits", "in_eight_bits"]
 

@@ -14,7 +14,7 @@ then scaled and added in float32.
 
 from __future__ import annotations
 
-from conceptmap.machine_code import splat
+from conceptmap.topk.loops.machine_code import splat
 
 __all__ = ["GROUP", "TILE", "TOKENS", "source"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk.native import kernels
+from conceptmap.topk.loops.native import kernels
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
 
 __all__ = ["UNIT64", "cosines", "cosines_of", "summed_exactly"]

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import InputError
-from conceptmap.topk.codes import Chunks, Codes
-from conceptmap.topk.native import kernels
+from conceptmap.topk.loops.codes import Chunks, Codes
+from conceptmap.topk.loops.native import kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ class Prepared:
         norms: Euclidean norms of the stored rows. *Shape:* (n_rows,) float64.
         moderate: whether every norm lies within ``SAFE_NORMS``.
         product: type that products of whole blocks are computed in, float32 or bfloat16.
-        scan: whether whole numbers say first which products are needed, see `conceptmap.topk.codes`.
+        scan: whether whole numbers say first which products are needed, see `conceptmap.topk.loops.codes`.
         kept: the rows as whole numbers, made as they are first searched; None where they are too many to be kept.
         verify: called with a range of rows before it is read, or None.
     """

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.topk import gpu, place, prepare, topk
-from conceptmap.topk.native import kernels
+from conceptmap.topk.loops.native import kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

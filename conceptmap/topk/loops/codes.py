@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.topk.kernels import ROWS_PER_TILE, Target
+from conceptmap.topk.loops.kernels import ROWS_PER_TILE, Target
 
 __all__ = ["Chunks", "Coded", "Codes", "address", "code_queries", "longest"]
 
@@ -69,7 +69,7 @@ class Chunks:
     def summed(self, target: Target) -> tuple[int, int]:
         """Quads of a sum and such sums of a product: one chunk each in 16 bits, all of them together in 32.
 
-        >>> from conceptmap.topk.kernels import AVX2, VNNI
+        >>> from conceptmap.topk.loops.kernels import AVX2, VNNI
         >>> Chunks.of(384).summed(AVX2), Chunks.of(384).summed(VNNI)
         ((32, 3), (96, 1))
         """

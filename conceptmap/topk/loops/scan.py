@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk.codes import Chunks, Coded, Codes, address
-from conceptmap.topk.kernels import ROWS_PER_TILE
-from conceptmap.topk.native import Kernels, kernels
+from conceptmap.topk.loops.codes import Chunks, Coded, Codes, address
+from conceptmap.topk.loops.kernels import ROWS_PER_TILE
+from conceptmap.topk.loops.native import Kernels, kernels
 from conceptmap.topk.pool import Pool, join
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-; Queries to unit vectors and 8-bit codes: conceptmap/topk/codes.py says what is computed and why it is safe. All is
+; Queries to unit vectors and 8-bit codes: conceptmap/topk/loops/codes.py says what is computed and why it is safe. All is
 ; measured in double.
 ;   queries  n x dim float, of these norms; dim a multiple of 8
 ;   row      room for one unit query: width = 8 * pairs * chunks double; what lies beyond dim must be 0. A chunk here is

@@ -1,4 +1,4 @@
-; Stored rows to codes of 7 or 8 bits, code 0 being the byte ZERO: conceptmap/topk/codes.py says what is computed and
+; Stored rows to codes of 7 or 8 bits, code 0 being the byte ZERO: conceptmap/topk/loops/codes.py says what is computed and
 ; why it is safe.
 ;   stored   n_rows x dim KIND; dim a multiple of 8; inverses: 1 / norm of each row, float
 ;   row      room for one unit row: width = 32 * fours * chunks float (32 at a time, four registers, keep four sums

@@ -1,4 +1,4 @@
-"""The loops of `conceptmap.topk.kernels`, compiled for this processor when they are first asked for."""
+"""The loops of `conceptmap.topk.loops.kernels`, compiled for this processor when they are first asked for."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.machine_code import features, machine_code
-from conceptmap.topk.codes import WIDEST_QUERY, Chunks, Coded, Codes, address, code_queries, longest
-from conceptmap.topk.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
+from conceptmap.topk.loops.codes import WIDEST_QUERY, Chunks, Coded, Codes, address, code_queries, longest
+from conceptmap.topk.loops.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
+from conceptmap.topk.loops.machine_code import features, machine_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""The inner loops of the search, compiled for the processor at hand."""
