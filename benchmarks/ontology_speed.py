@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
-from conceptmap.ontology import Ontology
-from conceptmap.rollup import closure, roll_up, roll_up_frame
+from conceptmap.ontology.ontology import Ontology
+from conceptmap.ontology.rollup import closure, roll_up, roll_up_frame
 
 N_CONCEPTS = 520_000
 N_CODES = 1_000_000

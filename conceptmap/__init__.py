@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from conceptmap.mapper import AnnotatedNote as AnnotatedNote
     from conceptmap.mapper import ConceptMapper as ConceptMapper
     from conceptmap.notes import read_notes as read_notes
-    from conceptmap.ontology import Ontology as Ontology
+    from conceptmap.ontology.ontology import Ontology as Ontology
+    from conceptmap.ontology.rollup import roll_up as roll_up
     from conceptmap.readers import load_ontology as load_ontology
-    from conceptmap.rollup import roll_up as roll_up
 
 __version__ = "0.1.0"
 
@@ -33,13 +33,13 @@ _HOME = {
     "ConceptIndex": "conceptmap.index",
     "ConceptMapError": "conceptmap.errors",
     "ConceptMapper": "conceptmap.mapper",
-    "Ontology": "conceptmap.ontology",
+    "Ontology": "conceptmap.ontology.ontology",
     "TokenEmbeddings": "conceptmap.encoders.embeddings",
     "TokenEncoder": "conceptmap.encoders",
     "load_encoder": "conceptmap.encoders",
     "load_ontology": "conceptmap.readers",
     "read_notes": "conceptmap.notes",
-    "roll_up": "conceptmap.rollup",
+    "roll_up": "conceptmap.ontology.rollup",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError
 from conceptmap.index import ConceptIndex
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["AGREEMENT", "Crosswalk", "agreement_column", "align"]
 

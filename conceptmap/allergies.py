@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from conceptmap.code_ranges import parse_ranges, read_rows, within
-from conceptmap.codebook import CodeBook
 from conceptmap.mentions import Candidate, Mention
 from conceptmap.named_lists import listed
+from conceptmap.ontology.code_ranges import parse_ranges, read_rows, within
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.sections import Section
 from conceptmap.words import words
 

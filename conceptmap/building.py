@@ -19,7 +19,7 @@ from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.index import ConceptIndex
 from conceptmap.lending import LENT
 from conceptmap.lexical import build_lexicon
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.vectors import GivenVectors
 from conceptmap.vocabulary import clinical_synonyms, stop_terms

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from conceptmap.allergies import is_reaction
-from conceptmap.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
-from conceptmap.codebook import CodeBook
 from conceptmap.combinations import combine
 from conceptmap.completion import complete, trimester
 from conceptmap.context import Context
@@ -24,6 +22,8 @@ from conceptmap.errors import InputError
 from conceptmap.histories import family_history, is_done_now, of_another_patient, past_history
 from conceptmap.instructions import Instructions
 from conceptmap.mentions import Mention
+from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.principal import propose
 from conceptmap.sections import Section
 from conceptmap.surroundings import Surroundings

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from conceptmap.code_ranges import Ranges, parse_ranges, read_rows, within
-from conceptmap.codebook import CodeBook
 from conceptmap.drafts import Draft, Drafts, add, codes_in
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, read_rows, within
+from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["Combination", "combinations", "combine"]
 

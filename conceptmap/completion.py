@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conceptmap.codebook import CodeBook
+from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["Completed", "complete", "gestation", "sides", "trimester"]
 

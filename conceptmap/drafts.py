@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conceptmap.code_ranges import Ranges, within
-from conceptmap.codebook import CodeBook
+from conceptmap.ontology.code_ranges import Ranges, within
+from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["Draft", "Drafts", "add", "codes_in"]
 

@@ -19,7 +19,7 @@ import polars as pl
 from conceptmap.errors import InputError, UnknownCodeError
 
 if TYPE_CHECKING:
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
 
 __all__ = [
     "GoldMentions",

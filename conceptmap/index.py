@@ -22,7 +22,7 @@ from conceptmap.manifest import Manifest, stored_type
 from conceptmap.topk import TopK, check_device, cosines, place, prepare, topk
 
 if TYPE_CHECKING:
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
     from conceptmap.topk import Ready
 
 __all__ = ["ConceptIndex"]
@@ -374,7 +374,7 @@ class ConceptIndex:
 
     def ontology(self) -> Ontology:
         """The ontology that the index was made of."""
-        from conceptmap.ontology import Ontology
+        from conceptmap.ontology.ontology import Ontology
 
         terms = self.terms.filter(pl.col("kind") != GIVEN).drop("row")
         return Ontology(self.system, self.release, self.concepts, terms, self.edges, self.maps, self.notes)

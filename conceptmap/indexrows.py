@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError
 
 if TYPE_CHECKING:
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
 
 __all__ = [
     "GIVEN",

@@ -14,9 +14,9 @@ from typing import Final
 
 import polars as pl
 
-from conceptmap.code_ranges import base_code, within
-from conceptmap.codebook import CodeBook
 from conceptmap.drafts import Draft
+from conceptmap.ontology.code_ranges import base_code, within
+from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["Instruction", "Instructions", "references"]
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from conceptmap.adapters.adapter import Adapter
 from conceptmap.adapters.memory import extend_lexicon
 from conceptmap.building import with_lexicon
-from conceptmap.codebook import CodeBook
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, taken
 from conceptmap.index import ConceptIndex
 from conceptmap.instructions import Instructions
 from conceptmap.lexical import LEXICON, Content
 from conceptmap.matcher import TermMatcher
 from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.shared_heads import shared_heads
 from conceptmap.spans import pool, pool_all
 from conceptmap.spelling import Speller

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from conceptmap.alignment import Crosswalk
 from conceptmap.errors import InputError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["MarkedNote", "MarkedSpan", "over_codes", "read_marked", "with_known_codes"]
 

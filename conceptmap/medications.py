@@ -14,10 +14,10 @@ from typing import Final
 
 import polars as pl
 
-from conceptmap.code_ranges import parse_ranges, within
-from conceptmap.codebook import CodeBook
 from conceptmap.mentions import Candidate, Mention
 from conceptmap.named_lists import listed
+from conceptmap.ontology.code_ranges import parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.sections import Section
 from conceptmap.vocabulary import clinical_synonyms
 from conceptmap.words import words

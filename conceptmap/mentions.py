@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from conceptmap.codebook import CodeBook
 from conceptmap.matcher import Hit, TermMatcher
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.variants import EXACT, LOOSE, REVIEWED, SHORTENED
 
 __all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]

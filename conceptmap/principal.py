@@ -14,9 +14,9 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from conceptmap.code_ranges import base_code, parse_ranges, within
-from conceptmap.codebook import CodeBook
 from conceptmap.drafts import Draft
+from conceptmap.ontology.code_ranges import base_code, parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.surroundings import Surroundings
 
 __all__ = ["propose"]

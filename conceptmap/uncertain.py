@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from conceptmap.codebook import CodeBook
 from conceptmap.context import Context
 from conceptmap.mentions import Mention
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.surroundings import Surroundings
 
 __all__ = ["UNCERTAIN", "settled"]

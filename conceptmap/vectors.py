@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.concepts import SYSTEMS, check_code
 from conceptmap.encoders.folder import read_card
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.concepts import SYSTEMS, check_code
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.vectorfiles import VectorTable, fetch_data_set, read_vector_table
 
 __all__ = ["GivenVectors", "read_vectors"]

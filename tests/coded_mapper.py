@@ -9,7 +9,7 @@ import polars as pl
 from conceptmap.building import build_index
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.mapper import ConceptMapper
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 CONCEPTS = [
     # node, kind, name, billable, parent

@@ -8,7 +8,7 @@ import polars as pl
 
 from conceptmap.building import build_index
 from conceptmap.mapper import ConceptMapper
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 CODES = """
 E11|Type 2 diabetes mellitus

@@ -10,7 +10,7 @@ from conceptmap.building import build_index
 from conceptmap.encoders import TokenEncoder
 from conceptmap.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 CONCEPTS = [
     ("4", "chapter", "Metabolic diseases <E00-E89>", None, ()),

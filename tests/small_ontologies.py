@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 from hypothesis import strategies as st
 
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 Edge = tuple[str, str]
 

@@ -11,7 +11,7 @@ from conceptmap.alignment import Crosswalk, align
 from conceptmap.building import build_index
 from conceptmap.errors import InputError
 from conceptmap.mapper import ConceptMapper
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 MENTIONS = ["note_id", "mention_id", "start_char", "end_char", "text", "rank", "system", "code", "name", "score"]
 

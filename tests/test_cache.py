@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from conceptmap.cache import UNUSED_DAYS, cache_folder, cached_index
 from conceptmap.index import ConceptIndex
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 FACTS = {"ontology": "invented 1", "encoder": "invented", "dtype": "float16"}
 

@@ -10,7 +10,7 @@ import pytest
 from invented import CLAML
 
 from conceptmap.errors import InputError, ReaderError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.claml_modifiers import ModifiedBy, ModifierClass, Stated, composed
 from conceptmap.readers.icd10_claml import read_claml
 from conceptmap.readers.tables import ReadReport

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from coded_release import coded, coder
 
-from conceptmap.code_ranges import parse_ranges
 from conceptmap.coding import residual_codes
 from conceptmap.combinations import combinations
 from conceptmap.completion import gestation, sides, trimester
 from conceptmap.drafts import Draft
 from conceptmap.instructions import references
+from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.principal import propose
 from conceptmap.surroundings import Surroundings
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.concepts import SYSTEMS, check_code, curie, is_sctid, parse_curie, system_of
 from conceptmap.errors import InputError
+from conceptmap.ontology.concepts import SYSTEMS, check_code, curie, is_sctid, parse_curie, system_of
 
 CODES = {
     "snomedct": "22298006",

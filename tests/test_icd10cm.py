@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from conceptmap.errors import ReaderError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.readers.icd10cm import read_embedded, read_icd10cm
 from conceptmap.readers.tables import ReadReport

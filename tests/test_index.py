@@ -21,7 +21,7 @@ from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError
 from conceptmap.index import ConceptIndex
 from conceptmap.indexrows import from_bfloat16, to_bfloat16
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 DIM = 12
 TYPES = ["float16", "bfloat16", "float32"]

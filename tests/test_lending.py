@@ -8,7 +8,7 @@ from small_ontologies import ontology_of
 from conceptmap.building import build_index
 from conceptmap.errors import InputError
 from conceptmap.lending import LENT, lend_terms
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 
 EDGES = [("S1", "A"), ("A", "A.1"), ("A", "A.2"), ("S1", "B"), ("S1", "C")]

@@ -10,7 +10,7 @@ from types import ModuleType
 import polars as pl
 import pytest
 
-from conceptmap.concepts import is_sctid
+from conceptmap.ontology.concepts import is_sctid
 from conceptmap.readers.snomed_rf2 import read_rf2
 from conceptmap.readers.tables import ReadReport
 from conceptmap.readers.umls_rrf import read_rrf

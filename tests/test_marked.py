@@ -11,7 +11,7 @@ import pytest
 
 from conceptmap.errors import InputError
 from conceptmap.marked import MarkedNote, MarkedSpan, over_codes, read_marked, with_known_codes
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 TEXT = "Fever. Café-au-lait spots and renal failure."
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from conceptmap.errors import ReaderError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.readers.obo import read_obo, split_xref
 from conceptmap.readers.tables import ReadReport

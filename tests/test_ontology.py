@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_ontologies import dags, ontology_of
 
-from conceptmap.dag import Dag
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.dag import Dag
+from conceptmap.ontology.ontology import Ontology
 
 DIAMOND = [("top", "left"), ("top", "right"), ("left", "bottom"), ("right", "bottom"), ("bottom", "leaf")]
 

@@ -26,7 +26,7 @@ from conceptmap.export.fhir import SPAN, bundle
 from conceptmap.export.omop import NOTE_NLP, ConceptIds
 from conceptmap.frames import ANNOTATIONS, CODES
 from conceptmap.notes import read_notes
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 
 N_NOTES = 500
 Span = tuple[str, int, int]

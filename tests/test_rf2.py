@@ -36,7 +36,7 @@ from invented import (
 )
 
 from conceptmap.errors import InputError, ReaderError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.snomed_rf2 import read_rf2
 from conceptmap.readers.tables import ReadReport
 

@@ -13,8 +13,8 @@ from polars.testing import assert_frame_equal
 from small_ontologies import Edge, dags, ontology_of
 
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.ontology import Ontology
-from conceptmap.rollup import best_cut, closure, roll_up, roll_up_frame, roll_up_scores
+from conceptmap.ontology.ontology import Ontology
+from conceptmap.ontology.rollup import best_cut, closure, roll_up, roll_up_frame, roll_up_scores
 
 #        t1      t2
 #       /  \    /

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.rowkeys import NumberedRows
+from conceptmap.ontology.number_index import NumberedRows
 
 ODD = ["", "7", "007", "+7", "-7", " 7", "C7", "C0000007", "C+000007", "c0000007", "7.0", "x", "99999999999999999999"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.concepts import is_sctid
+from conceptmap.ontology.concepts import is_sctid
 from conceptmap.readers.sctid import Kind, valid_sctids, with_check_digits
 
 PARTITIONS: dict[Kind, str] = {"concept": "0", "description": "1", "relationship": "2"}

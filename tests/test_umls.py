@@ -9,10 +9,10 @@ import pytest
 from invented import ACUTE, LUMENEL, UMLS, VELMORA, copied, file_of, spoiled, zipped
 
 from conceptmap.errors import InputError, ReaderError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
+from conceptmap.ontology.rollup import roll_up
 from conceptmap.readers.tables import ReadReport
 from conceptmap.readers.umls_rrf import read_rrf
-from conceptmap.rollup import roll_up
 
 DISORDERS, DISEASE, LUMENEL_DISEASES, LUMENELITIS, ACUTE_DISEASE, GERMAN, MAP_SET = (f"C990000{n}" for n in range(1, 8))
 

@@ -17,7 +17,7 @@ from conceptmap.errors import InputError, UnknownCodeError
 from conceptmap.index import ConceptIndex
 from conceptmap.indexfiles import write_tensors
 from conceptmap.indexrows import from_bfloat16, to_bfloat16
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.vectorfiles import fetch_data_set
 from conceptmap.vectors import GivenVectors, read_vectors

@@ -10,10 +10,10 @@ import pytest
 
 from conceptmap import vocabulary
 from conceptmap.abbreviations import Abbreviation, ShortForms
-from conceptmap.code_ranges import read_rows
 from conceptmap.combinations import combinations
 from conceptmap.lexical import content_words
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.code_ranges import read_rows
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.vocabulary import abbreviations, clinical_synonyms, stop_terms
 from conceptmap.words import words

@@ -33,7 +33,7 @@ from conceptmap.export.omop import ConceptIds
 from conceptmap.files import atomic_text, fsync_folder, publish, sha256_file, writing
 from conceptmap.frames import ANNOTATIONS
 from conceptmap.notes import BadNote, Notes
-from conceptmap.rollups import Rollup, read_targets
+from conceptmap.ontology.rollup_frames import Rollup, read_targets
 
 if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper, Results

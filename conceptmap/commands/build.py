@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from conceptmap.index import ConceptIndex
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["add", "run"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes import BadNote
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
 
 __all__ = [
     "QUARANTINED",

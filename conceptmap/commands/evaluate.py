@@ -10,7 +10,7 @@ from conceptmap.commands.common import add_command, ontology_of
 from conceptmap.commands.tables import read_table
 
 if TYPE_CHECKING:
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["add", "run"]
 

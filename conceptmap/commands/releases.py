@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from conceptmap.commands.common import listed, say
 
 if TYPE_CHECKING:
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["add_release_options", "load_release"]
 

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     Codes that the release has retired are rolled up as what replaced them, and stderr says which.
     """
     from conceptmap.export.csv import csv_bytes
-    from conceptmap.rollups import Rollup, cut, old_codes, read_targets
+    from conceptmap.ontology.rollup_frames import Rollup, cut, old_codes, read_targets
 
     scored = args.cut is not None or args.scores is not None
     codes = read_table(args.codes, ("code", "score") if scored else ("code",), floats=("score",) if scored else ())

@@ -18,8 +18,8 @@ from typing import Any
 
 import polars as pl
 
-from conceptmap.concepts import SYSTEMS
 from conceptmap.errors import InputError
+from conceptmap.ontology.concepts import SYSTEMS
 
 __all__ = ["FhirFile", "bundle", "check_subjects"]
 

@@ -1,4 +1,4 @@
-"""Readers: release files into an :class:`~conceptmap.ontology.Ontology`; ``load_ontology`` picks the right one."""
+"""Readers: release files into an :class:`~conceptmap.ontology.ontology.Ontology`; ``load_ontology`` picks the right one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from conceptmap.errors import InputError, ReaderError
 
 if TYPE_CHECKING:
-    from conceptmap.ontology import Ontology
+    from conceptmap.ontology.ontology import Ontology
     from conceptmap.readers.archive import Archive
     from conceptmap.readers.tables import ReadReport
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.dag import Dag, Ints
+from conceptmap.ontology.dag import Dag, Ints
 
 __all__ = ["edges_without_cycles"]
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, open_archive, stream
 from conceptmap.readers.claml_modifiers import ModifiedBy, ModifierClass, Stated, composed, with_dot
 from conceptmap.readers.claml_text import Marks, plain_text, with_references

@@ -17,7 +17,7 @@ import polars as pl
 
 from conceptmap.errors import ReaderError, UnknownCodeError
 from conceptmap.frames import frame_of
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, stream
 from conceptmap.readers.tables import ReadReport
 from conceptmap.readers.xml import line_of, read_xml
@@ -51,7 +51,7 @@ _TERMS = pl.Schema([("code", pl.String()), ("term", pl.String()), ("kind", pl.St
 def read_index(
     archive: Archive, members: Sequence[Member], ontology: Ontology, *, report: ReadReport | None = None
 ) -> pl.DataFrame:
-    """Returns the entries as terms for :meth:`~conceptmap.ontology.Ontology.with_terms`.
+    """Returns the entries as terms for :meth:`~conceptmap.ontology.ontology.Ontology.with_terms`.
 
     A code that is to be completed (``S72.00-``) stands for its header, a 7-character one for the code that it extends.
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, stream
 from conceptmap.readers.tables import MalformedRow, ReadReport
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.concepts import VERHOEFF_PERMUTED, VERHOEFF_PRODUCT
+from conceptmap.ontology.concepts import VERHOEFF_PERMUTED, VERHOEFF_PRODUCT
 
 __all__ = ["valid_sctids", "with_check_digits"]
 

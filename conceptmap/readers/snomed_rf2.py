@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, open_archive
 from conceptmap.readers.maps import rf2_maps
 from conceptmap.readers.rf2_files import Rf2Release, find_release

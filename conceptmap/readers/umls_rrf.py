@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import InputError, ReaderError
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, open_archive, stream
 from conceptmap.readers.cycles import edges_without_cycles
 from conceptmap.readers.maps import MAPS, SOURCES, mrmap_frame

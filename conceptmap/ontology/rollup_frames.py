@@ -10,8 +10,8 @@ from typing import Literal
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.ontology import Ontology
-from conceptmap.rollup import best_cut, roll_up, roll_up_frame, roll_up_scores
+from conceptmap.ontology.ontology import Ontology
+from conceptmap.ontology.rollup import best_cut, roll_up, roll_up_frame, roll_up_scores
 
 __all__ = ["Rollup", "cut", "old_codes", "read_targets"]
 

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from conceptmap.concepts import SYSTEMS, check_code
-from conceptmap.dag import Dag
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.rowkeys import NumberedRows
+from conceptmap.ontology.concepts import SYSTEMS, check_code
+from conceptmap.ontology.dag import Dag
+from conceptmap.ontology.number_index import NumberedRows
 
 if TYPE_CHECKING:
     import networkx as nx

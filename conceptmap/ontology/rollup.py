@@ -16,10 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from conceptmap.dag import Dag
 from conceptmap.errors import InputError
 from conceptmap.garbage import no_collection
-from conceptmap.ontology import Ontology
+from conceptmap.ontology.dag import Dag
+from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["best_cut", "closure", "roll_up", "roll_up_frame", "roll_up_scores"]
 
@@ -33,7 +33,7 @@ def roll_up(codes: Sequence[str], ontology: Ontology, *, to: str | Iterable[str]
     This is how codes of every depth become comparable: count notes by chapter, group diagnoses by block, or bring
     SNOMED CT findings to a list of concepts of your own. Mind that a code may reach several targets; counting them
     all counts it more than once. An inactive code stands for the concepts that replaced it, where the release names
-    them; :meth:`Ontology.current <conceptmap.ontology.Ontology.current>` says which.
+    them; :meth:`Ontology.current <conceptmap.ontology.ontology.Ontology.current>` says which.
 
     Args:
         codes: codes or nodes. *Shape:* (n_codes,).

@@ -1,0 +1,1 @@
+"""What a release says: concepts, hierarchy, roll-up, maps."""
