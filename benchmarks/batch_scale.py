@@ -71,7 +71,7 @@ def soak(notes_file: Path, out: Path) -> None:
     """Code the notes and print the memory at each tenth."""
     from conceptmap.batch import Settings, State, code_notes
     from conceptmap.mapper import ConceptMapper
-    from conceptmap.notes import read_notes
+    from conceptmap.notes.notes import read_notes
 
     mapper = ConceptMapper.load("icd10cm", encoder=None)
     sizes: dict[int, int] = {}
@@ -103,7 +103,7 @@ def one_run(notes_file: Path, out: Path, workers: int) -> float:
 def code_with(notes_file: Path, out: Path, workers: int) -> None:
     """Code with so many workers; the clock starts with the first finished shard."""
     from conceptmap.batch import Engine, MapperSource, State, code_notes
-    from conceptmap.notes import read_notes
+    from conceptmap.notes.notes import read_notes
 
     if workers == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # it encodes ahead in a thread: on the same core

@@ -29,7 +29,7 @@ import polars as pl
 from conceptmap.batch import Engine, MapperSource, Settings, code_notes
 from conceptmap.building import build_index
 from conceptmap.mapper import ConceptMapper, Results
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 from conceptmap.ontology.ontology import Ontology
 
 NAMES = {"E11": "diabetes mellitus", "I10": "hypertension", "I50": "heart failure", "R50": "fever", "R51": "headache"}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from conceptmap.index import ConceptIndex as ConceptIndex
     from conceptmap.mapper import AnnotatedNote as AnnotatedNote
     from conceptmap.mapper import ConceptMapper as ConceptMapper
-    from conceptmap.notes import read_notes as read_notes
+    from conceptmap.notes.notes import read_notes as read_notes
     from conceptmap.ontology.ontology import Ontology as Ontology
     from conceptmap.ontology.rollup import roll_up as roll_up
     from conceptmap.readers import load_ontology as load_ontology
@@ -38,7 +38,7 @@ _HOME = {
     "TokenEncoder": "conceptmap.encoders",
     "load_encoder": "conceptmap.encoders",
     "load_ontology": "conceptmap.readers",
-    "read_notes": "conceptmap.notes",
+    "read_notes": "conceptmap.notes.notes",
     "roll_up": "conceptmap.ontology.rollup",
 }
 

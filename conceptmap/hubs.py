@@ -18,7 +18,7 @@ from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
 from conceptmap.index import ConceptIndex
 from conceptmap.indexrows import store_given
-from conceptmap.notes import n_within
+from conceptmap.notes.notes import n_within
 from conceptmap.tags import smoothed_words
 
 __all__ = ["background_words", "with_hubs", "without_hubs"]

@@ -19,8 +19,8 @@ from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import SEEN, Memory, forms_within
 from conceptmap.evaluate import auc
 from conceptmap.linker import Linker
-from conceptmap.marked import MarkedNote
 from conceptmap.mentions import Mention
+from conceptmap.notes.marked import MarkedNote
 from conceptmap.studied import Studied
 from conceptmap.tags import smoothed_words
 from conceptmap.words import words

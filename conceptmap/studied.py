@@ -17,8 +17,8 @@ from conceptmap.encoders import TokenEmbeddings
 from conceptmap.encoders.embeddings import on_host
 from conceptmap.lexical import Content, content_words
 from conceptmap.mapper import ConceptMapper
-from conceptmap.marked import MarkedNote, MarkedSpan
-from conceptmap.notes import n_within
+from conceptmap.notes.marked import MarkedNote, MarkedSpan
+from conceptmap.notes.notes import n_within
 from conceptmap.ranking import spelled_out
 from conceptmap.spans import pool
 

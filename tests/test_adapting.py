@@ -25,7 +25,7 @@ from conceptmap.export.markup import NoteView, mentions_of
 from conceptmap.index import ConceptIndex
 from conceptmap.indexfiles import read_tensors
 from conceptmap.mapper import ConceptMapper
-from conceptmap.marked import MarkedNote, MarkedSpan
+from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.words import words
 
 DIM = 16

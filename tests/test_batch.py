@@ -24,7 +24,7 @@ from conceptmap.export import tables
 from conceptmap.export.pages import ReportFiles
 from conceptmap.frames import ANNOTATIONS, CODES
 from conceptmap.mapper import ConceptMapper, Results
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 POISON = "POISON"
 SECRET = "Jane Roe, born 1 April"

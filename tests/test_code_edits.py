@@ -11,7 +11,7 @@ from coded_release import coder
 from conceptmap.batch import Settings, code_notes
 from conceptmap.code_edits import read_edits
 from conceptmap.errors import InputError
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 MCE = """Definitions of Medicare Code Edits
 4. Age conflict

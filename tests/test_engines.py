@@ -18,7 +18,7 @@ from test_batch import random_note
 from conceptmap.batch import Engine, MapperSource, Run, Settings, code_notes, engines, processes, workers
 from conceptmap.batch.settings import Asked
 from conceptmap.errors import ConceptMapError, IndexMismatchError, InputError, OutOfSpaceError
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 SETTINGS = Settings(formats=("csv", "parquet"), candidates=2)
 

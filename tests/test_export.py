@@ -24,7 +24,7 @@ from conceptmap.export.jsonl import jsonl_bytes
 from conceptmap.export.paths import paths_of
 from conceptmap.export.tagged_words import tagged_words
 from conceptmap.frames import TAGS
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 HOSTILE = '<script>alert("fever")</script> headache & "hypertension" \'onload=x\' <b>fever</b>\x00\x1b[31m &lt;'
 

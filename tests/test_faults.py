@@ -28,7 +28,7 @@ from conceptmap.cli import main
 from conceptmap.errors import IndexMismatchError, OutOfSpaceError
 from conceptmap.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper, Results
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from conceptmap.errors import InputError
-from conceptmap.marked import MarkedNote, MarkedSpan, over_codes, read_marked, with_known_codes
+from conceptmap.notes.marked import MarkedNote, MarkedSpan, over_codes, read_marked, with_known_codes
 from conceptmap.ontology.ontology import Ontology
 
 TEXT = "Fever. Café-au-lait spots and renal failure."

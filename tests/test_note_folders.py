@@ -18,7 +18,7 @@ from small_mapper import mapper
 
 from conceptmap.batch import Settings, code_notes
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 ROWS = [{"note_id": f"n{at}", "text": f"fever {at}\r\n", "ward": f"w{at}"} for at in range(60)]
 FRAME = pl.DataFrame(ROWS)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conceptmap.errors import InputError
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 AWKWARD = [
     "plain",

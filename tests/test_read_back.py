@@ -25,7 +25,7 @@ from conceptmap.export.brat import file_stem
 from conceptmap.export.fhir import SPAN, bundle
 from conceptmap.export.omop import NOTE_NLP, ConceptIds
 from conceptmap.frames import ANNOTATIONS, CODES
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 from conceptmap.ontology.ontology import Ontology
 
 N_NOTES = 500

@@ -24,7 +24,7 @@ from conceptmap.batch import folder as batch_folder
 from conceptmap.batch.folder import PREFIX, ShardFolder
 from conceptmap.batch.merge import STAGING
 from conceptmap.mapper import ConceptMapper, Results
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 N_NOTES = 100
 SETTINGS = Settings(formats=("csv", "parquet", "jsonl", "omop", "brat", "html"), candidates=2, date="2024-01-31")

@@ -17,7 +17,7 @@ from conceptmap.batch.settings import Asked, Part
 from conceptmap.batch.shards import SHARD_CHARS, SHARD_NOTES, cut, run_key, shard_notes
 from conceptmap.batch.work import code_shard
 from conceptmap.errors import DamagedShardError, InputError
-from conceptmap.notes import read_notes
+from conceptmap.notes.notes import read_notes
 
 ASKED = Asked((), 0, 3)
 

@@ -14,7 +14,7 @@ import polars as pl
 from conceptmap.errors import DamagedShardError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS
 from conceptmap.mapper import Results
-from conceptmap.notes import BadNote
+from conceptmap.notes.notes import BadNote
 
 __all__ = ["SCHEMAS", "Coded", "pack", "unpack"]
 

@@ -32,7 +32,7 @@ from conceptmap.export.fhir import check_subjects
 from conceptmap.export.omop import ConceptIds
 from conceptmap.files import atomic_text, fsync_folder, publish, sha256_file, writing
 from conceptmap.frames import ANNOTATIONS
-from conceptmap.notes import BadNote, Notes
+from conceptmap.notes.notes import BadNote, Notes
 from conceptmap.ontology.rollup_frames import Rollup, read_targets
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from conceptmap.export.pages import ReportFiles
 from conceptmap.export.paths import paths_of
 from conceptmap.export.tables import TableFiles
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS
-from conceptmap.notes import BadNote, Notes
+from conceptmap.notes.notes import BadNote, Notes
 
 if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper, Results
@@ -134,7 +134,7 @@ def _documents(
 def carried_names(notes: Notes) -> dict[str, str]:
     """Names for the carried columns beside our own: one that we use gets ``note_`` before it.
 
-    >>> from conceptmap.notes import Notes
+    >>> from conceptmap.notes.notes import Notes
     >>> schema = pl.Schema({"note_id": pl.String, "text": pl.String, "ward": pl.String, "code": pl.String})
     >>> carried_names(Notes("notes.csv", schema, 0, 0, ()))
     {'ward': 'ward', 'code': 'note_code'}

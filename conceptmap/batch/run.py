@@ -27,7 +27,7 @@ from conceptmap.batch.runfile import mapper_facts, read_run, versions
 from conceptmap.batch.settings import Part, Settings
 from conceptmap.batch.shards import Shard, cut, run_key
 from conceptmap.errors import DamagedShardError
-from conceptmap.notes import BadNote, Notes
+from conceptmap.notes.notes import BadNote, Notes
 
 if TYPE_CHECKING:
     from conceptmap.batch.merge import Prepared

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from conceptmap.batch.runfile import mapper_facts, versions
-from conceptmap.notes import Notes
+from conceptmap.notes.notes import Notes
 
 if TYPE_CHECKING:
     from conceptmap.batch.settings import Asked

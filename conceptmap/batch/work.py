@@ -13,7 +13,7 @@ import polars as pl
 from conceptmap.batch.coded import Coded, joined
 from conceptmap.errors import IndexMismatchError, ModelError, OutOfSpaceError
 from conceptmap.memory import is_out_of_memory
-from conceptmap.notes import BadNote
+from conceptmap.notes.notes import BadNote
 
 if TYPE_CHECKING:
     from conceptmap.batch.settings import Asked

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from conceptmap.encoders import TokenEncoder
     from conceptmap.index import ConceptIndex
-    from conceptmap.marked import MarkedNote
+    from conceptmap.notes.marked import MarkedNote
 
 __all__ = ["add", "run"]
 
@@ -141,8 +141,8 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
 def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
     from conceptmap.adapting import pseudo_marked
     from conceptmap.mapper import ConceptMapper
-    from conceptmap.marked import over_codes, read_marked
-    from conceptmap.notes import read_notes
+    from conceptmap.notes.marked import over_codes, read_marked
+    from conceptmap.notes.notes import read_notes
 
     if args.notes:
         mapper = ConceptMapper((index,), None)

@@ -121,7 +121,7 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
     if not args.background or encoder is None:
         return index
     from conceptmap.hubs import background_words, with_hubs, without_hubs
-    from conceptmap.notes import read_notes
+    from conceptmap.notes.notes import read_notes
 
     words = background_words(encoder, read_notes(args.background).frame()["text"].to_list())
     return with_hubs(without_hubs(index, words) if args.correct_hubs else index, words)

@@ -111,7 +111,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Code the notes."""
     from conceptmap.batch import Part, Settings, code_notes
-    from conceptmap.notes import read_notes
+    from conceptmap.notes.notes import read_notes
 
     settings = Settings(
         include=tuple(sorted(args.include)),

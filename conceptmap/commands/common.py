@@ -15,7 +15,7 @@ from conceptmap.errors import InputError
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
     from conceptmap.mapper import ConceptMapper
-    from conceptmap.notes import BadNote
+    from conceptmap.notes.notes import BadNote
     from conceptmap.ontology.ontology import Ontology
 
 __all__ = [

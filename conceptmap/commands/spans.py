@@ -19,7 +19,7 @@ from conceptmap.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-    from conceptmap.notes import Notes
+    from conceptmap.notes.notes import Notes
 
 __all__ = ["add", "run"]
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     import polars as pl
 
     from conceptmap.export.csv import csv_bytes
-    from conceptmap.notes import read_notes
+    from conceptmap.notes.notes import read_notes
 
     if args.k < 1:
         raise InputError("-k asks for no concept", got=args.k, expected="1 or more")

@@ -17,8 +17,8 @@ from itertools import accumulate
 
 import polars as pl
 
-from conceptmap.note_folders import open_source
-from conceptmap.note_sources import Row, require_columns
+from conceptmap.notes.folders import open_source
+from conceptmap.notes.formats import Row, require_columns
 
 __all__ = ["BadNote", "Notes", "n_within", "read_notes"]
 

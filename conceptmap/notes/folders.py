@@ -12,9 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
-from conceptmap.compressed import without_packing
 from conceptmap.errors import InputError
-from conceptmap.note_sources import SUPPORTED, TABLES, Row, RowSource, open_file, open_standard_input, text_row
+from conceptmap.notes.compressed import without_packing
+from conceptmap.notes.formats import SUPPORTED, TABLES, Row, RowSource, open_file, open_standard_input, text_row
 
 __all__ = ["open_source"]
 

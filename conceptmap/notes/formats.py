@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from conceptmap.compressed import PACKED, Opener, spooled, unpacked, without_packing
 from conceptmap.errors import InputError
+from conceptmap.notes.compressed import PACKED, Opener, spooled, unpacked, without_packing
 
 __all__ = [
     "SUPPORTED",

@@ -1,0 +1,1 @@
+"""Clinical notes in, with and without marked mentions."""
