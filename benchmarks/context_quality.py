@@ -17,9 +17,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from conceptmap.context import Context, assess
-from conceptmap.sections import sections
-from conceptmap.sentences import sentences
+from conceptmap.text.context import Context, assess
+from conceptmap.text.sections import sections
+from conceptmap.text.sentences import sentences
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 FIELDS = ("negated", "certainty", "temporality", "subject")

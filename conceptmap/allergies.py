@@ -15,8 +15,8 @@ from conceptmap.mentions import Candidate, Mention
 from conceptmap.named_lists import listed
 from conceptmap.ontology.code_ranges import parse_ranges, read_rows, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.sections import Section
-from conceptmap.words import words
+from conceptmap.text.sections import Section
+from conceptmap.text.words import words
 
 __all__ = ["SECTION", "is_reaction", "with_allergens"]
 

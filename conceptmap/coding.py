@@ -16,7 +16,6 @@ from functools import cache
 from conceptmap.allergies import is_reaction
 from conceptmap.combinations import combine
 from conceptmap.completion import complete, trimester
-from conceptmap.context import Context
 from conceptmap.drafts import Draft, Drafts, add
 from conceptmap.errors import InputError
 from conceptmap.histories import family_history, is_done_now, of_another_patient, past_history
@@ -25,8 +24,9 @@ from conceptmap.mentions import Mention
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.principal import propose
-from conceptmap.sections import Section
 from conceptmap.surroundings import Surroundings
+from conceptmap.text.context import Context
+from conceptmap.text.sections import Section
 from conceptmap.uncertain import settled
 
 __all__ = ["INCLUDES", "NoteCode", "check_include", "counts", "note_candidates", "note_codes"]

@@ -13,9 +13,9 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Final
 
-from conceptmap.context import Context
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, read_rows, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.context import Context
 
 __all__ = ["PAST_SECTIONS", "family_history", "is_done_now", "of_another_patient", "past_history"]
 

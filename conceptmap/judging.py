@@ -23,7 +23,7 @@ from conceptmap.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
 from conceptmap.studied import Studied
 from conceptmap.tags import smoothed_words
-from conceptmap.words import words
+from conceptmap.text.words import words
 
 __all__ = ["learn_inside", "learn_judge", "learn_memory"]
 

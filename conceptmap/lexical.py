@@ -20,8 +20,7 @@ from itertools import chain
 import polars as pl
 
 from conceptmap.garbage import no_collection
-from conceptmap.variants import EXACT, LOOSE, REVIEWED, variants
-from conceptmap.words import (
+from conceptmap.text.words import (
     AS_WRITTEN,
     CONJUNCTIONS,
     FUNCTION_WORDS,
@@ -31,6 +30,7 @@ from conceptmap.words import (
     words,
     written_words,
 )
+from conceptmap.variants import EXACT, LOOSE, REVIEWED, variants
 
 __all__ = [
     "ACRONYM",

@@ -24,9 +24,9 @@ from conceptmap.ontology.codebook import CodeBook
 from conceptmap.shared_heads import shared_heads
 from conceptmap.spans import pool, pool_all
 from conceptmap.spelling import Speller
+from conceptmap.text.words import Words
 from conceptmap.topk import TopK
 from conceptmap.vocabulary import has_synonyms
-from conceptmap.words import Words
 
 __all__ = ["Expand", "Linker", "Spotted"]
 

@@ -14,13 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from conceptmap.abbreviations import Abbreviation, ShortForms
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.fit import check_adapter, check_fit
 from conceptmap.alignment import Crosswalk, align
 from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
-from conceptmap.context import assess
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
@@ -30,11 +28,13 @@ from conceptmap.linker import Expand, Linker, Spotted
 from conceptmap.mentions import Mention
 from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
-from conceptmap.sections import sections
-from conceptmap.sentences import sentences
+from conceptmap.text.abbreviations import Abbreviation, ShortForms
+from conceptmap.text.context import assess
+from conceptmap.text.sections import sections
+from conceptmap.text.sentences import sentences
+from conceptmap.text.words import Words
 from conceptmap.topk import check_device, chosen_device
 from conceptmap.vocabulary import abbreviations
-from conceptmap.words import Words
 
 __all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
 

@@ -18,9 +18,9 @@ from conceptmap.mentions import Candidate, Mention
 from conceptmap.named_lists import listed
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.sections import Section
+from conceptmap.text.sections import Section
+from conceptmap.text.words import words
 from conceptmap.vocabulary import clinical_synonyms
-from conceptmap.words import words
 
 __all__ = ["SECTIONS", "with_medications"]
 

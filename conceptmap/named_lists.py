@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from conceptmap.sections import Section
-from conceptmap.words import words
+from conceptmap.text.sections import Section
+from conceptmap.text.words import words
 
 __all__ = ["Listed", "listed"]
 

@@ -19,7 +19,7 @@ from conceptmap.lexical import content_words
 from conceptmap.linker import Expand, Linker
 from conceptmap.mentions import lexical_mentions
 from conceptmap.spans import pool_all
-from conceptmap.words import words
+from conceptmap.text.words import words
 
 __all__ = ["Ranked", "rank_spans", "spelled_out"]
 

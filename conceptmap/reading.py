@@ -8,14 +8,14 @@ from typing import Any
 
 from conceptmap.allergies import with_allergens
 from conceptmap.coding import NoteCode, note_candidates, note_codes
-from conceptmap.context import Context
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linker import Linker
 from conceptmap.medications import with_medications
 from conceptmap.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.sections import Section, section_at
 from conceptmap.tags import tag_tokens
+from conceptmap.text.context import Context
+from conceptmap.text.sections import Section, section_at
 
 __all__ = [
     "Reading",

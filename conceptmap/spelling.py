@@ -17,7 +17,7 @@ from importlib import resources
 from typing import Final
 
 from conceptmap.lexical import Content
-from conceptmap.words import normal_form
+from conceptmap.text.words import normal_form
 
 __all__ = ["Speller", "correct_words"]
 

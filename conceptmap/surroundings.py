@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from conceptmap.sections import Section, section_at
+from conceptmap.text.sections import Section, section_at
 
 __all__ = ["Surroundings"]
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from conceptmap.context import Context
 from conceptmap.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.surroundings import Surroundings
+from conceptmap.text.context import Context
 
 __all__ = ["UNCERTAIN", "settled"]
 

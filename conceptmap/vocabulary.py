@@ -17,7 +17,7 @@ from importlib.resources.abc import Traversable
 import polars as pl
 
 from conceptmap.errors import InputError
-from conceptmap.words import normal_form
+from conceptmap.text.words import normal_form
 
 __all__ = ["abbreviations", "clinical_synonyms", "has_synonyms", "stop_terms", "vocabulary_digest"]
 

@@ -26,7 +26,7 @@ from conceptmap.index import ConceptIndex
 from conceptmap.indexfiles import read_tensors
 from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
-from conceptmap.words import words
+from conceptmap.text.words import words
 
 DIM = 16
 WORDS = {"water sickness": "I50.9", "sugar trouble": "E11.9", "pressure": "I10", "hot spell": "R50.9", "bonk": "R51.9"}

@@ -21,7 +21,7 @@ from conceptmap.encoders.embeddings import on_host
 from conceptmap.encoders.encoder import encode_notes
 from conceptmap.encoders.precision import torch_dtype
 from conceptmap.errors import InputError, ModelError
-from conceptmap.sentences import sentences
+from conceptmap.text.sentences import sentences
 
 load = partial(load_encoder, dtype="float32")  # whatever this machine would choose
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles_lexical import naive_windows
 
-from conceptmap.abbreviations import Abbreviation, ShortForms, definitions
 from conceptmap.lexical import build_lexicon, content_words, term_forms
 from conceptmap.matcher import TermMatcher
+from conceptmap.text.abbreviations import Abbreviation, ShortForms, definitions
+from conceptmap.text.words import words
 from conceptmap.variants import variants
-from conceptmap.words import words
 
 TERMS = {
     "1": "abdominal pain",

@@ -15,7 +15,7 @@ from conceptmap.lexical import build_lexicon, content_words
 from conceptmap.matcher import TermMatcher
 from conceptmap.shared_heads import shared_heads
 from conceptmap.spelling import Speller, correct_words
-from conceptmap.words import normal_form
+from conceptmap.text.words import normal_form
 
 TERMS = {
     "1": "left knee pain",

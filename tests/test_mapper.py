@@ -16,7 +16,7 @@ from conceptmap.frames import ANNOTATIONS, CODES, TAGS
 from conceptmap.mapper import ConceptMapper
 from conceptmap.mentions import Mention
 from conceptmap.reading import outside_headings
-from conceptmap.sections import sections
+from conceptmap.text.sections import sections
 
 NOTE = """DISCHARGE SUMMARY
 

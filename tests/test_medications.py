@@ -7,7 +7,7 @@ import pytest
 from coded_release import coder
 
 from conceptmap.medications import with_medications
-from conceptmap.sections import sections
+from conceptmap.text.sections import sections
 
 
 def drugs(text: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.sections import Section, section_names, sections
+from conceptmap.text.sections import Section, section_names, sections
 
 LINES = st.sampled_from(
     [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.sentences import sentences
+from conceptmap.text.sentences import sentences
 
 PIECES = st.sampled_from(
     [

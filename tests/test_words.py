@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.words import normal_form, words
+from conceptmap.text.words import normal_form, words
 
 
 @pytest.mark.parametrize(

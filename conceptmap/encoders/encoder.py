@@ -21,7 +21,7 @@ from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, covered, em
 from conceptmap.encoders.tokenise import Pieces, Tokeniser
 from conceptmap.encoders.windows import Window, batches, cut, cut_at
 from conceptmap.memory import halved
-from conceptmap.sentences import sentences
+from conceptmap.text.sentences import sentences
 
 if TYPE_CHECKING:
     from conceptmap.encoders.device import Meter

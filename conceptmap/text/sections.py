@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from conceptmap.sentences import LINE_BREAKS
+from conceptmap.text.sentences import LINE_BREAKS
 
 __all__ = ["Section", "section_at", "section_names", "sections"]
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from conceptmap.errors import InputError
-from conceptmap.sections import Section, section_at
-from conceptmap.sentences import ITEM, sentences
-from conceptmap.triggers import Hit, Tokens, find_triggers, tokens
+from conceptmap.text.sections import Section, section_at
+from conceptmap.text.sentences import ITEM, sentences
+from conceptmap.text.triggers import Hit, Tokens, find_triggers, tokens
 
 __all__ = ["Context", "assess"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from conceptmap.words import Words
+from conceptmap.text.words import Words
 
 __all__ = ["Abbreviation", "ShortForms", "definitions"]
 

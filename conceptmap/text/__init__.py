@@ -1,0 +1,1 @@
+"""What a note says before any ontology is asked: words, sentences, sections, context."""
