@@ -27,13 +27,13 @@ import polars as pl
 from conceptmap.building import CLASSIFICATIONS, build_index
 from conceptmap.coding import INCLUDES
 from conceptmap.evaluate import read_gold_mentions, score_codes, score_mentions
-from conceptmap.lexical import content_words
 from conceptmap.linker import Linker
 from conceptmap.mapper import ConceptMapper, Results
-from conceptmap.mentions import lexical_mentions
+from conceptmap.matching.content import content_words
+from conceptmap.matching.mentions import lexical_mentions
+from conceptmap.matching.vocabulary import abbreviations
+from conceptmap.matching.wordings import variants
 from conceptmap.readers import load_ontology
-from conceptmap.variants import variants
-from conceptmap.vocabulary import abbreviations
 
 WORKERS = Path(__file__).parent / "peer_workers.py"
 

@@ -18,11 +18,11 @@ from conceptmap.cache import cached_index
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.index import ConceptIndex
 from conceptmap.lending import LENT
-from conceptmap.lexical import build_lexicon
+from conceptmap.matching.content import build_lexicon
+from conceptmap.matching.vocabulary import clinical_synonyms, stop_terms
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.vectors import GivenVectors
-from conceptmap.vocabulary import clinical_synonyms, stop_terms
 
 __all__ = ["EMBEDDED", "build_index", "embedded_index", "index_of_vectors", "with_lexicon"]
 

@@ -20,7 +20,7 @@ from conceptmap.drafts import Draft, Drafts, add
 from conceptmap.errors import InputError
 from conceptmap.histories import family_history, is_done_now, of_another_patient, past_history
 from conceptmap.instructions import Instructions
-from conceptmap.mentions import Mention
+from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.principal import propose

@@ -19,7 +19,7 @@ from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import SEEN, Memory, forms_within
 from conceptmap.evaluate import auc
 from conceptmap.linker import Linker
-from conceptmap.mentions import Mention
+from conceptmap.matching.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
 from conceptmap.studied import Studied
 from conceptmap.tags import smoothed_words

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.vocabulary import clinical_synonyms
 
 __all__ = ["LENT", "Lent", "lend_terms"]
 

@@ -17,16 +17,16 @@ from conceptmap.building import with_lexicon
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, taken
 from conceptmap.index import ConceptIndex
 from conceptmap.instructions import Instructions
-from conceptmap.lexical import LEXICON, Content
-from conceptmap.matcher import TermMatcher
-from conceptmap.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
+from conceptmap.matching.content import LEXICON, Content
+from conceptmap.matching.matcher import TermMatcher
+from conceptmap.matching.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
+from conceptmap.matching.shared_heads import shared_heads
+from conceptmap.matching.spelling import Speller
+from conceptmap.matching.vocabulary import has_synonyms
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.shared_heads import shared_heads
 from conceptmap.spans import pool, pool_all
-from conceptmap.spelling import Speller
 from conceptmap.text.words import Words
 from conceptmap.topk import TopK
-from conceptmap.vocabulary import has_synonyms
 
 __all__ = ["Expand", "Linker", "Spotted"]
 

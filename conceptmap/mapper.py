@@ -23,9 +23,10 @@ from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, loa
 from conceptmap.errors import InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
 from conceptmap.index import ConceptIndex
-from conceptmap.lexical import Content, content_words
 from conceptmap.linker import Expand, Linker, Spotted
-from conceptmap.mentions import Mention
+from conceptmap.matching.content import Content, content_words
+from conceptmap.matching.mentions import Mention
+from conceptmap.matching.vocabulary import abbreviations
 from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
@@ -34,7 +35,6 @@ from conceptmap.text.sections import sections
 from conceptmap.text.sentences import sentences
 from conceptmap.text.words import Words
 from conceptmap.topk import check_device, chosen_device
-from conceptmap.vocabulary import abbreviations
 
 __all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
 

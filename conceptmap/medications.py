@@ -14,13 +14,13 @@ from typing import Final
 
 import polars as pl
 
-from conceptmap.mentions import Candidate, Mention
+from conceptmap.matching.mentions import Candidate, Mention
+from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.named_lists import listed
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.sections import Section
 from conceptmap.text.words import words
-from conceptmap.vocabulary import clinical_synonyms
 
 __all__ = ["SECTIONS", "with_medications"]
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError
-from conceptmap.lexical import content_words
 from conceptmap.linker import Expand, Linker
-from conceptmap.mentions import lexical_mentions
+from conceptmap.matching.content import content_words
+from conceptmap.matching.mentions import lexical_mentions
 from conceptmap.spans import pool_all
 from conceptmap.text.words import words
 

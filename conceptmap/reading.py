@@ -10,8 +10,8 @@ from conceptmap.allergies import with_allergens
 from conceptmap.coding import NoteCode, note_candidates, note_codes
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linker import Linker
+from conceptmap.matching.mentions import Mention
 from conceptmap.medications import with_medications
-from conceptmap.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.tags import tag_tokens
 from conceptmap.text.context import Context

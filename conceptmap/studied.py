@@ -15,8 +15,8 @@ from conceptmap.adapters.linear import unit
 from conceptmap.adapters.memory import NAMES, Annotated, forms_within, remember
 from conceptmap.encoders import TokenEmbeddings
 from conceptmap.encoders.embeddings import on_host
-from conceptmap.lexical import Content, content_words
 from conceptmap.mapper import ConceptMapper
+from conceptmap.matching.content import Content, content_words
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.notes.notes import n_within
 from conceptmap.ranking import spelled_out

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, mixed, on_host, taken
 from conceptmap.linker import Linker
-from conceptmap.mentions import Mention
+from conceptmap.matching.mentions import Mention
 from conceptmap.text.words import FUNCTION_WORDS, Words, words
 
 __all__ = ["Tag", "smoothed_on", "smoothed_words", "tag_tokens"]

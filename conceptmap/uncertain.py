@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from conceptmap.mentions import Mention
+from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.surroundings import Surroundings
 from conceptmap.text.context import Context

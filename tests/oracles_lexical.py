@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conceptmap.lexical import MAX_WORDS, content_words
+from conceptmap.matching.content import MAX_WORDS, content_words
 
 
 def naive_windows(text: str, terms: dict[str, str]) -> set[tuple[int, int, str]]:

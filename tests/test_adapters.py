@@ -20,8 +20,8 @@ from conceptmap.adapters.linear import Pairs, fit, unit
 from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import NAMES, SEEN, Annotated, Known, Memory, extend_lexicon, remember
 from conceptmap.errors import IndexMismatchError, InputError
-from conceptmap.lexical import content_words
-from conceptmap.matcher import TermMatcher
+from conceptmap.matching.content import content_words
+from conceptmap.matching.matcher import TermMatcher
 
 HERE = Fit("an-encoder", "1", 8, "test", "2099", 6, "0" * 64)
 

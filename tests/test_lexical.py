@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles_lexical import naive_windows
 
-from conceptmap.lexical import build_lexicon, content_words, term_forms
-from conceptmap.matcher import TermMatcher
+from conceptmap.matching.content import build_lexicon, content_words, term_forms
+from conceptmap.matching.matcher import TermMatcher
+from conceptmap.matching.wordings import variants
 from conceptmap.text.abbreviations import Abbreviation, ShortForms, definitions
 from conceptmap.text.words import words
-from conceptmap.variants import variants
 
 TERMS = {
     "1": "abdominal pain",

@@ -11,10 +11,10 @@ from coded_release import coded, coder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.lexical import build_lexicon, content_words
-from conceptmap.matcher import TermMatcher
-from conceptmap.shared_heads import shared_heads
-from conceptmap.spelling import Speller, correct_words
+from conceptmap.matching.content import build_lexicon, content_words
+from conceptmap.matching.matcher import TermMatcher
+from conceptmap.matching.shared_heads import shared_heads
+from conceptmap.matching.spelling import Speller, correct_words
 from conceptmap.text.words import normal_form
 
 TERMS = {

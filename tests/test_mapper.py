@@ -14,7 +14,7 @@ from conceptmap.building import build_index
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS
 from conceptmap.mapper import ConceptMapper
-from conceptmap.mentions import Mention
+from conceptmap.matching.mentions import Mention
 from conceptmap.reading import outside_headings
 from conceptmap.text.sections import sections
 

@@ -8,15 +8,15 @@ from functools import cache
 
 import pytest
 
-from conceptmap import vocabulary
 from conceptmap.combinations import combinations
-from conceptmap.lexical import content_words
+from conceptmap.matching import vocabulary
+from conceptmap.matching.content import content_words
+from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, stop_terms
 from conceptmap.ontology.code_ranges import read_rows
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.words import words
-from conceptmap.vocabulary import abbreviations, clinical_synonyms, stop_terms
 
 SYNONYMS = [tuple(row) for row in vocabulary._rows("synonyms_icd10cm.csv", "synonyms")]
 KINDS = {"adjective", "ambiguous", "clinical", "default", "eponym", "histology", "lay", "translation"}

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from conceptmap.adapters.calibration import Calibration
 from conceptmap.adapters.logistic import logits
 from conceptmap.adapters.memory import Memory, forms_within
-from conceptmap.lexical import Content
-from conceptmap.mentions import Mention
+from conceptmap.matching.content import Content
+from conceptmap.matching.mentions import Mention
 
 __all__ = ["FEATURES", "Judge", "best_threshold", "feature_rows"]
 

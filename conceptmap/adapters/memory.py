@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from conceptmap.lexical import ACRONYM, LEXICON, MAX_WORDS, Content, bag_key, loose_number, number
-from conceptmap.variants import EXACT, LOOSE
+from conceptmap.matching.content import ACRONYM, LEXICON, MAX_WORDS, Content, bag_key, loose_number, number
+from conceptmap.matching.wordings import EXACT, LOOSE
 
 __all__ = ["NAMES", "SEEN", "Annotated", "Known", "Memory", "extend_lexicon", "forms_within", "remember"]
 

@@ -20,6 +20,7 @@ from itertools import chain
 import polars as pl
 
 from conceptmap.garbage import no_collection
+from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, variants
 from conceptmap.text.words import (
     AS_WRITTEN,
     CONJUNCTIONS,
@@ -30,7 +31,6 @@ from conceptmap.text.words import (
     words,
     written_words,
 )
-from conceptmap.variants import EXACT, LOOSE, REVIEWED, variants
 
 __all__ = [
     "ACRONYM",

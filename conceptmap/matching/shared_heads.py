@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conceptmap.lexical import Content, organs
-from conceptmap.matcher import Hit, TermMatcher
+from conceptmap.matching.content import Content, organs
+from conceptmap.matching.matcher import Hit, TermMatcher
 
 __all__ = ["shared_heads"]
 

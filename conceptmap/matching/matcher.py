@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.lexical import MAX_WORDS, Content, bag_key, content_words, loose_number, number
-from conceptmap.variants import LOOSE
+from conceptmap.matching.content import MAX_WORDS, Content, bag_key, content_words, loose_number, number
+from conceptmap.matching.wordings import LOOSE
 
 __all__ = ["Hit", "TermMatcher"]
 

@@ -16,7 +16,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Final
 
-from conceptmap.lexical import Content
+from conceptmap.matching.content import Content
 from conceptmap.text.words import normal_form
 
 __all__ = ["Speller", "correct_words"]

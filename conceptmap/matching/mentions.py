@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from conceptmap.matcher import Hit, TermMatcher
+from conceptmap.matching.matcher import Hit, TermMatcher
+from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.variants import EXACT, LOOSE, REVIEWED, SHORTENED
 
 __all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
 

@@ -1,0 +1,1 @@
+"""Terms found in texts."""
