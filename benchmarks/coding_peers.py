@@ -24,9 +24,9 @@ from typing import Any
 
 import polars as pl
 
-from conceptmap.building import CLASSIFICATIONS, build_index
 from conceptmap.coding import INCLUDES
 from conceptmap.evaluate import read_gold_mentions, score_codes, score_mentions
+from conceptmap.index.building import CLASSIFICATIONS, build_index
 from conceptmap.linker import Linker
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.matching.content import content_words

@@ -27,7 +27,7 @@ from typing import Any
 import polars as pl
 
 from conceptmap.batch import Engine, MapperSource, Settings, code_notes
-from conceptmap.building import build_index
+from conceptmap.index.building import build_index
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.notes.notes import read_notes
 from conceptmap.ontology.ontology import Ontology

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 from conceptmap.topk import prepare, topk
 from conceptmap.topk.rows import Prepared
 from conceptmap.topk.speed import backend, made_up_vectors

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conceptmap.encoders import load_encoder as load_encoder
     from conceptmap.encoders.embeddings import TokenEmbeddings as TokenEmbeddings
     from conceptmap.errors import ConceptMapError as ConceptMapError
-    from conceptmap.index import ConceptIndex as ConceptIndex
+    from conceptmap.index.index import ConceptIndex as ConceptIndex
     from conceptmap.mapper import AnnotatedNote as AnnotatedNote
     from conceptmap.mapper import ConceptMapper as ConceptMapper
     from conceptmap.notes.notes import read_notes as read_notes
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AnnotatedNote": "conceptmap.mapper",
-    "ConceptIndex": "conceptmap.index",
+    "ConceptIndex": "conceptmap.index.index",
     "ConceptMapError": "conceptmap.errors",
     "ConceptMapper": "conceptmap.mapper",
     "Ontology": "conceptmap.ontology.ontology",

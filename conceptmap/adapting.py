@@ -20,7 +20,7 @@ from conceptmap.adapters.linear import METHODS, Pairs, fit, unit
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 from conceptmap.judging import learn_inside, learn_judge, learn_memory
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import content_words

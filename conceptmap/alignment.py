@@ -15,7 +15,7 @@ from itertools import combinations
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["AGREEMENT", "Crosswalk", "agreement_column", "align"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from conceptmap.adapters.linear import unit
 from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
-from conceptmap.index import ConceptIndex
-from conceptmap.indexrows import store_given
+from conceptmap.index.index import ConceptIndex
+from conceptmap.index.rows import store_given
 from conceptmap.notes.notes import n_within
 from conceptmap.tags import smoothed_words
 

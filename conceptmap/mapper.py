@@ -17,12 +17,12 @@ import polars as pl
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.fit import check_adapter, check_fit
 from conceptmap.alignment import Crosswalk, align
-from conceptmap.building import EMBEDDED, embedded_index
 from conceptmap.coding import check_include
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
-from conceptmap.index import ConceptIndex
+from conceptmap.index.building import EMBEDDED, embedded_index
+from conceptmap.index.index import ConceptIndex
 from conceptmap.linker import Expand, Linker, Spotted
 from conceptmap.matching.content import Content, content_words
 from conceptmap.matching.mentions import Mention

@@ -6,8 +6,8 @@ from functools import cache
 
 import polars as pl
 
-from conceptmap.building import build_index
 from conceptmap.encoders import TokenEncoder, load_encoder
+from conceptmap.index.building import build_index
 from conceptmap.mapper import ConceptMapper
 from conceptmap.ontology.ontology import Ontology
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import polars as pl
 
-from conceptmap.building import build_index
+from conceptmap.index.building import build_index
 from conceptmap.mapper import ConceptMapper
 from conceptmap.ontology.ontology import Ontology
 

@@ -6,9 +6,9 @@ from functools import cache
 
 import polars as pl
 
-from conceptmap.building import build_index
 from conceptmap.encoders import TokenEncoder
-from conceptmap.index import ConceptIndex
+from conceptmap.index.building import build_index
+from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 from conceptmap.ontology.ontology import Ontology
 

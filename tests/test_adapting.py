@@ -22,8 +22,8 @@ from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.export.markup import NoteView, mentions_of
-from conceptmap.index import ConceptIndex
-from conceptmap.indexfiles import read_tensors
+from conceptmap.index.files import read_tensors
+from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.text.words import words

@@ -8,8 +8,8 @@ from small_mapper import index
 from small_ontologies import ontology_of
 
 from conceptmap.alignment import Crosswalk, align
-from conceptmap.building import build_index
 from conceptmap.errors import InputError
+from conceptmap.index.building import build_index
 from conceptmap.mapper import ConceptMapper
 from conceptmap.ontology.ontology import Ontology
 

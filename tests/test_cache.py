@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
-from conceptmap.cache import UNUSED_DAYS, cache_folder, cached_index
-from conceptmap.index import ConceptIndex
+from conceptmap.index.cache import UNUSED_DAYS, cache_folder, cached_index
+from conceptmap.index.index import ConceptIndex
 from conceptmap.ontology.ontology import Ontology
 
 FACTS = {"ontology": "invented 1", "encoder": "invented", "dtype": "float16"}
@@ -173,7 +173,7 @@ def test_nothing_but_our_own_unlocked_indexes_is_removed(tmp_path: Path) -> None
 def test_a_removal_that_fails_does_not_fail_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    from conceptmap import cache
+    from conceptmap.index import cache
 
     (old,) = _kept(tmp_path, "old")
     _age(old)

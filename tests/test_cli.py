@@ -17,11 +17,11 @@ from invented import RF2
 from small_mapper import index, ontology
 
 from conceptmap import cli
-from conceptmap.building import build_index
 from conceptmap.cli import main
 from conceptmap.commands import tag
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.frames import TAGS
+from conceptmap.index.building import build_index
 from conceptmap.mapper import ConceptMapper
 
 UMLS = Path(__file__).parents[1] / "ontologies" / "fixtures" / "umls"
@@ -162,7 +162,7 @@ def test_wrong_indexes_and_encoders_have_exit_codes(
 def test_an_index_of_another_encoder_is_refused(
     here: Path, encoder: TokenEncoder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.index import ConceptIndex
 
     index = ConceptIndex.build(ontology(), encoder.terms, encoder_name="another/model", revision="1")
     index.save(here / "index")

@@ -26,7 +26,7 @@ from conceptmap.encoders.device import LEAST_TOKENS, MOST_TOKENS, Meter
 from conceptmap.encoders.device import Memory as DeviceMemory
 from conceptmap.encoders.embeddings import TokenEmbeddings, filled, joined, mixed, on_host
 from conceptmap.errors import InputError
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 from conceptmap.topk import chosen_device, gpu
 from conceptmap.topk.gpu import numpy_kit

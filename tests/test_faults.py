@@ -26,7 +26,7 @@ from conceptmap.batch.merge import STAGING
 from conceptmap.batch.settings import Asked
 from conceptmap.cli import main
 from conceptmap.errors import IndexMismatchError, OutOfSpaceError
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.notes.notes import read_notes
 

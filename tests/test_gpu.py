@@ -22,7 +22,7 @@ from pretended_cupy import Stream, declarations, modules
 
 from conceptmap.cli import main
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.topk import check_device, chosen_device, cosines, gpu, place, prepare, topk
 from conceptmap.topk.gpu import Kit, cupy_kit, numpy_kit, search

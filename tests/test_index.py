@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from oracles import topk_oracle
 from safetensors.numpy import load_file
 
-from conceptmap import indexfiles, indexopening, indexrows
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError
-from conceptmap.index import ConceptIndex
-from conceptmap.indexrows import from_bfloat16, to_bfloat16
+from conceptmap.index import files as indexfiles
+from conceptmap.index import opening as indexopening
+from conceptmap.index import rows as indexrows
+from conceptmap.index.index import ConceptIndex
+from conceptmap.index.rows import from_bfloat16, to_bfloat16
 from conceptmap.ontology.ontology import Ontology
 
 DIM = 12

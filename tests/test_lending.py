@@ -5,9 +5,9 @@ import pytest
 from invented import RF2, UMLS
 from small_ontologies import ontology_of
 
-from conceptmap.building import build_index
 from conceptmap.errors import InputError
-from conceptmap.lending import LENT, lend_terms
+from conceptmap.index.building import build_index
+from conceptmap.index.lent_terms import LENT, lend_terms
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 

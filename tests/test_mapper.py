@@ -10,9 +10,9 @@ from coded_mapper import embedded, full_mapper, lexical_mapper, small_ontology
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conceptmap.building import build_index
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS
+from conceptmap.index.building import build_index
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.mentions import Mention
 from conceptmap.reading import outside_headings

@@ -19,12 +19,12 @@ from small_mapper import index, mapper, ontology
 from test_batch import random_note
 
 from conceptmap.batch import Settings, code_notes
-from conceptmap.building import build_index
 from conceptmap.errors import InputError
 from conceptmap.export.brat import file_stem
 from conceptmap.export.fhir import SPAN, bundle
 from conceptmap.export.omop import NOTE_NLP, ConceptIds
 from conceptmap.frames import ANNOTATIONS, CODES
+from conceptmap.index.building import build_index
 from conceptmap.notes.notes import read_notes
 from conceptmap.ontology.ontology import Ontology
 

@@ -12,15 +12,15 @@ import pytest
 from invented import RF2
 from safetensors.numpy import save_file
 
-from conceptmap.building import index_of_vectors
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.index import ConceptIndex
-from conceptmap.indexfiles import write_tensors
-from conceptmap.indexrows import from_bfloat16, to_bfloat16
+from conceptmap.index.building import index_of_vectors
+from conceptmap.index.files import write_tensors
+from conceptmap.index.given_vectors import GivenVectors, read_vectors
+from conceptmap.index.index import ConceptIndex
+from conceptmap.index.rows import from_bfloat16, to_bfloat16
+from conceptmap.index.vector_files import fetch_data_set
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
-from conceptmap.vectorfiles import fetch_data_set
-from conceptmap.vectors import GivenVectors, read_vectors
 
 ACTIVE = ["10049999999101", "10069999999100", "10089999999105"]
 RETIRED = "10119999999101"  # replaced, twice over, by 10069999999100

@@ -16,7 +16,7 @@ from conceptmap.adapters.linear import unit
 from conceptmap.adapters.memory import Memory
 from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.errors import IndexMismatchError
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 
 __all__ = ["Adapter", "Fit", "fit_of"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from conceptmap.adapters import Adapter
 from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import IndexMismatchError
-from conceptmap.index import ConceptIndex
+from conceptmap.index.index import ConceptIndex
 
 __all__ = ["check_adapter", "check_fit"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap import indexfiles
 from conceptmap.adapters.adapter import Adapter, Fit
 from conceptmap.adapters.calibration import Calibration
 from conceptmap.adapters.judge import FEATURES, Judge
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.errors import IndexMismatchError
-from conceptmap.indexfiles import CheckedFile, FileDigest
+from conceptmap.index import files as indexfiles
+from conceptmap.index.files import CheckedFile, FileDigest
 
 __all__ = ["EMBEDDED", "FORMAT", "open_adapter", "save_adapter"]
 

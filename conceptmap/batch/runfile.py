@@ -13,7 +13,7 @@ import conceptmap
 
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.index import ConceptIndex
     from conceptmap.mapper import ConceptMapper
 
 __all__ = ["encoder_facts", "index_facts", "mapper_facts", "read_run", "run_text", "versions"]

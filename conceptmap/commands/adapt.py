@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conceptmap.encoders import TokenEncoder
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.index import ConceptIndex
     from conceptmap.notes.marked import MarkedNote
 
 __all__ = ["add", "run"]
@@ -126,8 +126,8 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
     Raises:
         InputError: it is neither a folder nor the embedded one.
     """
-    from conceptmap.building import EMBEDDED, embedded_index
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.building import EMBEDDED, embedded_index
+    from conceptmap.index.index import ConceptIndex
 
     if name == EMBEDDED:
         with progress_bar("building the index", unit="term") as progress:

@@ -13,7 +13,7 @@ from conceptmap.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.index import ConceptIndex
     from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["add", "run"]
@@ -112,7 +112,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
-    from conceptmap.building import build_index
+    from conceptmap.index.building import build_index
 
     args.encoder = args.encoder or "embedded"
     encoder = encoder_of(args)
@@ -128,8 +128,8 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
 
 
 def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
-    from conceptmap.building import index_of_vectors
-    from conceptmap.vectors import read_vectors
+    from conceptmap.index.building import index_of_vectors
+    from conceptmap.index.given_vectors import read_vectors
 
     options = {name: getattr(args, name) for name in _ABOUT_VECTORS if name != "left_out"}
     given = read_vectors(args.vectors, ontology, **options)
@@ -170,7 +170,7 @@ def _of_table(path: str) -> pl.DataFrame:
 
 
 def _lent(path: str, ontology: Ontology) -> pl.DataFrame:
-    from conceptmap.lending import lend_terms
+    from conceptmap.index.lent_terms import lend_terms
     from conceptmap.readers import load_ontology
 
     lender = load_ontology(path)

@@ -158,7 +158,7 @@ def _source(name: str) -> str:
 def ontology_of(source: str) -> Ontology:
     """The ontology in an index folder, a release, or the embedded one."""
     if (Path(source) / "manifest.json").is_file():
-        from conceptmap.index import ConceptIndex
+        from conceptmap.index.index import ConceptIndex
 
         return ConceptIndex.open(source).ontology()
     from conceptmap.readers import load_ontology

@@ -40,7 +40,7 @@ def _of_index(folder: str, *, verify: bool) -> dict[str, object]:
     Raises:
         IndexMismatchError: it is none, or damaged.
     """
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.index import ConceptIndex
 
     index = ConceptIndex.open(folder)
     if verify:
@@ -57,7 +57,7 @@ def _of_index(folder: str, *, verify: bool) -> dict[str, object]:
 
 def _of_installation(*, verify: bool) -> dict[str, object]:
     from conceptmap.batch.runfile import versions
-    from conceptmap.cache import cache_folder
+    from conceptmap.index.cache import cache_folder
 
     home = cache_folder()
     found = sorted(path.parent for path in home.glob("*/manifest.json")) if home.is_dir() else []

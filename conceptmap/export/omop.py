@@ -20,7 +20,7 @@ from conceptmap.errors import InputError
 from conceptmap.export.csv import csv_bytes
 
 if TYPE_CHECKING:
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.index import ConceptIndex
 
 __all__ = ["NOTE_NLP", "ConceptIds", "OmopFiles"]
 

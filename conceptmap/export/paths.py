@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
-    from conceptmap.index import ConceptIndex
+    from conceptmap.index.index import ConceptIndex
 
 __all__ = ["PathOf", "paths_of"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from conceptmap import indexfiles
 from conceptmap.errors import IndexMismatchError
-from conceptmap.manifest import STORED_TYPES, Manifest
+from conceptmap.index import files as indexfiles
+from conceptmap.index.manifest import STORED_TYPES, Manifest
 
 __all__ = ["FRAMES", "VECTORS", "opened_frame", "opened_vectors"]
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders.folder import read_card
 from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.index.vector_files import VectorTable, fetch_data_set, read_vector_table
 from conceptmap.ontology.concepts import SYSTEMS, check_code
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.vectorfiles import VectorTable, fetch_data_set, read_vector_table
 
 __all__ = ["GivenVectors", "read_vectors"]
 
@@ -70,7 +70,7 @@ def read_vectors(
     as IRIs that end with the code.
 
     Args:
-        source: a file or folder as :func:`~conceptmap.vectorfiles.read_vector_table` takes it, or a data set of the
+        source: a file or folder as :func:`~conceptmap.index.vector_files.read_vector_table` takes it, or a data set of the
             hub with its revision, ``owner/name@commit``.
         ontology: where the codes live.
         code_column: the column of the codes.

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import polars as pl
 
-from conceptmap.cache import cached_index
 from conceptmap.encoders import TokenEncoder, load_encoder
-from conceptmap.index import ConceptIndex
-from conceptmap.lending import LENT
+from conceptmap.index.cache import cached_index
+from conceptmap.index.given_vectors import GivenVectors
+from conceptmap.index.index import ConceptIndex
+from conceptmap.index.lent_terms import LENT
 from conceptmap.matching.content import build_lexicon
 from conceptmap.matching.vocabulary import clinical_synonyms, stop_terms
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
-from conceptmap.vectors import GivenVectors
 
 __all__ = ["EMBEDDED", "build_index", "embedded_index", "index_of_vectors", "with_lexicon"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptmap.errors import IndexMismatchError, InputError
-from conceptmap.indexfiles import FileDigest
+from conceptmap.index.files import FileDigest
 
 __all__ = ["FORMAT_VERSION", "STORED_TYPES", "Manifest", "stored_type"]
 

@@ -23,9 +23,9 @@ from filelock import FileLock, Timeout
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
 from conceptmap.files import writing
-from conceptmap.index import ConceptIndex
-from conceptmap.indexfiles import read_json
-from conceptmap.manifest import FORMAT_VERSION
+from conceptmap.index.files import read_json
+from conceptmap.index.index import ConceptIndex
+from conceptmap.index.manifest import FORMAT_VERSION
 
 __all__ = ["UNUSED_DAYS", "cache_folder", "cached_index"]
 

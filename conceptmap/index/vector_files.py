@@ -1,7 +1,7 @@
 """Files of vectors that others made: Parquet, Arrow, CSV, safetensors, NumPy; a path or a data set of the hub.
 
 No such file says what its columns are. Here the vectors are found in it (a list column, or a column for each dimension)
-and told apart from the rest; which of the rest holds the codes is for :mod:`conceptmap.vectors` to find out.
+and told apart from the rest; which of the rest holds the codes is for :mod:`conceptmap.index.given_vectors` to find out.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError
-from conceptmap.indexfiles import read_tensors
-from conceptmap.indexrows import from_bfloat16
-from conceptmap.manifest import STORED_TYPES
+from conceptmap.index.files import read_tensors
+from conceptmap.index.manifest import STORED_TYPES
+from conceptmap.index.rows import from_bfloat16
 
 __all__ = ["VectorTable", "fetch_data_set", "read_vector_table"]
 

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap import indexfiles
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
-from conceptmap.indexopening import FRAMES, VECTORS, opened_frame, opened_vectors
-from conceptmap.indexrows import GIVEN, check_norms, concept_places, encode_rows, from_stored, given_terms, store_given
-from conceptmap.manifest import Manifest, stored_type
+from conceptmap.index import files as indexfiles
+from conceptmap.index.manifest import Manifest, stored_type
+from conceptmap.index.opening import FRAMES, VECTORS, opened_frame, opened_vectors
+from conceptmap.index.rows import GIVEN, check_norms, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.topk import TopK, check_device, cosines, place, prepare, topk
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Terms as rows of a matrix: built, saved, opened, searched."""
