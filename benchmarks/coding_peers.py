@@ -27,7 +27,7 @@ import polars as pl
 from conceptmap.coding import INCLUDES
 from conceptmap.evaluate import read_gold_mentions, score_codes, score_mentions
 from conceptmap.index.building import CLASSIFICATIONS, build_index
-from conceptmap.linker import Linker
+from conceptmap.linking.linker import Linker
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.matching.content import content_words
 from conceptmap.matching.mentions import lexical_mentions

@@ -22,10 +22,10 @@ from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
 from conceptmap.index.index import ConceptIndex
 from conceptmap.judging import learn_inside, learn_judge, learn_memory
+from conceptmap.linking.ranking import rank_spans
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import content_words
 from conceptmap.notes.marked import MarkedNote, MarkedSpan, with_known_codes
-from conceptmap.ranking import rank_spans
 from conceptmap.studied import Studied
 
 __all__ = ["Settings", "pseudo_marked", "train"]

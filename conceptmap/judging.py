@@ -18,11 +18,11 @@ from conceptmap.adapters.linear import unit
 from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import SEEN, Memory, forms_within
 from conceptmap.evaluate import auc
-from conceptmap.linker import Linker
+from conceptmap.linking.linker import Linker
+from conceptmap.linking.tags import smoothed_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
 from conceptmap.studied import Studied
-from conceptmap.tags import smoothed_words
 from conceptmap.text.words import words
 
 __all__ = ["learn_inside", "learn_judge", "learn_memory"]

@@ -16,18 +16,18 @@ import polars as pl
 
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.fit import check_adapter, check_fit
-from conceptmap.alignment import Crosswalk, align
 from conceptmap.coding import check_include
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
 from conceptmap.index.building import EMBEDDED, embedded_index
 from conceptmap.index.index import ConceptIndex
-from conceptmap.linker import Expand, Linker, Spotted
+from conceptmap.linking.alignment import Crosswalk, align
+from conceptmap.linking.linker import Expand, Linker, Spotted
+from conceptmap.linking.ranking import Ranked, rank_spans
 from conceptmap.matching.content import Content, content_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.matching.vocabulary import abbreviations
-from conceptmap.ranking import Ranked, rank_spans
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.context import assess
@@ -313,7 +313,7 @@ class ConceptMapper:
         return Crosswalk.of(self.indexes)
 
     def align(self, found: pl.DataFrame) -> pl.DataFrame:
-        """The systems side by side, a row per mention or token, and whether they agree: see `conceptmap.alignment`.
+        """The systems side by side, a row per mention or token, and whether they agree: see `conceptmap.linking.alignment`.
 
         Args:
             found: mentions or tags that this mapper gave.

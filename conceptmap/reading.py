@@ -9,11 +9,11 @@ from typing import Any
 from conceptmap.allergies import with_allergens
 from conceptmap.coding import NoteCode, note_candidates, note_codes
 from conceptmap.encoders.embeddings import TokenEmbeddings
-from conceptmap.linker import Linker
+from conceptmap.linking.linker import Linker
+from conceptmap.linking.tags import tag_tokens
 from conceptmap.matching.mentions import Mention
 from conceptmap.medications import with_medications
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.tags import tag_tokens
 from conceptmap.text.context import Context
 from conceptmap.text.sections import Section, section_at
 

@@ -15,12 +15,12 @@ from conceptmap.adapters.linear import unit
 from conceptmap.adapters.memory import NAMES, Annotated, forms_within, remember
 from conceptmap.encoders import TokenEmbeddings
 from conceptmap.encoders.embeddings import on_host
+from conceptmap.linking.pooling import pool
+from conceptmap.linking.ranking import spelled_out
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import Content, content_words
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.notes.notes import n_within
-from conceptmap.ranking import spelled_out
-from conceptmap.spans import pool
 
 __all__ = ["Studied"]
 

@@ -7,9 +7,9 @@ import pytest
 from small_mapper import index
 from small_ontologies import ontology_of
 
-from conceptmap.alignment import Crosswalk, align
 from conceptmap.errors import InputError
 from conceptmap.index.building import build_index
+from conceptmap.linking.alignment import Crosswalk, align
 from conceptmap.mapper import ConceptMapper
 from conceptmap.ontology.ontology import Ontology
 

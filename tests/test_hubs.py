@@ -12,8 +12,8 @@ import small_mapper
 from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings
 from conceptmap.errors import InputError
-from conceptmap.hubs import background_words, with_hubs, without_hubs
 from conceptmap.index.index import ConceptIndex
+from conceptmap.linking.hubs import background_words, with_hubs, without_hubs
 
 CODES = ["I50.9", "E11.9", "I10"]
 COMMON = np.array([3.0, 0.0, 0.0, 1.0], dtype=np.float32)

@@ -37,9 +37,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Align. Counts of agreement go to stderr."""
-    from conceptmap.alignment import Crosswalk, align
     from conceptmap.export.aligned import aligned_page
     from conceptmap.export.csv import csv_bytes
+    from conceptmap.linking.alignment import Crosswalk, align
 
     path = _table(args.found, "tags" if args.tokens else "annotations")
     found = read_table(path, _NEEDED, integers=("start_char", "end_char", "rank", "token_index"), floats=("score",))
@@ -59,7 +59,7 @@ def _table(found: str, name: str) -> str:
 
 
 def _tell(aligned: pl.DataFrame) -> None:
-    from conceptmap.alignment import AGREEMENT
+    from conceptmap.linking.alignment import AGREEMENT
 
     for column in (name for name in aligned.columns if name.startswith("agreement_")):
         counts = {word: aligned[column].eq(word).sum() for word in AGREEMENT}

@@ -120,7 +120,7 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
         index = build_index(ontology, encoder, synonyms=synonyms, centre=args.centre, progress=progress)
     if not args.background or encoder is None:
         return index
-    from conceptmap.hubs import background_words, with_hubs, without_hubs
+    from conceptmap.linking.hubs import background_words, with_hubs, without_hubs
     from conceptmap.notes.notes import read_notes
 
     words = background_words(encoder, read_notes(args.background).frame()["text"].to_list())

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from conceptmap.alignment import agreement_column
 from conceptmap.export.html import page
 from conceptmap.export.markup import shown
+from conceptmap.linking.alignment import agreement_column
 
 __all__ = ["aligned_page"]
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conceptmap.alignment import Crosswalk
 from conceptmap.errors import InputError
+from conceptmap.linking.alignment import Crosswalk
 from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["MarkedNote", "MarkedSpan", "over_codes", "read_marked", "with_known_codes"]

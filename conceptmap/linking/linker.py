@@ -17,6 +17,7 @@ from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, tak
 from conceptmap.index.building import with_lexicon
 from conceptmap.index.index import ConceptIndex
 from conceptmap.instructions import Instructions
+from conceptmap.linking.pooling import pool, pool_all
 from conceptmap.matching.content import LEXICON, Content
 from conceptmap.matching.matcher import TermMatcher
 from conceptmap.matching.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
@@ -24,7 +25,6 @@ from conceptmap.matching.shared_heads import shared_heads
 from conceptmap.matching.spelling import Speller
 from conceptmap.matching.vocabulary import has_synonyms
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.spans import pool, pool_all
 from conceptmap.text.words import Words
 from conceptmap.topk import TopK
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, mixed, on_host, taken
-from conceptmap.linker import Linker
+from conceptmap.linking.linker import Linker
 from conceptmap.matching.mentions import Mention
 from conceptmap.text.words import FUNCTION_WORDS, Words, words
 

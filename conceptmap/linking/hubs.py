@@ -18,8 +18,8 @@ from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
 from conceptmap.index.index import ConceptIndex
 from conceptmap.index.rows import store_given
+from conceptmap.linking.tags import smoothed_words
 from conceptmap.notes.notes import n_within
-from conceptmap.tags import smoothed_words
 
 __all__ = ["background_words", "with_hubs", "without_hubs"]
 

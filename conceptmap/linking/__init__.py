@@ -1,0 +1,1 @@
+"""Words and vectors together: which concepts a mention or token has."""
