@@ -24,7 +24,7 @@ from typing import Any
 
 import polars as pl
 
-from conceptmap.coding import INCLUDES
+from conceptmap.coding.coding import INCLUDES
 from conceptmap.evaluate import read_gold_mentions, score_codes, score_mentions
 from conceptmap.index.building import CLASSIFICATIONS, build_index
 from conceptmap.linking.linker import Linker

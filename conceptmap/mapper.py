@@ -16,7 +16,7 @@ import polars as pl
 
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.fit import check_adapter, check_fit
-from conceptmap.coding import check_include
+from conceptmap.coding.coding import check_include
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of

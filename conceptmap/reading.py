@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conceptmap.allergies import with_allergens
-from conceptmap.coding import NoteCode, note_candidates, note_codes
+from conceptmap.coding.allergies import with_allergens
+from conceptmap.coding.coding import NoteCode, note_candidates, note_codes
+from conceptmap.coding.medications import with_medications
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.tags import tag_tokens
 from conceptmap.matching.mentions import Mention
-from conceptmap.medications import with_medications
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 from conceptmap.text.sections import Section, section_at

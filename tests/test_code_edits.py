@@ -9,7 +9,7 @@ import pytest
 from coded_release import coder
 
 from conceptmap.batch import Settings, code_notes
-from conceptmap.code_edits import read_edits
+from conceptmap.coding.code_edits import read_edits
 from conceptmap.errors import InputError
 from conceptmap.notes.notes import read_notes
 

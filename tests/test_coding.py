@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 from coded_release import coded, coder
 
-from conceptmap.coding import residual_codes
-from conceptmap.combinations import combinations
-from conceptmap.completion import gestation, sides, trimester
-from conceptmap.drafts import Draft
-from conceptmap.instructions import references
+from conceptmap.coding.coding import residual_codes
+from conceptmap.coding.combinations import combinations
+from conceptmap.coding.completion import gestation, sides, trimester
+from conceptmap.coding.drafts import Draft
+from conceptmap.coding.instructions import references
+from conceptmap.coding.principal import propose
+from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import parse_ranges
-from conceptmap.principal import propose
-from conceptmap.surroundings import Surroundings
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from coded_release import coder
 
-from conceptmap.medications import with_medications
+from conceptmap.coding.medications import with_medications
 from conceptmap.text.sections import sections
 
 

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from conceptmap.combinations import combinations
+from conceptmap.coding.combinations import combinations
 from conceptmap.matching import vocabulary
 from conceptmap.matching.content import content_words
 from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, stop_terms

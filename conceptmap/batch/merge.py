@@ -25,7 +25,7 @@ from conceptmap.batch.outputs import Outputs
 from conceptmap.batch.runfile import read_run, run_text
 from conceptmap.batch.settings import Settings
 from conceptmap.batch.shards import cut
-from conceptmap.code_edits import CodeEdits, read_edits
+from conceptmap.coding.code_edits import CodeEdits, read_edits
 from conceptmap.errors import DamagedShardError, InputError
 from conceptmap.export.brat import check_folder
 from conceptmap.export.fhir import check_subjects

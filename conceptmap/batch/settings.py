@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conceptmap.coding import check_include
+from conceptmap.coding.coding import check_include
 from conceptmap.errors import InputError
 from conceptmap.export.tables import TABLE_FORMATS
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from conceptmap.adapters.adapter import Adapter
 from conceptmap.adapters.memory import extend_lexicon
+from conceptmap.coding.instructions import Instructions
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, taken
 from conceptmap.index.building import with_lexicon
 from conceptmap.index.index import ConceptIndex
-from conceptmap.instructions import Instructions
 from conceptmap.linking.pooling import pool, pool_all
 from conceptmap.matching.content import LEXICON, Content
 from conceptmap.matching.matcher import TermMatcher

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.surroundings import Surroundings
 from conceptmap.text.context import Context
 
 __all__ = ["UNCERTAIN", "settled"]

@@ -13,21 +13,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from conceptmap.allergies import is_reaction
-from conceptmap.combinations import combine
-from conceptmap.completion import complete, trimester
-from conceptmap.drafts import Draft, Drafts, add
+from conceptmap.coding.allergies import is_reaction
+from conceptmap.coding.combinations import combine
+from conceptmap.coding.completion import complete, trimester
+from conceptmap.coding.drafts import Draft, Drafts, add
+from conceptmap.coding.histories import family_history, is_done_now, of_another_patient, past_history
+from conceptmap.coding.instructions import Instructions
+from conceptmap.coding.principal import propose
+from conceptmap.coding.surroundings import Surroundings
+from conceptmap.coding.uncertain import settled
 from conceptmap.errors import InputError
-from conceptmap.histories import family_history, is_done_now, of_another_patient, past_history
-from conceptmap.instructions import Instructions
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.principal import propose
-from conceptmap.surroundings import Surroundings
 from conceptmap.text.context import Context
 from conceptmap.text.sections import Section
-from conceptmap.uncertain import settled
 
 __all__ = ["INCLUDES", "NoteCode", "check_include", "counts", "note_candidates", "note_codes"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from conceptmap.drafts import Draft, Drafts, add, codes_in
+from conceptmap.coding.drafts import Draft, Drafts, add, codes_in
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, read_rows, within
 from conceptmap.ontology.codebook import CodeBook
 

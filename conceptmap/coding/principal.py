@@ -14,10 +14,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from conceptmap.drafts import Draft
+from conceptmap.coding.drafts import Draft
+from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import base_code, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.surroundings import Surroundings
 
 __all__ = ["propose"]
 

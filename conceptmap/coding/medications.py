@@ -14,9 +14,9 @@ from typing import Final
 
 import polars as pl
 
+from conceptmap.coding.named_lists import listed
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.matching.vocabulary import clinical_synonyms
-from conceptmap.named_lists import listed
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.sections import Section

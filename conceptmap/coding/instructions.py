@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from conceptmap.drafts import Draft
+from conceptmap.coding.drafts import Draft
 from conceptmap.ontology.code_ranges import base_code, within
 from conceptmap.ontology.codebook import CodeBook
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
+from conceptmap.coding.named_lists import listed
 from conceptmap.matching.mentions import Candidate, Mention
-from conceptmap.named_lists import listed
 from conceptmap.ontology.code_ranges import parse_ranges, read_rows, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.sections import Section
