@@ -16,8 +16,6 @@ import small_mapper
 from numpy.typing import NDArray
 
 from conceptmap.adapters import Adapter, open_adapter, save_adapter
-from conceptmap.adapting import Settings, pseudo_marked, train
-from conceptmap.cards import card_pages, with_facts
 from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.errors import IndexMismatchError, InputError
@@ -27,6 +25,8 @@ from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.text.words import words
+from conceptmap.training.cards import card_pages, with_facts
+from conceptmap.training.train import Settings, pseudo_marked, train
 
 DIM = 16
 WORDS = {"water sickness": "I50.9", "sugar trouble": "E11.9", "pressure": "I10", "hot spell": "R50.9", "bonk": "R51.9"}
@@ -209,11 +209,11 @@ def test_notes_marked_in_part_make_nothing_abstain(monkeypatch: pytest.MonkeyPat
     def page(taught: Adapter) -> str:
         return card_pages(with_facts(taught, data="d", licence="l", encoder_licence="e"))["README.md"]
 
-    monkeypatch.setattr("conceptmap.judging.MOST_ERROR", 0.0)
+    monkeypatch.setattr("conceptmap.training.train_judge.MOST_ERROR", 0.0)
     off = train(index(), encoder(), some, Settings(partly=True))
     assert (off.inside, off.judge, off.card["marked"]) == (None, None, "in part")
     assert "too much to be called a probability" in page(off)
-    monkeypatch.setattr("conceptmap.judging.MOST_ERROR", 1.0)
+    monkeypatch.setattr("conceptmap.training.train_judge.MOST_ERROR", 1.0)
     judged = train(index(), encoder(), some, Settings(partly=True))
     assert judged.judge is not None
     assert judged.judge.threshold == 0.0

@@ -2,7 +2,7 @@
 
 READ FIRST in this folder. `adapter` is what is applied; `linear` fits its map, `memory` holds the wordings that were
 annotated, `judge` says how surely a mention is right, `calibration` turns that into a probability, `store` is the
-folder on disk. How they are trained is in `conceptmap.adapting`.
+folder on disk. How they are trained is in `conceptmap.training.train`.
 """
 
 from __future__ import annotations

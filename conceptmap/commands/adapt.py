@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
     if args.encoder == "none":
         raise InputError("an adapter belongs to an encoder", got="--encoder none", expected="an encoder")
     from conceptmap.adapters import save_adapter
-    from conceptmap.adapting import Settings, train
-    from conceptmap.cards import card_pages, with_facts
+    from conceptmap.training.cards import card_pages, with_facts
+    from conceptmap.training.train import Settings, train
 
     pseudo = bool(args.notes)
     settings = Settings(
@@ -139,10 +139,10 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
 
 
 def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
-    from conceptmap.adapting import pseudo_marked
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes.marked import over_codes, read_marked
     from conceptmap.notes.notes import read_notes
+    from conceptmap.training.train import pseudo_marked
 
     if args.notes:
         mapper = ConceptMapper((index,), None)

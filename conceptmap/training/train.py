@@ -21,12 +21,12 @@ from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import InputError
 from conceptmap.index.index import ConceptIndex
-from conceptmap.judging import learn_inside, learn_judge, learn_memory
 from conceptmap.linking.ranking import rank_spans
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import content_words
 from conceptmap.notes.marked import MarkedNote, MarkedSpan, with_known_codes
-from conceptmap.studied import Studied
+from conceptmap.training.train_judge import learn_inside, learn_judge, learn_memory
+from conceptmap.training.training_notes import Studied
 
 __all__ = ["Settings", "pseudo_marked", "train"]
 

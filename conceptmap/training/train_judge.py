@@ -22,8 +22,8 @@ from conceptmap.linking.linker import Linker
 from conceptmap.linking.tags import smoothed_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
-from conceptmap.studied import Studied
 from conceptmap.text.words import words
+from conceptmap.training.training_notes import Studied
 
 __all__ = ["learn_inside", "learn_judge", "learn_memory"]
 

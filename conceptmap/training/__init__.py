@@ -1,0 +1,1 @@
+"""What ``adapt`` does: learning from notes."""
