@@ -313,7 +313,7 @@ class ConceptMapper:
         return Crosswalk.of(self.indexes)
 
     def align(self, found: pl.DataFrame) -> pl.DataFrame:
-        """The systems side by side, a row per mention or token, and whether they agree: see `conceptmap.linking.alignment`.
+        """The systems side by side, a row per mention or token, and whether they agree: see `linking/alignment.py`.
 
         Args:
             found: mentions or tags that this mapper gave.

@@ -20,13 +20,12 @@ SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8"
 
 HEAVY = {"cupy", "networkx", "scipy", "sentence_transformers", "torch", "transformers"}
 MODELS = ("adapters/", "encoders/", "topk/")
-GRAPHS = ("ontology.py", "rollup.py")
+GRAPHS = ("ontology/",)
 HOMES = {
     "cupy": ("topk/gpu",),
-    "lightgbm": ("learn.py",),
     "networkx": GRAPHS,
     "obonet": ("readers/",),
-    "ray": ("batch.py", "batch/"),
+    "ray": ("batch/",),
     "scipy": (*GRAPHS, "adapters/"),
     "sentence_transformers": MODELS,
     "torch": MODELS,
@@ -140,7 +139,7 @@ def test_imports_run_downwards() -> None:
 
 def test_the_index_knows_no_encoder() -> None:
     """It takes a callable; only the bare record of token vectors is shared."""
-    encoders = {name for name in imports(SOURCES["index.py"]) if name.startswith("conceptmap.encoders")}
+    encoders = {name for name in imports(SOURCES["index/index.py"]) if name.startswith("conceptmap.encoders")}
     record = "conceptmap.encoders.embeddings"
     assert {name for name in encoders if not name.startswith(record)} == set()
 

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from oracles import topk_oracle
 
-from conceptmap.topk import native, prepare, rows, scan, topk
+from conceptmap.topk import prepare, rows, topk
+from conceptmap.topk.loops import native, scan
 from conceptmap.topk.loops.codes import Chunks, Codes, address, code_queries
 from conceptmap.topk.loops.kernels import AVX2, AVX_VNNI, PLAIN, VNNI, Target, source
 from conceptmap.topk.loops.native import Kernels, compiled, kernels

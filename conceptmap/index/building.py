@@ -34,7 +34,17 @@ CLASSIFICATIONS = ("icd10cm", "icd10")
 
 Progress = Callable[[int, int], None]
 
-_SOURCES = ("building.py", "lexical.py", "variants.py", "words.py", "ontology.py", "readers/icd10cm.py")
+_SOURCES = (
+    "index/building.py",
+    "matching/content.py",
+    "matching/wordings.py",
+    "text/words.py",
+    "ontology/ontology.py",
+    "readers/icd10cm.py",
+    "readers/icd10cm_index.py",
+    "readers/icd10cm_lists.py",
+    "readers/xml.py",
+)
 
 
 def build_index(

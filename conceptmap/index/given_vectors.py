@@ -70,7 +70,7 @@ def read_vectors(
     as IRIs that end with the code.
 
     Args:
-        source: a file or folder as :func:`~conceptmap.index.vector_files.read_vector_table` takes it, or a data set of the
+        source: a file or folder as `read_vector_table` takes it, or a data set of the
             hub with its revision, ``owner/name@commit``.
         ontology: where the codes live.
         code_column: the column of the codes.

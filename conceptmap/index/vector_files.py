@@ -1,7 +1,7 @@
 """Files of vectors that others made: Parquet, Arrow, CSV, safetensors, NumPy; a path or a data set of the hub.
 
 No such file says what its columns are. Here the vectors are found in it (a list column, or a column for each dimension)
-and told apart from the rest; which of the rest holds the codes is for :mod:`conceptmap.index.given_vectors` to find out.
+and told apart from the rest; which of the rest holds the codes is for `given_vectors.py` to find out.
 """
 
 from __future__ import annotations

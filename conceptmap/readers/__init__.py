@@ -1,4 +1,4 @@
-"""Readers: release files into an :class:`~conceptmap.ontology.ontology.Ontology`; ``load_ontology`` picks the right one."""
+"""Readers: release files into an `Ontology`; ``load_ontology`` picks the right one."""
 
 from __future__ import annotations
 
