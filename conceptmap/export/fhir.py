@@ -114,10 +114,13 @@ def bundle(note: Row, mentions: Sequence[Row], codes: Sequence[Row]) -> dict[str
 def _findings(mentions: Sequence[Row], codes: Sequence[Row]) -> Iterator[tuple[str, Row, list[Row]]]:
     """Accepted codes with the mentions that affirm them, then what is denied."""
     own = [row for row in mentions if row["subject"] in (None, "patient") and row["temporality"] != "hypothetical"]
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, row in enumerate(own):
+        places.setdefault((row["system"], row["mention_id"]), []).append(place)
     refuted: dict[tuple[str, str], tuple[Row, list[Row]]] = {}
     for code in codes:
         evidence = set((code["evidence"] or "").split())
-        spans = [row for row in own if row["mention_id"] in evidence and row["system"] == code["system"]]
+        spans = [own[at] for at in sorted(at for name in evidence for at in places.get((code["system"], name), ()))]
         if affirmed := [row for row in spans if not row["negated"]]:
             yield "unconfirmed", code, affirmed
         if denied := [row for row in spans if row["negated"]]:

@@ -48,6 +48,7 @@ VOCABULARIES = {"icd10cm": "ICD10CM", "icd10": "ICD10", "snomedct": "SNOMED", "h
 WIDEST = 250
 AROUND = 80
 """Characters of the snippet on either side of a mention."""
+_SPAN = ("note_id", "start_char", "end_char")
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class OmopFiles:
         """Append the best concept of every mention."""
         numbers = self._numbers(notes)
         rows = mentions.filter(pl.col("rank") == 1)
+        rows = rows.with_columns(snippet=pl.Series(_snippets(notes, rows), dtype=pl.String))
         if self._ids is None:
             rows = rows.with_columns(source_id=pl.lit(0, pl.Int64), standard_id=pl.lit(0, pl.Int64))
         else:
@@ -174,10 +176,10 @@ class OmopFiles:
         self.counts["note_nlp"] += table.height
 
     def _numbers(self, notes: pl.DataFrame) -> pl.DataFrame:
-        """The integer of every note, and its text."""
+        """The integer of every note."""
         if self._integer_ids:
-            return notes.select("note_id", note=pl.col("note_id").cast(pl.Int64), note_text="text")
-        numbers = notes.select("note_id", note_text="text").with_row_index("note", offset=self._notes + 1)
+            return notes.select("note_id", note=pl.col("note_id").cast(pl.Int64))
+        numbers = notes.select("note_id").with_row_index("note", offset=self._notes + 1)
         self._notes += notes.height
         self._names.write(csv_bytes(numbers.select(pl.col("note").cast(pl.Int64), "note_id"), header=False))
         return numbers
@@ -206,9 +208,14 @@ def _date(text: str | None) -> dt.date:
         raise InputError("no such date", got=text, expected="YYYY-MM-DD") from error
 
 
+def _snippets(notes: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
+    """The text round each mention; by Python, which need not count a note's characters up to it again and again."""
+    texts = dict(notes.select("note_id", "text").iter_rows())
+    spans = [(note_id, max(start - AROUND, 0), end) for note_id, start, end in rows.select(*_SPAN).iter_rows()]
+    return [texts[note_id][first : min(end + AROUND, first + WIDEST)] for note_id, first, end in spans]
+
+
 def _columns(date: dt.date) -> list[pl.Expr]:
-    start = pl.max_horizontal(pl.col("start_char") - AROUND, 0)
-    length = pl.min_horizontal(pl.col("end_char") - start + AROUND, WIDEST)
     present = pl.col("negated").fill_null(value=False).not_() & _is("subject", "patient") & _is("certainty", "certain")
     present &= pl.col("temporality").fill_null("recent") != "hypothetical"
     system = pl.format("conceptmap; {} {}; {}", "system", "release", "encoder")
@@ -220,7 +227,7 @@ def _columns(date: dt.date) -> list[pl.Expr]:
         pl.col("note_nlp_id"),
         pl.col("note").alias("note_id"),
         pl.lit(0).alias("section_concept_id"),
-        pl.col("note_text").str.slice(start, length).alias("snippet"),
+        pl.col("snippet"),
         pl.col("start_char").cast(pl.String).alias("offset"),
         pl.col("text").str.slice(0, WIDEST).alias("lexical_variant"),
         pl.col("standard_id").alias("note_nlp_concept_id"),
