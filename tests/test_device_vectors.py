@@ -158,7 +158,8 @@ SPANS = pl.DataFrame({"note_id": ["a", "b", "b"], "start_char": [21, 12, 0], "en
 
 @pytest.fixture(scope="module")
 def on_processor() -> ConceptMapper:
-    return full_mapper()
+    """In float32 on every processor, also on one that computes in bfloat16 by itself."""
+    return ConceptMapper.load(*full_mapper().indexes, encoder=load_encoder("embedded", dtype="float32"))
 
 
 @pytest.fixture
