@@ -19,8 +19,8 @@ from itertools import chain
 
 import polars as pl
 
-from conceptmap.garbage import no_collection
 from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, variants
+from conceptmap.memory import no_collection
 from conceptmap.text.words import (
     AS_WRITTEN,
     CONJUNCTIONS,

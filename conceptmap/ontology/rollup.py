@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from conceptmap.errors import InputError
-from conceptmap.garbage import no_collection
+from conceptmap.memory import no_collection
 from conceptmap.ontology.dag import Dag
 from conceptmap.ontology.ontology import Ontology
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
-from conceptmap.garbage import no_collection
+from conceptmap.memory import no_collection
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, open_archive, stream
 from conceptmap.readers.icd10cm_index import read_index
