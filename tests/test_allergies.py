@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from conceptmap import ConceptMapper
-from conceptmap.ontology.code_ranges import read_rows
+from conceptmap.data.tables import read_rows
 
 
 @pytest.fixture(scope="module")

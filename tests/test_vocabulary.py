@@ -9,16 +9,16 @@ from functools import cache
 import pytest
 
 from conceptmap.coding.combinations import combinations
+from conceptmap.data.tables import read_rows, read_table, reviewed_rows
 from conceptmap.matching import vocabulary
 from conceptmap.matching.content import content_words
 from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, stop_terms
-from conceptmap.ontology.code_ranges import read_rows
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.words import words
 
-SYNONYMS = [tuple(row) for row in vocabulary._rows("synonyms_icd10cm.csv", "synonyms")]
+SYNONYMS = reviewed_rows("synonyms_icd10cm", vocabulary.SYNONYMS)
 KINDS = {"adjective", "ambiguous", "clinical", "default", "eponym", "histology", "lay", "translation"}
 
 
@@ -166,12 +166,12 @@ def test_long_forms_say_more_than_short_ones() -> None:
 
 
 def test_context_words_are_lower_case_words() -> None:
-    contexts = [row[2] for row in vocabulary._rows("abbreviations.csv", "abbreviations")]
+    contexts = [row["context"] for row in read_table("abbreviations")]
     assert not [context for context in contexts if context != context.lower()]
     assert not [near for _, _, near in abbreviations() if not all(near)]
 
 
 def test_stop_terms_are_lower_case_and_there_once() -> None:
-    rows = vocabulary._rows("stop_terms.csv", "stop_terms")
-    assert not [term for term, _ in rows if term != term.lower()]
+    rows = [row["term"] for row in read_table("stop_terms")]
+    assert not [term for term in rows if term != term.lower()]
     assert len(stop_terms()) == len(rows)

@@ -12,8 +12,9 @@ from functools import cache
 from typing import Final
 
 from conceptmap.coding.named_lists import listed
+from conceptmap.data.tables import read_rows
 from conceptmap.matching.mentions import Candidate, Mention
-from conceptmap.ontology.code_ranges import parse_ranges, read_rows, within
+from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.sections import Section
 from conceptmap.text.words import words

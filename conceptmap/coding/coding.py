@@ -22,9 +22,10 @@ from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.principal import propose
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.coding.uncertain import settled
+from conceptmap.data.tables import read_rows
 from conceptmap.errors import InputError
 from conceptmap.matching.mentions import Mention
-from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, read_rows, within
+from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 from conceptmap.text.sections import Section

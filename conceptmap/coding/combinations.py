@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from conceptmap.coding.drafts import Draft, Drafts, add, codes_in
-from conceptmap.ontology.code_ranges import Ranges, parse_ranges, read_rows, within
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["Combination", "combinations", "combine"]

@@ -13,7 +13,8 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Final
 
-from conceptmap.ontology.code_ranges import Ranges, parse_ranges, read_rows, within
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 

@@ -8,17 +8,16 @@ holds no chest pain).
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from importlib import resources
 from itertools import chain
 
 import polars as pl
 
+from conceptmap.data.tables import read_table
 from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, variants
 from conceptmap.memory import no_collection
 from conceptmap.text.words import (
@@ -102,8 +101,7 @@ def _word_classes() -> tuple[dict[tuple[str, ...], tuple[str, ...]], dict[str, s
     """(tier 1: forms → forms, always folded; tier 2: form → form, folded in the loose key)."""
     always: dict[tuple[str, ...], tuple[str, ...]] = {}
     loose: dict[str, str] = {}
-    lines = resources.files("conceptmap").joinpath("data/word_classes.csv").read_text("utf-8").splitlines()
-    for row in csv.DictReader(lines):
+    for row in read_table("word_classes"):
         source, target = tuple(words(row["variant"]).form), tuple(words(row["canonical"]).form)
         if row["tier"] == "1":
             always[source] = target
@@ -117,8 +115,7 @@ def _word_classes() -> tuple[dict[tuple[str, ...], tuple[str, ...]], dict[str, s
 @lru_cache(maxsize=1)
 def organs() -> frozenset[str]:
     """Forms of the organs and regions that the word classes fold adjectives and other names to."""
-    lines = resources.files("conceptmap").joinpath("data/word_classes.csv").read_text("utf-8").splitlines()
-    named = [row for row in csv.DictReader(lines) if re.search(r"organ|region|gland", row["reason"])]
+    named = [row for row in read_table("word_classes") if re.search(r"organ|region|gland", row["reason"])]
     return frozenset(form for row in named for form in content_words(row["canonical"]).form)
 
 

@@ -8,14 +8,13 @@ endings are left alone, and so are the everyday words of ``data/correct_words.cs
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from importlib import resources
 from typing import Final
 
+from conceptmap.data.tables import read_table
 from conceptmap.matching.content import Content
 from conceptmap.text.words import normal_form
 
@@ -92,8 +91,7 @@ class Speller:
 @cache
 def correct_words() -> frozenset[str]:
     """Normal forms of everyday words that are one edit away from a clinical one, and right as they are."""
-    lines = resources.files("conceptmap").joinpath("data/correct_words.csv").read_text("utf-8").splitlines()
-    return frozenset(row["word"] for row in csv.DictReader(lines))
+    return frozenset(row["word"] for row in read_table("correct_words"))
 
 
 def _deletions(word: str) -> set[str]:

@@ -7,29 +7,22 @@ knowledge and read on first use.
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import re
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 
 import polars as pl
 
+from conceptmap.data.tables import has_table, reviewed_rows
 from conceptmap.errors import InputError
 from conceptmap.text.words import normal_form
 
-__all__ = ["abbreviations", "clinical_synonyms", "has_synonyms", "stop_terms", "vocabulary_digest"]
+__all__ = ["abbreviations", "clinical_synonyms", "has_synonyms", "stop_terms"]
 
 ANY_CONTEXT = "any"
 """In the context column: the reading holds in every clinical text."""
 
-_DATA = ("abbreviations.csv", "stop_terms.csv", "synonyms_icd10cm.csv")
-_COLUMNS = {
-    "synonyms": ("term", "code", "kind", "reason"),
-    "abbreviations": ("short", "long", "context", "reason"),
-    "stop_terms": ("term", "reason"),
-}
+SYNONYMS = ("term", "code", "kind", "reason")
+"""Columns of ``synonyms_<system>.csv``."""
 _SYSTEM = re.compile(r"[a-z0-9]+")
 
 
@@ -39,7 +32,7 @@ def has_synonyms(system: str) -> bool:
     >>> has_synonyms("icd10cm"), has_synonyms("doid")
     (True, False)
     """
-    return bool(_SYSTEM.fullmatch(system)) and _folder().joinpath(f"synonyms_{system}.csv").is_file()
+    return bool(_SYSTEM.fullmatch(system)) and has_table(f"synonyms_{system}")
 
 
 @cache
@@ -63,10 +56,10 @@ def clinical_synonyms(system: str) -> pl.DataFrame | None:
     """
     if not has_synonyms(system):
         return None
-    name = f"synonyms_{system}.csv"
-    rows = [(code, term) for term, code, _, _ in _rows(name, "synonyms")]
+    name = f"synonyms_{system}"
+    rows = [(code, term) for term, code, _, _ in reviewed_rows(name, SYNONYMS)]
     if len(set(rows)) < len(rows):
-        raise InputError(f"{name} holds a term twice for one code", then="reinstall conceptmap")
+        raise InputError(f"{name}.csv holds a term twice for one code", then="reinstall conceptmap")
     return pl.DataFrame(rows, schema=["code", "term"], orient="row").with_columns(pl.lit("clinical").alias("kind"))
 
 
@@ -82,9 +75,8 @@ def abbreviations() -> tuple[tuple[str, str, frozenset[str]], ...]:
     >>> [(long, sorted(near)) for short, long, near in abbreviations() if short == "COPD"]
     [('chronic obstructive pulmonary disease', [])]
     """
-    return tuple(
-        (short, long, _near(context)) for short, long, context, _ in _rows("abbreviations.csv", "abbreviations")
-    )
+    rows = reviewed_rows("abbreviations", ("short", "long", "context", "reason"))
+    return tuple((short, long, _near(context)) for short, long, context, _ in rows)
 
 
 @cache
@@ -94,41 +86,8 @@ def stop_terms() -> frozenset[str]:
     >>> "history" in stop_terms(), "fever" in stop_terms()
     (True, False)
     """
-    return frozenset(term for term, _ in _rows("stop_terms.csv", "stop_terms"))
-
-
-@cache
-def vocabulary_digest() -> str:
-    """Hexadecimal sha256 over the vocabulary's data files, so that an index knows what it was built with.
-
-    >>> len(vocabulary_digest())
-    64
-    """
-    digest = hashlib.sha256()
-    for name in _DATA:
-        content = _folder().joinpath(name).read_bytes().replace(b"\r\n", b"\n")
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    return frozenset(term for term, _ in reviewed_rows("stop_terms", ("term", "reason")))
 
 
 def _near(context: str) -> frozenset[str]:
     return frozenset() if context == ANY_CONTEXT else frozenset(map(normal_form, context.split(";")))
-
-
-def _folder() -> Traversable:
-    return resources.files("conceptmap").joinpath("data")
-
-
-def _rows(name: str, table: str) -> list[tuple[str, ...]]:
-    """The cells of a data file by row, checked: columns as expected, none empty, no white space at an edge."""
-    lines = csv.reader(_folder().joinpath(name).read_text("utf-8").splitlines())
-    columns = tuple(next(lines, ()))
-    if columns != _COLUMNS[table]:
-        raise InputError(
-            f"{name} has other columns", got=columns, expected=_COLUMNS[table], then="reinstall conceptmap"
-        )
-    rows = [tuple(row) for row in lines]
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(columns) or any(not cell or cell != cell.strip() for cell in row):
-            raise InputError(f"{name}, line {number}: a cell is missing, empty or padded", then="reinstall conceptmap")
-    return rows

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from importlib import resources
+from collections.abc import Sequence
 
-__all__ = ["Ranges", "base_code", "parse_ranges", "read_rows", "within"]
+__all__ = ["Ranges", "base_code", "parse_ranges", "within"]
 
 Ranges = tuple[tuple[str, str], ...]
 """First and last prefix of each range, both included."""
@@ -41,10 +39,3 @@ def base_code(code: str) -> str:
     ('S72.9', 'E11.22')
     """
     return code[:-1].rstrip("X") if len(code) == 8 else code
-
-
-def read_rows(name: str, system: str) -> Iterator[dict[str, str]]:
-    """Rows of the data file ``<name>_<system>.csv``; none where a system has no such file."""
-    file = resources.files("conceptmap").joinpath(f"data/{name}_{system}.csv")
-    if file.is_file():
-        yield from csv.DictReader(file.read_text("utf-8").splitlines())

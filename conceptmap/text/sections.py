@@ -6,15 +6,14 @@ body region) divides a section and keeps its name. The codes are those of the HL
 
 from __future__ import annotations
 
-import csv
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 from typing import Final
 
+from conceptmap.data.tables import read_table
 from conceptmap.text.sentences import LINE_BREAKS
 
 __all__ = ["Section", "section_at", "section_names", "sections"]
@@ -310,6 +309,5 @@ def _by_last_word(label: str, *, marked: bool) -> tuple[str, str | None, str | N
 @cache
 def _labels() -> dict[str, tuple[str, str | None, str | None]]:
     """Heading in lower case → kind, name, LOINC code."""
-    source = resources.files("conceptmap").joinpath("data/section_headings.csv")
-    rows = csv.DictReader(source.read_text(encoding="utf-8").splitlines())
+    rows = read_table("section_headings")
     return {row["heading"]: (row["kind"], row["name"] or None, row["loinc"] or None) for row in rows}

@@ -8,15 +8,14 @@ beginning for the start of the sentence or a mark before it. Of two phrases at o
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import Final, NamedTuple
 
+from conceptmap.data.tables import read_table
 from conceptmap.errors import InputError
 
 __all__ = ["Hit", "Tokens", "Trigger", "find_triggers", "tokens", "triggers"]
@@ -138,11 +137,10 @@ def _longest(words: Sequence[str], first: int, node: _Node) -> tuple[int, tuple[
 @cache
 def triggers() -> Vocabulary:
     """The phrases of the package's data file; read once."""
-    source = resources.files("conceptmap").joinpath("data/context_triggers.csv")
     root = _Node()
     sets: dict[str, str] = {}
     classes: dict[str, str] = {}
-    for number, row in enumerate(csv.DictReader(source.read_text(encoding="utf-8").splitlines()), start=2):
+    for number, row in enumerate(read_table("context_triggers"), start=2):
         phrase, name = row["phrase"], row["direction"]
         if row["category"] == "set":
             sets[f"{{{name}}}"] = f"({phrase})"
