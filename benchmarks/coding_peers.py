@@ -25,7 +25,7 @@ from typing import Any
 import polars as pl
 
 from conceptmap.coding.coding import INCLUDES
-from conceptmap.evaluate import read_gold_mentions, score_codes, score_mentions
+from conceptmap.evaluate import GoldMentions, score_codes, score_mentions
 from conceptmap.index.building import CLASSIFICATIONS, build_index
 from conceptmap.linking.linker import Linker
 from conceptmap.mapper import ConceptMapper, Results
@@ -33,6 +33,7 @@ from conceptmap.matching.content import content_words
 from conceptmap.matching.mentions import lexical_mentions
 from conceptmap.matching.vocabulary import abbreviations
 from conceptmap.matching.wordings import variants
+from conceptmap.notes.marked import read_marked
 from conceptmap.readers import load_ontology
 
 WORKERS = Path(__file__).parent / "peer_workers.py"
@@ -116,9 +117,9 @@ def codes_table(notes: pl.DataFrame, gold: pl.DataFrame, peers: Mapping[str, str
 
 def mentions_table(path: str, obo: str, peers: Mapping[str, str]) -> None:
     """Mentions end to end."""
-    gold = read_gold_mentions(path)
-    with Path(path).open(encoding="utf-8") as file:
-        notes = pl.DataFrame([{k: note[k] for k in ("note_id", "text")} for note in map(json.loads, file)])
+    marked = read_marked(path)
+    gold = GoldMentions.of(marked)
+    notes = pl.DataFrame([{"note_id": note.note_id, "text": note.text} for note in marked])
     mapper = ConceptMapper.load(build_index(load_ontology(obo), None), encoder=None)
     names = names_of(mapper.linkers[0])
     words = count_words(notes)

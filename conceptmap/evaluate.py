@@ -6,17 +6,15 @@ are shares in [0, 1]. A figure without any case is 0.
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.errors import UnknownCodeError
+from conceptmap.notes.marked import MarkedNote
 
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
@@ -25,7 +23,6 @@ __all__ = [
     "GoldMentions",
     "as_text",
     "auc",
-    "read_gold_mentions",
     "score_codes",
     "score_mentions",
     "score_spans",
@@ -164,48 +161,38 @@ class GoldMentions:
     mentions: pl.DataFrame
     ignored: pl.DataFrame
 
+    @classmethod
+    def of(cls, notes: Iterable[MarkedNote], systems: Iterable[str] = ()) -> GoldMentions:
+        """The mentions of notes as `conceptmap.notes.marked.read_marked` reads them.
 
-def read_gold_mentions(path: str | os.PathLike[str], *, n_notes: int | None = None) -> GoldMentions:
-    """Read gold mentions: a JSON object a line, ``note_id``, ``mentions`` of ``start, end, codes``, ``ignored`` spans.
+        Args:
+            notes: in which a mention without a code is an ignored span.
+            systems: prefixes that a code may come with ("icd10cm:I10"), and is right without.
+        """
+        read, prefixes = list(notes), frozenset(systems)
+        mentions = [
+            (note.note_id, mention.start_char, mention.end_char, _spellings(mention.codes, prefixes))
+            for note in read
+            for mention in note.mentions
+        ]
+        ignored = [(note.note_id, *span) for note in read for span in note.ignored]
+        spans = pl.Schema({"note_id": pl.String(), "start_char": pl.Int64(), "end_char": pl.Int64()})
+        schema = pl.Schema({**spans, "codes": pl.List(pl.String())})
+        return cls(
+            tuple(note.note_id for note in read),
+            pl.DataFrame(mentions, schema=schema, orient="row").with_row_index("mention"),
+            pl.DataFrame(ignored, schema=spans, orient="row"),
+        )
 
-    Args:
-        path: the file.
-        n_notes: only so many notes from its beginning.
 
-    Raises:
-        InputError: it cannot be read, or a line is not as described.
+def _spellings(codes: Sequence[str], systems: frozenset[str]) -> list[str]:
+    """The codes as they are, and without the system in front.
+
+    >>> _spellings(["icd10cm:I10", "DOID:4"], frozenset(["icd10cm"]))
+    ['icd10cm:I10', 'DOID:4', 'I10']
     """
-    note_ids: list[str] = []
-    mentions: list[tuple[int, str, int, int, list[str]]] = []
-    ignored: list[tuple[str, int, int]] = []
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            lines = [line for line in file if line.strip()][:n_notes]
-    except (OSError, UnicodeDecodeError) as error:
-        got = getattr(error, "strerror", None) or type(error).__name__
-        raise InputError(f"cannot read {os.fspath(path)}", got=got, expected="a UTF-8 JSON Lines file") from None
-    for number, line in enumerate(lines, 1):
-        try:
-            note = json.loads(line)
-            note_id = str(note["note_id"])
-            marked = [(int(m["start"]), int(m["end"]), [str(code) for code in m["codes"]]) for m in note["mentions"]]
-            skipped = [(note_id, int(start), int(end)) for start, end in note.get("ignored", ())]
-        except (ValueError, KeyError, TypeError) as error:
-            expected = "note_id, mentions of start, end and codes, and ignored spans"
-            got = type(error).__name__
-            raise InputError(
-                f"line {number} of {os.fspath(path)} is no gold note", got=got, expected=expected
-            ) from None
-        note_ids.append(note_id)
-        mentions += [(len(mentions) + at, note_id, *mention) for at, mention in enumerate(marked)]
-        ignored += skipped
-    spans = pl.Schema({"note_id": pl.String(), "start_char": pl.Int64(), "end_char": pl.Int64()})
-    schema = pl.Schema({"mention": pl.Int64(), **spans, "codes": pl.List(pl.String())})
-    return GoldMentions(
-        tuple(note_ids),
-        pl.DataFrame(mentions, schema=schema, orient="row"),
-        pl.DataFrame(ignored, schema=spans, orient="row"),
-    )
+    parts = (code.partition(":") for code in codes)
+    return [*codes, *(bare for system, _, bare in parts if bare and system.lower() in systems)]
 
 
 def score_mentions(gold: GoldMentions, predicted: pl.DataFrame, *, ontology: Ontology | None = None) -> Scores:

@@ -22,12 +22,13 @@ from conceptmap.errors import InputError
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
 from conceptmap.index.building import EMBEDDED, embedded_index
 from conceptmap.index.index import ConceptIndex
-from conceptmap.linking.alignment import Crosswalk, align
+from conceptmap.linking.alignment import align
 from conceptmap.linking.linker import Expand, Linker, Spotted
 from conceptmap.linking.ranking import Ranked, rank_spans
 from conceptmap.matching.content import Content, content_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.matching.vocabulary import abbreviations
+from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.context import assess
@@ -310,7 +311,7 @@ class ConceptMapper:
     @cached_property
     def crosswalk(self) -> Crosswalk:
         """What the maps and cross-references of the indexes join."""
-        return Crosswalk.of(self.indexes)
+        return Crosswalk.of(index.ontology() for index in self.indexes)
 
     def align(self, found: pl.DataFrame) -> pl.DataFrame:
         """The systems side by side, a row per mention or token, and whether they agree: see `linking/alignment.py`.

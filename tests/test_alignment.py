@@ -9,8 +9,9 @@ from small_ontologies import ontology_of
 
 from conceptmap.errors import InputError
 from conceptmap.index.building import build_index
-from conceptmap.linking.alignment import Crosswalk, align
+from conceptmap.linking.alignment import align
 from conceptmap.mapper import ConceptMapper
+from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.ontology.ontology import Ontology
 
 MENTIONS = ["note_id", "mention_id", "start_char", "end_char", "text", "rank", "system", "code", "name", "score"]

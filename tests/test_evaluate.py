@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from small_mapper import ontology
 
-from conceptmap.errors import InputError
-from conceptmap.evaluate import GoldMentions, read_gold_mentions, score_codes, score_mentions, score_spans, score_tokens
+from conceptmap.evaluate import GoldMentions, score_codes, score_mentions, score_spans, score_tokens
+from conceptmap.notes.marked import read_marked
 
 
 def codes_of(rows: Sequence[tuple[str, str] | tuple[str, str, float | None]]) -> pl.DataFrame:
@@ -104,7 +104,7 @@ NOTES = [
 def gold(tmp_path: Path) -> GoldMentions:
     path = tmp_path / "gold.jsonl"
     path.write_text("\n".join(json.dumps(note) for note in NOTES))
-    return read_gold_mentions(path)
+    return GoldMentions.of(read_marked(path))
 
 
 def spans_of(*rows: tuple[str, int, int, str | None, int, float]) -> pl.DataFrame:
@@ -158,14 +158,19 @@ def test_tokens_by_hand(gold: GoldMentions) -> None:
     assert scores["counts"] == {"tokens inside": 3, "tokens": 4}
 
 
-def test_gold_is_read_up_to_a_note_and_bad_lines_are_named(gold: GoldMentions, tmp_path: Path) -> None:
-    first = read_gold_mentions(tmp_path / "gold.jsonl", n_notes=1)
-    assert first.note_ids == ("a",)
-    assert first.mentions.height == 2
+def test_gold_is_any_note_with_marked_mentions(gold: GoldMentions, tmp_path: Path) -> None:
+    assert gold.note_ids == ("a", "b")
     assert gold.mentions["mention"].to_list() == [0, 1, 2]
-    for line in ('{"note_id": "a"}', "[1]", "{", '{"note_id": "a", "mentions": [{"start": 1}]}'):
-        (tmp_path / "bad.jsonl").write_text(f"{json.dumps(NOTES[0])}\n{line}\n")
-        with pytest.raises(InputError, match=r"line 2 of .*bad\.jsonl is no gold note"):
-            read_gold_mentions(tmp_path / "bad.jsonl")
-    with pytest.raises(InputError, match="cannot read"):
-        read_gold_mentions(tmp_path / "nowhere.jsonl")
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "a.ann").write_text(ANNOTATIONS)
+    (tmp_path / "gold.pubtator").write_text(PUBTATOR)
+    for source in (tmp_path, tmp_path / "gold.pubtator"):
+        read = GoldMentions.of(read_marked(source), ["icd10cm"])
+        assert read.mentions.drop("mention", "codes").rows() == [("a", 0, 5)]
+        assert score_mentions(read, spans_of(("a", 0, 5, "R50.9", 1, 1.0)))["mentions"]["f1"] == 1.0
+        assert read.ignored.rows() == [("a", 7, 12)], "a mention without a code is neither right nor wrong"
+
+
+TEXT = "Fever, chest pain."
+ANNOTATIONS = "T1\tFinding 0 5\tFever\nN1\tReference T1 icd10cm:R50.9\tFever\nT2\tFinding 7 12\tchest\n"
+PUBTATOR = f"a|t|{TEXT}\na\t0\t5\tFever\tFinding\tR50.9\na\t7\t12\tchest\tFinding\t-\n"

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from conceptmap.errors import InputError
-from conceptmap.notes.marked import MarkedNote, MarkedSpan, over_codes, read_marked, with_known_codes
+from conceptmap.notes.marked import MarkedNote, MarkedSpan, read_marked
 from conceptmap.ontology.ontology import Ontology
+from conceptmap.training.codes import over_codes, with_known_codes
 
 TEXT = "Fever. Café-au-lait spots and renal failure."
 

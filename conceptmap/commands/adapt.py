@@ -140,8 +140,9 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
 
 def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
     from conceptmap.mapper import ConceptMapper
-    from conceptmap.notes.marked import over_codes, read_marked
+    from conceptmap.notes.marked import read_marked
     from conceptmap.notes.notes import read_notes
+    from conceptmap.training.codes import over_codes
     from conceptmap.training.train import pseudo_marked
 
     if args.notes:

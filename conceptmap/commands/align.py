@@ -39,12 +39,13 @@ def run(args: argparse.Namespace) -> int:
     """Align. Counts of agreement go to stderr."""
     from conceptmap.export.aligned import aligned_page
     from conceptmap.export.csv import csv_bytes
-    from conceptmap.linking.alignment import Crosswalk, align
+    from conceptmap.linking.alignment import align
+    from conceptmap.ontology.crosswalk import Crosswalk
 
     path = _table(args.found, "tags" if args.tokens else "annotations")
     found = read_table(path, _NEEDED, integers=("start_char", "end_char", "rank", "token_index"), floats=("score",))
     ontologies = [ontology_of(source) for source in args.ontology]
-    aligned = align(found, Crosswalk({ontology.system: ontology for ontology in ontologies}))
+    aligned = align(found, Crosswalk.of(ontologies))
     systems = [ontology.system for ontology in ontologies]
     write_out(args.output, aligned_page(aligned, systems).encode() if args.html else csv_bytes(aligned))
     _tell(aligned)
@@ -59,7 +60,7 @@ def _table(found: str, name: str) -> str:
 
 
 def _tell(aligned: pl.DataFrame) -> None:
-    from conceptmap.linking.alignment import AGREEMENT
+    from conceptmap.ontology.crosswalk import AGREEMENT
 
     for column in (name for name in aligned.columns if name.startswith("agreement_")):
         counts = {word: aligned[column].eq(word).sum() for word in AGREEMENT}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import add_command, ontology_of
@@ -14,12 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "run"]
 
+MARKED = (".jsonl", ".ndjson", ".pubtator", ".txt")
+"""Files of notes with marked mentions; so are folders."""
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = add_command(commands, "evaluate", run, summary="score predictions against a gold standard")
     parser.add_argument(
-        "gold", metavar="GOLD", help="codes: a .csv with note_id, code; mentions: a .jsonl with note_id, text, mentions"
+        "gold",
+        metavar="GOLD",
+        help="codes: a .csv with note_id, code; mentions: a .jsonl with note_id, text, mentions, a BRAT folder, or a PubTator .txt",
     )
     parser.add_argument(
         "predicted", metavar="PREDICTED", help="codes.csv, annotations.csv, candidates of spans, or tags.csv"
@@ -27,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--gold-spans", action="store_true", help="PREDICTED ranks concepts for exactly the gold spans")
     how.add_argument("--tokens", action="store_true", help="PREDICTED holds the tags of tokens")
-    parser.add_argument("--notes", type=int, metavar="N", help="only the first N notes of a .jsonl")
+    parser.add_argument("--notes", type=int, metavar="N", help="only the first N notes with marked mentions")
     parser.add_argument(
         "--ontology",
         metavar="INDEX|RELEASE",
@@ -41,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap import evaluate
 
     ontology = ontology_of(args.ontology) if args.ontology else None
-    scores = _mentions(args, ontology) if args.gold.lower().endswith((".jsonl", ".ndjson")) else _codes(args, ontology)
+    marked = Path(args.gold).is_dir() or Path(args.gold).suffix.lower() in MARKED
+    scores = _mentions(args, ontology) if marked else _codes(args, ontology)
     print(json.dumps(scores, indent=2) if args.json else evaluate.as_text(scores))
     return 0
 
@@ -55,12 +62,14 @@ def _codes(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dic
 
 
 def _mentions(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dict[str, float]]:
-    from conceptmap.evaluate import read_gold_mentions, score_mentions, score_spans, score_tokens
+    from conceptmap.evaluate import GoldMentions, score_mentions, score_spans, score_tokens
+    from conceptmap.notes.marked import read_marked
 
-    gold = read_gold_mentions(args.gold, n_notes=args.notes)
     columns = ("note_id", "start_char", "end_char", "code")
     integers = ("start_char", "end_char", "rank")
     predicted = read_table(args.predicted, columns, integers=integers, floats=("score",))
+    systems = predicted["system"].drop_nulls().unique() if "system" in predicted.columns else ()
+    gold = GoldMentions.of(read_marked(args.gold)[: args.notes], systems)
     if args.gold_spans:
         return score_spans(gold, predicted)
     if args.tokens:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from conceptmap.errors import InputError
-from conceptmap.linking.alignment import Crosswalk
-from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["MarkedNote", "MarkedSpan", "over_codes", "read_marked", "with_known_codes"]
+__all__ = ["MarkedNote", "MarkedSpan", "read_marked"]
 
 _PUBTATOR = re.compile(r"(?P<id>[^|\t]+)\|(?P<part>[ta])\|(?P<text>.*)")
 _NO_CODE = {"", "-", "-1", "none", "null"}
@@ -54,6 +52,15 @@ class MarkedNote:
     mentions: tuple[MarkedSpan, ...]
     ignored: tuple[tuple[int, int], ...]
 
+    @classmethod
+    def of(
+        cls, note_id: str, text: str, spans: Iterable[MarkedSpan], ignored: Iterable[tuple[int, int]] = ()
+    ) -> MarkedNote:
+        """A note whose spans with codes are mentions; those without are left alone, as the ignored ones are."""
+        marked = list(spans)
+        uncoded = [(span.start_char, span.end_char) for span in marked if not span.codes]
+        return cls(note_id, text, tuple(span for span in marked if span.codes), (*uncoded, *ignored))
+
 
 def read_marked(path: str | Path) -> list[MarkedNote]:
     """Notes with marked mentions.
@@ -86,13 +93,6 @@ def _lines(source: Path) -> list[str]:
         raise InputError(f"cannot read {source}", got=got, expected="a UTF-8 file or a BRAT folder") from None
 
 
-def _note(note_id: str, text: str, spans: Iterable[MarkedSpan], skipped: Iterable[tuple[int, int]]) -> MarkedNote:
-    """Spans with codes are mentions, those without are left alone."""
-    kept = list(spans)
-    uncoded = [(span.start_char, span.end_char) for span in kept if not span.codes]
-    return MarkedNote(note_id, text, tuple(s for s in kept if s.codes), (*uncoded, *skipped))
-
-
 def _span(text: str, start: int, end: int, codes: Iterable[str], said: str | None, where: str) -> MarkedSpan:
     """A span that fits its note.
 
@@ -121,7 +121,7 @@ def _json_note(line: str, where: str) -> MarkedNote:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         expected = "note_id, text, mentions of start, end and codes, and ignored spans"
         raise InputError(f"{where} is no note with mentions", got=type(error).__name__, expected=expected) from None
-    return _note(note_id, text, [_span(text, *row, where) for row in rows], skipped)
+    return MarkedNote.of(note_id, text, [_span(text, *row, where) for row in rows], skipped)
 
 
 # -- BRAT -------------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def _brat_note(file: Path) -> MarkedNote:
     joined = {name for name, span in spans.items() if span[3]}
     kept = [span if name in joined else MarkedSpan(span.start_char, span.end_char, ()) for name, span in
             zip(spans, whole, strict=True)]  # fmt: skip
-    return _note(file.stem, text, kept, ())
+    return MarkedNote.of(file.stem, text, kept)
 
 
 def _hull(offsets: str) -> tuple[int, int]:
@@ -196,53 +196,4 @@ def _pubtator_notes(lines: Sequence[str], source: Path) -> Iterator[MarkedNote]:
         raise InputError(f"{source} marks a note that it does not hold", got=f"note {lost[0][:40]}")
     for note_id, parts in texts.items():
         text = " ".join(parts[part] for part in ("t", "a") if part in parts)
-        yield _note(note_id, text, [_span(text, *row) for row in rows[note_id]], ())
-
-
-def over_codes(notes: Sequence[MarkedNote], release: Ontology, system: str) -> list[MarkedNote]:
-    """Notes whose codes, of one release, are taken to another system by its cross-references.
-
-    A code becomes all the codes that it refers to, any of them right; one that refers to none stays as it is.
-
-    Args:
-        notes: as read.
-        release: of the codes that they have.
-        system: where to.
-
-    Raises:
-        InputError: no code of the notes has a cross-reference to that system.
-    """
-    codes = {code for note in notes for mention in note.mentions for code in mention.codes}
-    joined = Crosswalk({release.system: release}).joined(codes, release.system, system)
-    if not joined:
-        raise InputError(
-            f"{release.system} {release.release} has no cross-reference to {system} for any code of the mentions",
-            got=", ".join(sorted(codes)[:3]) or "no codes",
-        )
-
-    def taken(span: MarkedSpan) -> MarkedSpan:
-        ends = (end for code in span.codes for end in sorted(joined.get(code, (code,))))
-        return replace(span, codes=tuple(dict.fromkeys(ends)))
-
-    return [replace(note, mentions=tuple(taken(span) for span in note.mentions)) for note in notes]
-
-
-def with_known_codes(notes: Sequence[MarkedNote], code_of: Callable[[str], str | None]) -> tuple[list[MarkedNote], int]:
-    """Notes with the codes of an index; a mention that has none of them is left alone.
-
-    Args:
-        notes: as read.
-        code_of: the index's spelling of a code, None where it does not hold it.
-
-    Returns:
-        The notes, and how many mentions were left alone for their codes.
-    """
-    out, lost = [], 0
-    for note in notes:
-        spans = [
-            MarkedSpan(m.start_char, m.end_char, tuple(c for c in map(code_of, m.codes) if c is not None))
-            for m in note.mentions
-        ]
-        lost += sum(not span.codes for span in spans)
-        out.append(_note(note.note_id, note.text, spans, note.ignored))
-    return out, lost
+        yield MarkedNote.of(note_id, text, [_span(text, *row) for row in rows[note_id]])

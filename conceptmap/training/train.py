@@ -24,7 +24,8 @@ from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.ranking import rank_spans
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import content_words
-from conceptmap.notes.marked import MarkedNote, MarkedSpan, with_known_codes
+from conceptmap.notes.marked import MarkedNote, MarkedSpan
+from conceptmap.training.codes import with_known_codes
 from conceptmap.training.train_judge import learn_inside, learn_judge, learn_memory
 from conceptmap.training.training_notes import Studied
 
