@@ -26,10 +26,11 @@ import polars as pl
 
 from conceptmap.coding.coding import INCLUDES
 from conceptmap.evaluate import GoldMentions, score_codes, score_mentions
-from conceptmap.index.building import CLASSIFICATIONS, build_index
+from conceptmap.index.building import build_index
 from conceptmap.linking.linker import Linker
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.matching.content import content_words
+from conceptmap.matching.lexicon import CLASSIFICATIONS
 from conceptmap.matching.mentions import lexical_mentions
 from conceptmap.matching.vocabulary import abbreviations
 from conceptmap.matching.wordings import variants

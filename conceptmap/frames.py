@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-__all__ = ["ANNOTATIONS", "CODES", "TAGS", "frame_of"]
+__all__ = ["ANNOTATIONS", "CODES", "SPANS", "TAGS", "frame_of"]
 
 ANNOTATIONS = pl.Schema(
     {
@@ -65,6 +65,20 @@ CODES = pl.Schema(
     }
 )
 """A row per note × accepted code (``codes.csv``)."""
+
+SPANS = pl.Schema(
+    {
+        "note_id": pl.String,
+        "start_char": pl.Int64,
+        "end_char": pl.Int64,
+        "rank": pl.Int64,
+        "system": pl.String,
+        "code": pl.String,
+        "name": pl.String,
+        "score": pl.Float32,
+    }
+)
+"""A row per given span × rank."""
 
 
 def frame_of(rows: Sequence[tuple[object, ...]], schema: pl.Schema) -> pl.DataFrame:

@@ -17,9 +17,10 @@ import polars as pl
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.fit import check_adapter, check_fit
 from conceptmap.coding.coding import check_include
+from conceptmap.coding.instructions import Instructions
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError
-from conceptmap.frames import ANNOTATIONS, CODES, TAGS, frame_of
+from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
 from conceptmap.index.building import EMBEDDED, embedded_index
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.alignment import align
@@ -41,20 +42,6 @@ __all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
 
 BATCH_CHARS = 100_000
 """Notes are encoded together up to this many characters."""
-
-SPANS = pl.Schema(
-    {
-        "note_id": pl.String,
-        "start_char": pl.Int64,
-        "end_char": pl.Int64,
-        "rank": pl.Int64,
-        "system": pl.String,
-        "code": pl.String,
-        "name": pl.String,
-        "score": pl.Float32,
-    }
-)
-"""A row per given span × rank."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +176,14 @@ class ConceptMapper:
         adapters = {adapter.fit.system: adapter for adapter in self.adapters}
         return tuple(Linker(index, adapters.get(index.system)) for index in self.indexes)
 
+    @cached_property
+    def instructions(self) -> tuple[Instructions | None, ...]:
+        """The coding instructions of each index's release, where it has any."""
+        return tuple(
+            None if linker.index.notes is None else Instructions(linker.index.notes, linker.book)
+            for linker in self.linkers
+        )
+
     # -- the main path --------------------------------------------------------------------------------------------
 
     def annotate_many(
@@ -214,7 +209,7 @@ class ConceptMapper:
         rows: dict[str, list[tuple[Any, ...]]] = {"mentions": [], "codes": [], "tags": [], "candidates": []}
         for reading in self._read(notes, for_tags=k > 0):
             rows["mentions"] += annotation_rows(reading, self.linkers, self._encoder_name)
-            accepted = coded(reading, self.linkers, asked)
+            accepted = coded(reading, self.linkers, self.instructions, asked)
             rows["codes"] += code_rows(reading, self.linkers, accepted)
             if candidates:
                 rows["candidates"] += candidate_rows(reading, self.linkers, accepted, asked, candidates)
@@ -330,7 +325,7 @@ class ConceptMapper:
         raise InputError("no such code in the loaded indexes", got=f"{system}:{code}")
 
     def spans(self, notes: pl.DataFrame, spans: pl.DataFrame, *, k: int = 20) -> pl.DataFrame:
-        """Rank concepts for given spans: schema ``SPANS``.
+        """Rank concepts for given spans: schema ``frames.SPANS``.
 
         Args:
             notes: columns note_id, text.

@@ -8,6 +8,7 @@ from typing import Any
 
 from conceptmap.coding.allergies import with_allergens
 from conceptmap.coding.coding import NoteCode, note_candidates, note_codes
+from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.medications import with_medications
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
@@ -102,8 +103,13 @@ def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -
                 yield (*head, rank, *concept, *tail, index.release, encoder)
 
 
-def coded(reading: Reading, linkers: Sequence[Linker], include: frozenset[str]) -> list[list[NoteCode]]:
-    """The accepted codes of a note for each linker."""
+def coded(
+    reading: Reading,
+    linkers: Sequence[Linker],
+    instructions: Sequence[Instructions | None],
+    include: frozenset[str],
+) -> list[list[NoteCode]]:
+    """The accepted codes of a note for each linker, whose release may have coding instructions."""
     return [
         note_codes(
             mentions,
@@ -112,10 +118,10 @@ def coded(reading: Reading, linkers: Sequence[Linker], include: frozenset[str]) 
             text=reading.text,
             sections=reading.sections,
             sentences=reading.sentences,
-            instructions=linker.instructions,
+            instructions=rules,
             include=include,
         )
-        for linker, mentions in zip(linkers, reading.mentions, strict=True)
+        for linker, rules, mentions in zip(linkers, instructions, reading.mentions, strict=True)
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conceptmap.matching.content import MAX_WORDS, content_words
+from conceptmap.matching.content import content_words
+from conceptmap.matching.lexicon import MAX_WORDS
 
 
 def naive_windows(text: str, terms: dict[str, str]) -> set[tuple[int, int, str]]:

@@ -7,7 +7,8 @@ from small_ontologies import ontology_of
 
 from conceptmap.errors import InputError
 from conceptmap.index.building import build_index
-from conceptmap.index.lent_terms import LENT, lend_terms
+from conceptmap.index.lent_terms import lend_terms
+from conceptmap.matching.lexicon import LENT
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 

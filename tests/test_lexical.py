@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles_lexical import naive_windows
 
-from conceptmap.matching.content import build_lexicon, content_words, term_forms
+from conceptmap.matching.content import content_words, term_forms
+from conceptmap.matching.lexicon import build_lexicon
 from conceptmap.matching.matcher import TermMatcher
 from conceptmap.matching.wordings import variants
 from conceptmap.text.abbreviations import Abbreviation, ShortForms, definitions

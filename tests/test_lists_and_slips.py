@@ -11,7 +11,8 @@ from coded_release import coded, coder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conceptmap.matching.content import build_lexicon, content_words
+from conceptmap.matching.content import content_words
+from conceptmap.matching.lexicon import build_lexicon
 from conceptmap.matching.matcher import TermMatcher
 from conceptmap.matching.shared_heads import shared_heads
 from conceptmap.matching.spelling import Speller, correct_words

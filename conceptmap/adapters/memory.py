@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from conceptmap.matching.content import ACRONYM, LEXICON, MAX_WORDS, Content, bag_key, loose_number, number
+from conceptmap.matching.content import Content
+from conceptmap.matching.lexicon import ACRONYM, LEXICON, MAX_WORDS, bag_key, loose_number, number
 from conceptmap.matching.wordings import EXACT, LOOSE
 
 __all__ = ["NAMES", "SEEN", "Annotated", "Known", "Memory", "extend_lexicon", "forms_within", "remember"]
@@ -109,7 +110,7 @@ def extend_lexicon(lexicon: pl.DataFrame, names: pl.DataFrame, concept_of: Mappi
     """The lexicon with the annotated wordings; a wording that was annotated means what it was annotated with.
 
     Args:
-        lexicon: schema ``lexical.LEXICON``.
+        lexicon: schema ``lexicon.LEXICON``.
         names: schema ``NAMES``.
         concept_of: position of a code's concept; names of other codes are left out.
     """

@@ -25,7 +25,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "gold",
         metavar="GOLD",
-        help="codes: a .csv with note_id, code; mentions: a .jsonl with note_id, text, mentions, a BRAT folder, or a PubTator .txt",
+        help="codes: a .csv with note_id, code; mentions: a .jsonl with note_id, text, mentions, or a BRAT folder, or "
+        "a PubTator .txt",
     )
     parser.add_argument(
         "predicted", metavar="PREDICTED", help="codes.csv, annotations.csv, candidates of spans, or tags.csv"

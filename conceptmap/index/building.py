@@ -18,19 +18,15 @@ from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.index.cache import cached_index
 from conceptmap.index.given_vectors import GivenVectors
 from conceptmap.index.index import ConceptIndex
-from conceptmap.index.lent_terms import LENT
-from conceptmap.matching.content import build_lexicon
-from conceptmap.matching.vocabulary import clinical_synonyms, stop_terms
+from conceptmap.matching.lexicon import lexicon_of
+from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 
-__all__ = ["EMBEDDED", "build_index", "embedded_index", "index_of_vectors", "with_lexicon"]
+__all__ = ["EMBEDDED", "build_index", "embedded_index", "index_of_vectors"]
 
 EMBEDDED = "icd10cm"
 """The system whose release comes with the installation."""
-
-CLASSIFICATIONS = ("icd10cm", "icd10")
-"""Systems whose titles are no names ("Other and unspecified …") and get shortened wordings."""
 
 Progress = Callable[[int, int], None]
 
@@ -82,7 +78,7 @@ def build_index(
         facts={**computed, **(facts or {})},
         progress=progress,
     )
-    return with_lexicon(_with_wordings(index, ontology))
+    return _with_wordings(index, ontology)
 
 
 def index_of_vectors(
@@ -111,7 +107,7 @@ def index_of_vectors(
         dtype=given.dtype,
         facts={"vectors": given.source, "licence": given.licence},
     )
-    return with_lexicon(_with_wordings(index, ontology))
+    return _with_wordings(index, ontology)
 
 
 def _named_encoder(encoder: str | Path) -> tuple[str, str]:
@@ -128,27 +124,13 @@ def _named_encoder(encoder: str | Path) -> tuple[str, str]:
 
 
 def _with_wordings(index: ConceptIndex, ontology: Ontology) -> ConceptIndex:
-    """Our own synonyms as terms without rows: they are found in texts; the release's terms stand for the concept."""
-    own = clinical_synonyms(ontology.system)
-    if own is None:
-        return index
-    own = own.join(ontology.concepts, on="code", how="semi", maintain_order="left")  # releases differ in some codes
-    added = ontology.with_terms(own).terms[ontology.terms.height :].with_columns(row=pl.lit(None, dtype=pl.Int64))
-    return replace(index, terms=pl.concat([index.terms, added.select(index.terms.columns)], how="vertical_relaxed"))
-
-
-def with_lexicon(index: ConceptIndex) -> ConceptIndex:
-    """The index with the wordings of its terms listed for lexical evidence."""
-    concept_of = {node: i for i, node in enumerate(index.concepts["node"].to_list())}
-    groups = index.concepts.filter(pl.col("kind").is_in(["chapter", "block"]))  # names of shelves, not of diseases
-    terms = index.terms.join(groups, on="node", how="anti")
-    lent = pl.col("kind") == LENT
-    lexicon = build_lexicon(
-        terms.filter(~lent), concept_of, stop=stop_terms(), expand_titles=index.system in CLASSIFICATIONS
-    )
-    more = build_lexicon(terms.filter(lent), concept_of, stop=stop_terms(), expand_titles=False)
-    both = pl.concat([lexicon, more.join(lexicon, on="key", how="anti")])
-    return replace(index, lexicon=both.sort("key", -pl.col("quality"), "concept"))
+    """Our own synonyms as terms without rows, found in texts where the release's stand for the concept; all listed."""
+    terms, own = index.terms, clinical_synonyms(ontology.system)
+    if own is not None:
+        own = own.join(ontology.concepts, on="code", how="semi", maintain_order="left")  # releases differ in some codes
+        added = ontology.with_terms(own).terms[ontology.terms.height :].with_columns(row=pl.lit(None, dtype=pl.Int64))
+        terms = pl.concat([terms, added.select(terms.columns)], how="vertical_relaxed")
+    return replace(index, terms=terms, lexicon=lexicon_of(index.system, index.concepts, terms))
 
 
 def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = None) -> ConceptIndex:

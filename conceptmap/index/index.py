@@ -39,7 +39,7 @@ class ConceptIndex:
         edges: ``parent, child``.
         maps: maps to other systems, or None.
         notes: definitions and instructions, or None.
-        lexicon: wordings of the terms for lexical evidence (`conceptmap.matching.content.LEXICON`), or None.
+        lexicon: wordings of the terms for lexical evidence (`conceptmap.matching.lexicon.LEXICON`), or None.
         vectors: the stored rows, memory-mapped when opened. *Shape:* (n_rows, dim) float16, float32, or uint16 bit
             patterns of bfloat16; None for a lexical index.
         norms: their Euclidean norms. *Shape:* (n_rows,) float64; None for a lexical index.

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.matching.lexicon import LENT
 from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["LENT", "Lent", "lend_terms"]
-
-LENT = "lent"
-"""Kind of a lent term. Where it and the release's own wordings say the same, the release's own count."""
+__all__ = ["Lent", "lend_terms"]
 
 _SAME = ("xref", "exactMatch", "source_code")  # relations of a map that may join concepts of one meaning
 _SHELVES = ("chapter", "block")

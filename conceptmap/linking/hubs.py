@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from conceptmap.adapters.linear import unit
 from conceptmap.encoders import TokenEncoder
+from conceptmap.encoders.word_vectors import smoothed_words
 from conceptmap.errors import InputError
 from conceptmap.index.index import ConceptIndex
 from conceptmap.index.rows import store_given
-from conceptmap.linking.tags import smoothed_words
 from conceptmap.notes.notes import n_within
 
 __all__ = ["background_words", "with_hubs", "without_hubs"]

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from conceptmap.adapters.adapter import Adapter
 from conceptmap.adapters.memory import extend_lexicon
-from conceptmap.coding.instructions import Instructions
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, taken
-from conceptmap.index.building import with_lexicon
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.pooling import pool, pool_all
-from conceptmap.matching.content import LEXICON, Content
+from conceptmap.matching.content import Content
+from conceptmap.matching.lexicon import LEXICON, lexicon_of
 from conceptmap.matching.matcher import TermMatcher
 from conceptmap.matching.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
 from conceptmap.matching.shared_heads import shared_heads
@@ -87,9 +86,8 @@ class Linker:
 
     @cached_property
     def _lexicon(self) -> pl.DataFrame:
-        index = self.index if self.index.lexicon is not None else with_lexicon(self.index)
-        assert index.lexicon is not None
-        return index.lexicon
+        index = self.index
+        return lexicon_of(index.system, index.concepts, index.terms) if index.lexicon is None else index.lexicon
 
     @cached_property
     def book(self) -> CodeBook:
@@ -108,11 +106,6 @@ class Linker:
             frozenset(forms.to_list()),
             lambda: terms.to_lowercase().str.extract_all(r"\pL+").explode().drop_nulls().unique().to_list(),
         )
-
-    @cached_property
-    def instructions(self) -> Instructions | None:
-        """The release's own coding instructions, where it has any."""
-        return None if self.index.notes is None else Instructions(self.index.notes, self.book)
 
     @cached_property
     def _rows_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,25 +1,14 @@
-"""Lexical evidence: content words of a text, and the lexicon of an index's terms with their usual wordings.
-
-A term is a bag of normal forms. Every form has a random 64-bit number and a bag is the sum of its forms' numbers, its
-key, by which the matcher finds it in texts. Word order inside a clause is therefore free ("pain in the abdomen",
-"abdominal pain"); across a comma, a slash, a line end, "and" or "or" it is not ("abdominal pain, chest tightness"
-holds no chest pain).
-"""
+"""Content words of a text: function words left out, word classes folded, abbreviations expanded."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import chain
 
-import polars as pl
-
 from conceptmap.data.tables import read_table
-from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, variants
-from conceptmap.memory import no_collection
 from conceptmap.text.words import (
     AS_WRITTEN,
     CONJUNCTIONS,
@@ -31,36 +20,8 @@ from conceptmap.text.words import (
     written_words,
 )
 
-__all__ = [
-    "ACRONYM",
-    "LEXICON",
-    "MAX_WORDS",
-    "Content",
-    "bag_key",
-    "build_lexicon",
-    "content_words",
-    "loose_number",
-    "number",
-    "term_forms",
-]
+__all__ = ["Content", "content_words", "loose_class", "organs", "term_forms"]
 
-LEXICON = pl.Schema(
-    {
-        "key": pl.UInt64,  # bag of forms, organ adjectives and the like already folded
-        "loose_key": pl.UInt64,  # the same with looser word classes folded
-        "concept": pl.Int32,  # position in the index's concepts frame
-        "quality": pl.Int8,
-        "n_words": pl.Int8,
-        "forms": pl.String,
-        "written": pl.String,  # an acronym, which only matches in its own capitals; null for all else
-    }
-)
-"""A row per wording of a term of a concept."""
-
-MAX_WORDS = 12
-_KEY_MASK = 0xFFFFFFFFFFFFFFFF
-ACRONYM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
-"""Two capitals at least: what is only itself as it is written."""
 _NUMERAL_AFTER = frozenset("type stage grade class degree factor".split())
 _NUMERALS = {"i": "1", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
 
@@ -202,66 +163,6 @@ def _forms_of_word(word: str) -> Sequence[str] | None:
     return () if form in FUNCTION_WORDS else _word_classes()[0].get((form,), (form,))
 
 
-@lru_cache(maxsize=500_000)
-def number(form: str) -> int:
-    """The random number of a form, the same everywhere and always."""
-    return int.from_bytes(blake2b(form.encode(), digest_size=8).digest(), "little")
-
-
-@lru_cache(maxsize=500_000)
-def loose_number(form: str) -> int:
-    """The number of a form's looser class."""
-    return number(_word_classes()[1].get(form, form))
-
-
-def bag_key(numbers: Iterable[int]) -> int:
-    """The key of a bag of forms, given their numbers."""
-    return sum(numbers) & _KEY_MASK
-
-
-@no_collection()
-def build_lexicon(
-    terms: pl.DataFrame, concept_of: Mapping[str, int], *, stop: frozenset[str], expand_titles: bool
-) -> pl.DataFrame:
-    """Turn the terms of an ontology into the lexicon that a TermMatcher searches.
-
-    Args:
-        terms: columns node, term, kind.
-        concept_of: position in the concepts frame by node.
-        stop: normalised terms that must never match on their own.
-        expand_titles: add the shortened wordings of ``variants`` (for classifications such as ICD-10-CM).
-
-    Returns:
-        A frame of schema ``LEXICON``, a row per wording and concept, sorted by key and then best first.
-    """
-    stop_keys = {bag_key(map(number, term_forms(text))) for text in stop}
-    rows: dict[tuple[int, int], tuple[int, int, int, int, int, str, str | None]] = {}
-    for node, term, kind in terms.select("node", "term", "kind").iter_rows():
-        concept = concept_of[node]
-        curated = kind in ("clinical", "index") or not expand_titles
-        for wording, printed in variants(term, curated=curated).items():
-            quality = REVIEWED if kind == "clinical" and printed == EXACT else printed
-            forms = term_forms(wording)
-            if not forms or len(forms) > MAX_WORDS or not _tells(forms, wording):
-                continue
-            key = bag_key(map(number, forms))
-            if key in stop_keys or (quality <= LOOSE and len(forms) < 2):
-                continue
-            known = rows.get((key, concept))
-            if known is None or known[3] < quality:
-                loose = bag_key(map(loose_number, forms))
-                written = wording if ACRONYM.fullmatch(wording) else None
-                rows[key, concept] = (key, loose, concept, quality, len(forms), " ".join(forms), written)
-    return pl.DataFrame(list(rows.values()), schema=LEXICON, orient="row").sort(
-        ["key", "quality", "concept"], descending=[False, True, False]
-    )
-
-
-def _tells(forms: Sequence[str], wording: str) -> bool:
-    """Whether a bag can stand for a concept: numbers and words of one or two letters cannot, acronyms can."""
-    return any(map(_tells_alone, forms)) or bool(ACRONYM.fullmatch(wording))
-
-
-@lru_cache(maxsize=500_000)
-def _tells_alone(form: str) -> bool:
-    return len(form) > 2 and not form.isdigit()
+def loose_class(form: str) -> str:
+    """The form that stands for a form's looser class, itself where it has none."""
+    return _word_classes()[1].get(form, form)

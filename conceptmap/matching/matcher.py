@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.matching.content import MAX_WORDS, Content, bag_key, content_words, loose_number, number
+from conceptmap.matching.content import Content, content_words
+from conceptmap.matching.lexicon import MAX_WORDS, bag_key, loose_number, number
 from conceptmap.matching.wordings import LOOSE
 
 __all__ = ["Hit", "TermMatcher"]

@@ -1,4 +1,4 @@
-"""Codes of marked notes, taken to those of the index: over a release's cross-references, and only those that it holds."""
+"""Codes of marked notes taken to those of the index: over a release's cross-references, if the index holds them."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from conceptmap.adapters.judge import Judge, best_threshold, feature_rows
 from conceptmap.adapters.linear import unit
 from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import SEEN, Memory, forms_within
+from conceptmap.encoders.word_vectors import smoothed_words
 from conceptmap.evaluate import auc
 from conceptmap.linking.linker import Linker
-from conceptmap.linking.tags import smoothed_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
 from conceptmap.text.words import words
