@@ -33,6 +33,7 @@ Progress = Callable[[int, int], None]
 _SOURCES = (
     "index/building.py",
     "matching/content.py",
+    "matching/lexicon.py",
     "matching/wordings.py",
     "text/words.py",
     "ontology/ontology.py",
