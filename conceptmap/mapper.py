@@ -231,14 +231,14 @@ class ConceptMapper:
         self, note_id: str, text: str, tokens: TokenEmbeddings | None, linked: Sequence[Sequence[Mention]]
     ) -> Reading:
         """A note with its mentions where its sections want them, and what is said of each."""
-        parts = sections(text)
+        parts, lines = sections(text), sentences(text)
         every = [
-            by_sections(text, parts, found, linker.book) for linker, found in zip(self.linkers, linked, strict=True)
+            by_sections(text, parts, lines, found, linker.book)
+            for linker, found in zip(self.linkers, linked, strict=True)
         ]
         mentions = [[m for m in found if not m.abstains] for found in every]
         abstaining = [[m for m in found if m.abstains] for found in every]
         spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
-        lines = sentences(text) if spans else []
         contexts = dict(zip(spans, assess(text, spans, parts, lines), strict=True))
         return Reading(note_id, text, tokens, mentions, abstaining, spans, contexts, parts, lines)
 

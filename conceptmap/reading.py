@@ -8,8 +8,8 @@ from typing import Any
 
 from conceptmap.coding.allergies import with_allergens
 from conceptmap.coding.coding import NoteCode, note_candidates, note_codes
+from conceptmap.coding.derived import with_derived
 from conceptmap.coding.instructions import Instructions
-from conceptmap.coding.medications import with_medications
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.tags import tag_tokens
@@ -79,9 +79,15 @@ def outside_headings(mentions: Sequence[Mention], parts: Sequence[Section]) -> l
     return out
 
 
-def by_sections(text: str, parts: Sequence[Section], found: Sequence[Mention], book: CodeBook) -> list[Mention]:
-    """The mentions of a note as its sections have them: none in headings; the allergens and drugs that lists name."""
-    return with_medications(text, parts, with_allergens(text, parts, outside_headings(found, parts), book), book)
+def by_sections(
+    text: str,
+    parts: Sequence[Section],
+    lines: Sequence[tuple[int, int]],
+    found: Sequence[Mention],
+    book: CodeBook,
+) -> list[Mention]:
+    """The mentions of a note as its sections have them: none in headings; with allergens and what follows from drugs."""
+    return with_derived(text, parts, lines, with_allergens(text, parts, outside_headings(found, parts), book), book)
 
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from functools import cache
 from conceptmap.coding.allergies import is_reaction
 from conceptmap.coding.combinations import combine
 from conceptmap.coding.completion import complete, trimester
+from conceptmap.coding.derived import derive
 from conceptmap.coding.drafts import Draft, Drafts, add
 from conceptmap.coding.histories import family_history, is_done_now, of_another_patient, past_history
 from conceptmap.coding.instructions import Instructions
@@ -139,6 +140,7 @@ def note_codes(
     combine(
         drafts, book, together=lambda a, b: around.together(a.numbers, b.numbers), says=lambda d: around.says(d.numbers)
     )
+    derive(drafts, book, around)
     for concept in _said_more_exactly(drafts, book, around) | of_another_patient(drafts, text, book):
         del drafts[concept]
     codes = [(_score(d.strength * book.plausibility(d.concept), len(d.numbers)), d) for d in drafts.values()]

@@ -1,0 +1,138 @@
+"""Codes that no name in a note says: they follow from drugs, injuries, births and what surrounds them.
+
+``with_derived`` reads them from the text, before contexts are assessed, so that negation, the family and plans hold for
+them as for any mention; ``derive`` settles, once the codes of the note are known, what depends on those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from conceptmap.coding.drafts import Drafts, codes_in
+from conceptmap.coding.drug_harm import Finding, Harm, adverse_effects, imply_drugs
+from conceptmap.coding.drug_use import Use, long_term_use
+from conceptmap.coding.drugs import Drug, drugs_in, specific
+from conceptmap.coding.substances import settle_substances, substances
+from conceptmap.coding.surroundings import Surroundings
+from conceptmap.coding.underdosing import poisoning, underdosing
+from conceptmap.matching.mentions import Candidate, Mention
+from conceptmap.ontology.code_ranges import parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.sections import Section, section_at
+
+__all__ = ["derive", "with_derived"]
+
+_SYSTEMS: Final = frozenset({"icd10cm"})
+_STRENGTH: Final = 0.9
+_LONG_TERM: Final = parse_ranges("Z79.0-Z79.6 Z79.82-Z79.85")
+_NO_HARM: Final = frozenset("allergies;family history;instructions;discharge instructions;immunizations".split(";"))
+
+
+def with_derived(
+    text: str,
+    sections: Sequence[Section],
+    bounds: Sequence[tuple[int, int]],
+    known: Sequence[Mention],
+    book: CodeBook,
+) -> list[Mention]:
+    """The mentions of a note and what follows from its text, in reading order.
+
+    Args:
+        text: the note.
+        sections: of the note.
+        bounds: its sentences.
+        known: its mentions so far; those of long-term drugs give way to what the whole note says of them.
+        book: of the index; systems without tables of drugs give none.
+    """
+    if book.system not in _SYSTEMS or not text:
+        return list(known)
+    drugs = drugs_in(text, book.system)
+    uses = list(long_term_use(text, sections, drugs))
+    kept = [m for m in known if not _is_ended_use(m, drugs, uses, book)]
+    findings = [Finding(m.start_char, m.end_char, _code(m, book)) for m in kept]
+    told = specific([d for d in drugs if _named(sections, d.start_char) not in _NO_HARM])
+    harms = [
+        *underdosing(text, bounds, told),
+        *poisoning(text, bounds, told),
+        *adverse_effects(text, bounds, told, findings, book.system),
+    ]
+    return _added(text, kept, [*_first_of_each(uses), *_first_of_each(harms), *substances(text)], book)
+
+
+def derive(drafts: Drafts, book: CodeBook, around: Surroundings) -> None:
+    """Settle, in place, what depends on the other codes of the note.
+
+    Args:
+        drafts: the codes of the note.
+        book: of the index; other systems than ICD-10-CM have no such rules.
+        around: where their mentions stand.
+    """
+    if book.system not in _SYSTEMS:
+        return
+    imply_drugs(drafts, book, around.text)
+    settle_substances(drafts, book)
+    _insulin_only_in_diabetes(drafts, book)
+
+
+def _insulin_only_in_diabetes(drafts: Drafts, book: CodeBook) -> None:
+    """Insulin is said to be taken for long in type 2 and secondary diabetes alone.
+
+    Type 1 needs it, given for a while it is not coded, and gestational diabetes says it itself (guidelines I.C.4.a.3
+    and I.C.15.i).
+    """
+    insulin = book.position_of_code.get("Z79.4")
+    if insulin in drafts and (
+        codes_in(drafts, parse_ranges("E10 O24.4"), book)
+        or not codes_in(drafts, parse_ranges("E08-E09 E11-E13 E89.1 O24"), book)
+    ):
+        del drafts[insulin]
+
+
+def _named(sections: Sequence[Section], place: int) -> str | None:
+    section = section_at(sections, place)
+    return section.name if section else None
+
+
+def _code(mention: Mention, book: CodeBook) -> str:
+    return book.codes[book.default(mention.candidates[0].concept)]
+
+
+def _is_ended_use(mention: Mention, drugs: Sequence[Drug], uses: Sequence[Use], book: CodeBook) -> bool:
+    """Whether a mention says that a drug is taken for long that the note as a whole does not."""
+    code = _code(mention, book)
+    if not within(code, _LONG_TERM):
+        return False
+    named = [d for d in drugs if mention.start_char <= d.start_char and d.end_char <= mention.end_char]
+    return bool(named) and all(use.code != code for use in uses)
+
+
+def _first_of_each(found: Sequence[Use] | Sequence[Harm]) -> list[tuple[int, int, str]]:
+    """The first place of each code."""
+    first: dict[str, tuple[int, int, str]] = {}
+    for one in found:
+        first.setdefault(one.code, (one.start_char, one.end_char, one.code))
+    return list(first.values())
+
+
+def _added(text: str, known: Sequence[Mention], found: Sequence[tuple[int, int, str]], book: CodeBook) -> list[Mention]:
+    """Mentions with those of some codes, each on a span of its own."""
+    out = list(known)
+    spans = {(m.start_char, m.end_char) for m in out}
+    given = {(m.start_char, m.end_char, _code(m, book)) for m in out}
+    for start, end, code in found:
+        concept = book.position_of_code.get(code)
+        if concept is None or (start, end, code) in given:
+            continue
+        while (start, end) in spans and start > 0 and text[start - 1] != "\n":
+            start = _word_before(text, start)
+        if (start, end) not in spans:
+            spans.add((start, end))
+            out.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
+    return sorted(out, key=lambda m: (m.start_char, m.end_char))
+
+
+def _word_before(text: str, start: int) -> int:
+    """Where the word before a place begins, in its line."""
+    head = text[:start].rstrip(" \t")
+    return max(head.rfind(" "), head.rfind("\n"), head.rfind("\t")) + 1

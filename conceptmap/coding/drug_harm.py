@@ -1,0 +1,259 @@
+"""What drugs did: adverse effects, with the finding that the text lays to the drug (ICD-10-CM guideline I.C.19.e.5.a).
+
+"Steroid-induced hyperglycaemia", "rash from amoxicillin" say it; so do "on", "with" and"
+" "after" where the finding is a
+known effect of the class (``data/adverse_effects_<system>.csv``): "constipation on opioids", but not "infarct on"
+" aspirin".
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Final, NamedTuple
+
+from conceptmap.coding.drafts import Drafts, add, codes_in
+from conceptmap.coding.drugs import Drug, DrugClass, drugs_in, harm
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
+
+__all__ = ["Finding", "Harm", "adverse_effects", "groups", "imply_drugs"]
+
+
+class Finding(NamedTuple):
+    """A condition that a note names: its half-open span and its code."""
+
+    start_char: int
+    end_char: int
+    code: str
+
+
+class Harm(NamedTuple):
+    """A code that follows from a drug, and the half-open span that says so."""
+
+    start_char: int
+    end_char: int
+    code: str
+
+
+_DUE: Final = re.compile(
+    r"\A(?!.*\b(?:but|received|given|treated|started|improved|resolved)\b)[^.;\n]{0,45}?(?:\b(?:due to|secondary to"
+    r"|2/2|d/t|from|caused by|attributed to|attributable to|related to|induced by|because of"
+    r"|as a result of|effects? (?:of|from)|reactions? to|precipitated by|triggered by|provoked by|blamed on|sec to"
+    r"|owing to|b/c of"
+    r"|ascribed to|resulting from|consequence of|complication of|in response to)|2°)\s(?:[^.;:\n]{0,30})\Z",
+    re.IGNORECASE,
+)
+_INDUCED: Final = re.compile(
+    r"\A(?:\s?[-–]\s?|\s)(?:induced|related|associated|mediated|provoked|precipitated)\b[^.;:\n]{0,40}\Z"
+    r"|\A[^.;:,\n]{0,25}\b(?:caus(?:ed|ing|es)|led to|leading to|result(?:ed|ing) in|precipitat(?:ed|ing)"
+    r"|provok(?:ed|ing)|complicated by)\b"
+    r"[^.;\n]{0,40}\Z",
+    re.IGNORECASE,
+)
+_WITH: Final = re.compile(
+    r"\A(?:\s?[-–]\s?\d+)?\s?,?(?:(?:while|when|started|worse|likely|probably|\d[\d., ]*)\s)*(?:on|with|w/|after"
+    r"|following|during|s/p|post|since|iso|in (?:the )?setting of|taking"
+    r"|when taking)\s?(?:(?!and )[\w\[\]/*-]+ ){0,4}\Z"
+    r"|\A\s?(?:\w+ ){0,2}\(\s?(?:on|likely|probable|probably|\?)?\s?\Z|\A\s?[-–—:,]\s?(?:likely |probably "
+    r"|suspect(?:ed)? |presumed |thought to be |\?\s?)(?:\w+ )?\Z|\A\s?[-–—]\s?\Z|\A\s?\+\s?\w+\s?[-–—]\s?\Z",
+    re.IGNORECASE,
+)
+_DIRECTLY: Final = re.compile(r"\A[\s-]\Z")
+_THEN: Final = re.compile(
+    r"\A[^.;\n]{0,30}?(?:,\s?(?:\w+ ){0,2}|\b(?:developed|had|became|stopped (?:for|due to|because of|given)"
+    r"|discontinued (?:for|due to|because of|given)"
+    r"|d/c'?d (?:for|due to|because of|given))\s(?:\w+ ){0,3})\Z",
+    re.IGNORECASE,
+)
+_SINCE: Final = re.compile(r"\b(?:after|since|following|while on|on|with)\s(?:\w+ ){0,3}\Z", re.IGNORECASE)
+_RELATED_LIST: Final = re.compile(
+    r"\b(?:drug|medication|iatrogenic|multifactorial)[- ]?(?:related|induced)?\s?[:(]\s?\Z", re.IGNORECASE
+)
+_FELT: Final = re.compile(
+    r"\b(?:felt|thought|likely|presumed) (?:to be )?(?:related|due|secondary) to [\w/ ]{0,12}\Z", re.IGNORECASE
+)
+_OPENS: Final = re.compile(
+    r"\W*(?:attributed|due|secondary|related|likely (?:due|secondary)|felt (?:due|secondary)) to (?:\w+ ){0,2}\Z",
+    re.IGNORECASE,
+)
+_FEARED: Final = re.compile(
+    r"\b(?:should be (?:watched|monitored)|risks? of|(?:watch|monitor(?:ed|ing)?) for|to (?:avoid|prevent)|at risk"
+    r"|if (?:you|there is)|allerg\w+|intoleran\w+|seek help|return (?:for|if)|call (?:for|if))\b",
+    re.IGNORECASE,
+)
+_HIGH: Final = re.compile(r"\b(?:glucoses?|sugars?|bg|fingersticks?|glu)\b[^\d.;\n]{0,15}(\d{3})\b", re.IGNORECASE)
+_HIGH_FROM: Final = 180
+_TREATED: Final = re.compile(
+    r"\A[^.;\n]{0,12}\b(?:given|started|added|increased|up|for|bid|tid|daily|mg|iv|po|x\s?\d|prn)\b|\A\s?\d",
+    re.IGNORECASE,
+)
+_TOXIC: Final = re.compile(r"\A[- ](?:toxicity|toxic)\b", re.IGNORECASE)
+_REACTION: Final = re.compile(r"\b(?:infusion(?:[- ]related)? reactions?|cytokine release)\b", re.IGNORECASE)
+_THAT_DRUG: Final = re.compile(r"\b(?:the|this|that) (?:drug|medication|medicine|infusion)\b", re.IGNORECASE)
+_JOINED: Final = re.compile(r"\A(?:\s?[,/&+()]\s?|\s?,?\s?\b(?:and|plus|or)\s)+\Z", re.IGNORECASE)
+_LOOK_BACK: Final = 300
+_NO_FINDING: Final = parse_ranges("T36-T50 V00-Z99")
+_NOT_OURS: Final = frozenset(
+    {
+        "heroin",
+        "cocaine",
+        "cannabis",
+        "LSD",
+        "ecstasy",
+        "methamphetamine",
+        "hallucinogen",
+        "synthetic cannabinoid",
+        "vaccine",
+    }
+)
+_CLASS_WORDS: Final = re.compile(
+    r"anticholinergics?|antihypertensives?|nsaids?|diuretics?|opioids?|chemo(?:therapy)?", re.IGNORECASE
+)
+
+
+def adverse_effects(
+    text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug], findings: Sequence[Finding], system: str
+) -> Iterator[Harm]:
+    """The adverse effects that a note lays to drugs.
+
+    Args:
+        text: the note.
+        bounds: its sentences.
+        drugs: that it names.
+        findings: that it names.
+        system: of the codes.
+    """
+    starts = [start for start, _ in bounds]
+    findings = [*(f for f in findings if not within(f.code, _NO_FINDING)), *_high_glucose(text)]
+    drugs = [drug for drug in drugs if drug.of.name not in _NOT_OURS]
+    for group in groups(text, drugs):
+        at = bisect_right(starts, group[0].start_char) - 1
+        first, last = bounds[at] if at >= 0 else (0, len(text))
+        here = [f for f in findings if first <= f.start_char < last]
+        floor = bounds[at - 1][0] if at > 0 else first
+        earlier = any(floor <= f.start_char < first for f in findings) and "\n\n" not in text[floor:first]
+        if not _FEARED.search(text, first, last):
+            for drug in _lead(text, group, here, (first, last), earlier=earlier, system=system):
+                yield Harm(drug.start_char, drug.end_char, harm(drug.of, "5"))
+    for match in _REACTION.finditer(text):
+        before = [drug for drug in drugs if match.start() - _LOOK_BACK <= drug.start_char < match.start()]
+        if before and "\n\n" not in text[before[-1].end_char : match.start()]:
+            yield Harm(match.start(), match.end(), harm(before[-1].of, "5"))
+
+
+def _high_glucose(text: str) -> Iterator[Finding]:
+    """Values of glucose that are high whenever they were taken: 180 mg/dL and more."""
+    for match in _HIGH.finditer(text):
+        if int(match[1]) >= _HIGH_FROM:
+            yield Finding(match.start(), match.end(), "R73.9")
+
+
+def groups(text: str, drugs: Sequence[Drug]) -> list[list[Drug]]:
+    """Drugs that stand in one list: "amlodipine, a thiazide and lisinopril"."""
+    out: list[list[Drug]] = []
+    for drug in drugs:
+        if out and _JOINED.match(text[out[-1][-1].end_char : drug.start_char]):
+            out[-1].append(drug)
+        else:
+            out.append([drug])
+    return out
+
+
+def _lead(
+    text: str,
+    group: Sequence[Drug],
+    findings: Sequence[Finding],
+    sentence: tuple[int, int],
+    *,
+    earlier: bool,
+    system: str,
+) -> list[Drug]:
+    """The drugs of a group that are said to have had an effect; ``earlier``: a finding stands in the sentence"
+    " before.
+    """
+    start, end = group[0].start_char, group[-1].end_char
+    named = list(group)
+    if len(group) > 1 and _CLASS_WORDS.fullmatch(text[start : group[0].end_char]):
+        named = named[1:]  # "anticholinergics (oxybutynin, diphenhydramine)" says the class of what follows
+    told = text[sentence[0] : start]
+    if _FELT.search(told) or ((earlier or findings) and (_RELATED_LIST.search(told) or _OPENS.match(told))):
+        return named
+    if _TOXIC.match(text, end):
+        return named
+    out: list[Drug] = []
+    for finding in findings:
+        if _is_cause(text, finding, (start, end)):
+            return named
+        if _is_likely(text, finding, (start, end), sentence):
+            out += [drug for drug in named if drug not in out and _is_known(drug, finding, system)]
+    return out
+
+
+def _is_cause(text: str, finding: Finding, span: tuple[int, int]) -> bool:
+    """Whether the text calls what stands at a span the cause of a finding."""
+    start, end = span
+    if finding.end_char <= start:
+        return _DUE.match(text[finding.end_char : start]) is not None
+    if finding.start_char <= start and end <= finding.end_char:
+        inside = text[finding.start_char : start], text[end : finding.end_char] + " "
+        return _DUE.match(inside[0]) is not None or _INDUCED.match(inside[1]) is not None
+    return end <= finding.start_char and _INDUCED.match(text[end : finding.start_char]) is not None
+
+
+def _is_likely(text: str, finding: Finding, span: tuple[int, int], sentence: tuple[int, int]) -> bool:
+    """Whether a finding is told as one that came with the drugs at a span, if it is an effect of theirs."""
+    start, end = span
+    if finding.end_char <= start:
+        return bool(_WITH.match(text[finding.end_char : start]) and not _TREATED.match(text[end : sentence[1]]))
+    if end > finding.start_char:
+        return start >= finding.start_char and end <= finding.end_char  # "amoxicillin rash"
+    between = text[end : finding.start_char]
+    return _DIRECTLY.match(between) is not None or (
+        _THEN.match(between) is not None
+        and ("stopped" in between or "discont" in between or _SINCE.search(text[sentence[0] : start]) is not None)
+    )
+
+
+def _is_known(drug: Drug, finding: Finding, system: str) -> bool:
+    """Whether a finding is a known effect of a drug's class."""
+    return within(finding.code, _effects(system).get(drug.of.name, ()))
+
+
+@cache
+def _effects(system: str) -> Mapping[str, Ranges]:
+    out: dict[str, Ranges] = {}
+    for row in read_rows("adverse_effects", system):
+        for name in row["classes"].split(";"):
+            out[name] = out.get(name, ()) + parse_ranges(row["findings"])
+    return out
+
+
+def imply_drugs(drafts: Drafts, book: CodeBook, text: str) -> None:
+    """Add the adverse effects that the titles of a note's codes speak of (``data/implied_drugs_<system>.csv``).
+
+    "Anaemia due to antineoplastic chemotherapy" has T45.1X5A beside it; where the title leaves the drug open, the note
+    has to name one of its class.
+    """
+    for speaks, wanted, category in _implied(book.system):
+        found = codes_in(drafts, speaks, book)
+        if not found:
+            continue
+        named = sorted((d.of.name for d in drugs_in(text, book.system) if d.of.name in wanted), key=wanted.index)
+        of = next((d.of for d in drugs_in(text, book.system) if named and d.of.name == named[0]), None)
+        category = of.harm if of else category
+        at = book.position_of_code.get(harm(DrugClass("", "", category), "5")) if category else None
+        if at is not None and not any(book.codes[at] == book.codes[d.concept] for d in drafts.values()):
+            said = f"the drug that {book.codes[found[0].concept]} speaks of"
+            add(drafts, at, found[0].numbers, found[0].strength, affirmed=True, remark=said)
+
+
+@cache
+def _implied(system: str) -> tuple[tuple[Ranges, list[str], str], ...]:
+    return tuple(
+        (parse_ranges(row["codes"]), row["classes"].split(";"), row["harm"])
+        for row in read_rows("implied_drugs", system)
+    )

@@ -1,0 +1,148 @@
+"""The drugs that a note names, with their class and the codes of the class.
+
+``data/drugs_<system>.csv`` has ingredients and brands with their pharmacological class. For each class
+``drug_classes_<system>.csv`` has the code of taking it for long and the category of its harm, both by the titles of the
+classification itself (ICD-10-CM Z79 and T36-T50).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+from conceptmap.data.tables import read_rows
+
+__all__ = ["Drug", "DrugClass", "drugs_in", "harm", "specific"]
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9]+")
+_LONGEST_GAP: Final = 2
+_DIURETICS: Final = frozenset({"loop diuretic", "other diuretic", "mineralocorticoid or antagonist"})
+_GROUPS: Final[Mapping[str, frozenset[str]]] = {
+    "diuretic": _DIURETICS,
+    "antihypertensive": frozenset(
+        {"ACE inhibitor", "other antihypertensive", "calcium-channel blocker", "beta antagonist"}
+    ),
+}
+_LENGTH: Final = len("T38.0X5")
+
+
+@dataclass(frozen=True, slots=True)
+class DrugClass:
+    """A pharmacological class.
+
+    Attributes:
+        name: as in the table.
+        long_term: code of taking it for long, or "".
+        harm: category of poisoning by it, its adverse effects and underdosing, without the character that tells which.
+    """
+
+    name: str
+    long_term: str
+    harm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """A drug where a note names it: its half-open span, its ingredient and its class."""
+
+    start_char: int
+    end_char: int
+    ingredient: str
+    of: DrugClass
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    words: tuple[str, ...]
+    as_written: bool
+    ingredient: str
+    of: DrugClass
+
+
+def drugs_in(text: str, system: str) -> list[Drug]:
+    """The drugs that a text names, in reading order; the longest name at each place.
+
+    >>> [(drug.ingredient, drug.of.name) for drug in drugs_in("on Lasix and insulin glargine", "icd10cm")]
+    [('furosemide', 'loop diuretic'), ('insulin glargine', 'insulin')]
+    """
+    names = _names(system)
+    if not names:
+        return []
+    out: list[Drug] = []
+    floor = 0
+    for match in _TOKEN.finditer(text):
+        started = names.get(match[0].lower())
+        if started is None or match.start() < floor:
+            continue
+        for name in started:
+            end = _end(text, match.start(), name)
+            if end:
+                out.append(Drug(match.start(), end, name.ingredient, name.of))
+                floor = end
+                break
+    return out
+
+
+def specific(found: Sequence[Drug]) -> list[Drug]:
+    """The drugs of a note, where words for a group ("her diuretic") take the class of the one drug that they mean.
+
+    Where the note names drugs of several such classes, the word for the group says nothing and is left out.
+    """
+    out: list[Drug] = []
+    for drug in found:
+        members = _GROUPS.get(drug.ingredient)
+        if members is None:
+            out.append(drug)
+            continue
+        meant = {other.of for other in found if other.of.name in members and other.ingredient not in _GROUPS}
+        if len(meant) < 2:
+            out.append(replace(drug, of=meant.pop()) if meant else drug)
+    return out
+
+
+def harm(of: DrugClass, kind: str) -> str:
+    """The code of a harm by a drug of a class.
+
+    Args:
+        of: the class.
+        kind: "1" to "4" for poisoning (accidental, self-harm, assault, undetermined), "5" for an adverse effect,"
+        " "6" for
+            underdosing.
+
+    >>> harm(DrugClass("anticoagulant", "Z79.01", "T45.51"), "5"), harm(DrugClass("anaesthetic", "", "T41.4"), "5")
+    ('T45.515A', 'T41.45XA')
+    """
+    return f"{of.harm}{kind}".ljust(_LENGTH, "X") + "A"
+
+
+def _end(text: str, start: int, name: _Name) -> int:
+    """Where a name that may begin at a place ends, or 0."""
+    at = start
+    for i, word in enumerate(name.words):
+        token = _TOKEN.search(text, at)
+        if token is None or (i and token.start() - at > _LONGEST_GAP) or "\n" in text[at : token.start()]:
+            return 0
+        if (token[0] if name.as_written else token[0].lower()) != word:
+            return 0
+        at = token.end()
+    return at
+
+
+@cache
+def _names(system: str) -> Mapping[str, tuple[_Name, ...]]:
+    """Names by their first word, the longest first; names that the table has in capitals are told by them."""
+    classes = {
+        row["class"]: DrugClass(row["class"], row["long_term"], row["harm"])
+        for row in read_rows("drug_classes", system)
+    }
+    out: dict[str, list[_Name]] = {}
+    for row in read_rows("drugs", system):
+        for name in (row["ingredient"], *filter(None, row["also"].split(";"))):
+            parts = tuple(_TOKEN.findall(name))
+            out.setdefault(parts[0].lower(), []).append(
+                _Name(parts, name.isupper(), row["ingredient"], classes[row["class"]])
+            )
+    return {first: tuple(sorted(found, key=lambda n: -len(n.words))) for first, found in out.items()}

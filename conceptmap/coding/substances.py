@@ -1,0 +1,139 @@
+"""Tobacco, alcohol and cannabis as notes tell of them: by the pack, the year and the level in the blood.
+
+Smoking said in the present is nicotine dependence, of cigarettes where packs or cigarettes are counted (Alphabetic
+Index: Smoker); what was quit is a history (Z87.891). The level of alcohol in the blood (Y90) stands beside a disorder
+that alcohol caused, and mere drinking is not coded (guideline I.C.5.b.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from conceptmap.coding.drafts import Drafts, codes_in
+from conceptmap.coding.drug_harm import Harm
+from conceptmap.ontology.code_ranges import parse_ranges
+from conceptmap.ontology.codebook import CodeBook
+
+__all__ = ["settle_substances", "substances"]
+
+_TOBACCO: Final = re.compile(
+    r"\b(?:smok(?:e[sdr]?|ers?|ing)|tobacco|cigs?\b|cigarettes?|ppd|p/d\b|packs?|pks?[ -]?y(?:ea)?rs?"
+    r"|pack[- ]?y(?:ea)?rs?|\d+ ?py\b)",
+    re.IGNORECASE,
+)
+_COUNTED: Final = re.compile(
+    r"\b(?:\d?ppd|cigs?|cigarettes?|packs?(?:[- ](?:per|a) day|/d|-?ye?a?rs?)?|pk|py)\b|\d ?(?:ppd|packs?|cigs?|pk"
+    r"|py)\b",
+    re.IGNORECASE,
+)
+_NOT_NOW: Final = re.compile(
+    r"\b(?:quit|stopped|former(?:ly)?|ex[- ]?|remote(?:ly)?|previous(?:ly)?|past|used to|\d+ (?:yrs?|years?) ago"
+    r"|until \d{4}|prior|since quitting|in remission)(?:\b|(?=smok))",
+    re.IGNORECASE,
+)
+_NEVER: Final = re.compile(
+    r"\b(?:never|non-?|no|denie[sd]|without|not|does(?:n['’]t| not)|don['’]t|do not|avoid|second-?hand|passive"
+    r"|mother|father|wife|husband|partner|parents?|lung|near"
+    r"|cessation|counsel\w*|screen\w*|(?:cigar|pipe|chew|snuff|vap)\w*)\b",
+    re.IGNORECASE,
+)
+_NOW: Final = re.compile(
+    r"\b(?:smokes|still smok\w+|current(?:ly)? (?:every ?day )?smok\w+|active(?:ly)? smok\w+|continues to smoke"
+    r"|ongoing (?:smok\w+|tobacco)|has smoked|smoking"
+    r"|cut (?:down|back|from)|daily smoker|smoker|tobacco(?: use)?\s?[:\-–]?\s?[\d½¼]"
+    r"|(?:[\d½¼./-]+ ?(?:to \d+ ?)?(?:ppd|packs? ?(?:per|a|/) ?d(?:ay)?|cigs? ?(?:/|per|a) ?d(?:ay)?"
+    r"|cigarettes? ?(?:/|per|a) ?d(?:ay)?)))",
+    re.IGNORECASE,
+)
+_CLAUSE: Final = re.compile(r"[^.;\n]+(?:\.(?=\d)[^.;\n]+)*")
+_ALCOHOL_LEVEL: Final = re.compile(
+    r"\b(?:EtOH|BAC|BAL|blood alcohol(?: (?:level|content))?|alcohol level|serum (?:ethanol|alcohol)"
+    r"|ethanol)\b(?: level)?(?: (?:of|was|is))?[ :=]{1,3}(\d{2,3})(?! ?(?:%|x|ml|beer|drink|oz|yr|y\b))",
+    re.IGNORECASE,
+)
+_LEVELS: Final = ((20, "0"), (40, "1"), (60, "2"), (80, "3"), (100, "4"), (120, "5"), (200, "6"), (240, "7"))
+_CANNABIS: Final = re.compile(
+    r"\b(?:marijuana|cannabis|weed|THC)(?: use)?(?: \w+)? (?:daily|weekly|vape\w*|edibles|occasional\w*|nightly"
+    r"|most days|regularly|several times)\b"
+    r"|\b(?:smokes|uses|vapes|daily|occasional|regular) (?:marijuana|cannabis|weed|THC)\b|(?<=\. )Marijuana(?=\.)",
+    re.IGNORECASE,
+)
+_COWS: Final = re.compile(
+    r"\b(?:COWS|opioid use disorder[^.\n]{0,30}withdrawal|withdrawal from (?:opioids?|heroin|fentanyl))\b"
+)
+_SOBER: Final = re.compile(
+    r"\b(?:former (?:etoh|alcohol|drinker|alcoholic)|alcohol(?:ism| use disorder"
+    r"| dependence))[^.;\n]{0,20}?\b(?:sober|abstinent|in remission|no (?:alcohol|drink\w*) (?:for|x))\b",
+    re.IGNORECASE,
+)
+_YIELDING: Final = (  # the code, and what says more than it (guideline I.C.5.b.2-3)
+    ("F17.200", "F17.21 F17.22 F17.29"),
+    ("Z72.0", "F17.2"),
+    ("Z87.891", "F17.2"),
+    ("F10.20", "F10.21 F10.22-F10.28"),
+    ("F10.10", "F10.2 F10.11 F10.12-F10.18"),
+    ("F11.20", "F11.21 F11.22-F11.28"),
+    ("F10.239", "F10.230-F10.232"),
+    ("F19.90", "F10-F16 F18 F19.1 F19.2"),
+    ("F12.90", "F12.1 F12.2"),
+    ("F14.90", "F14.1 F14.2"),
+    ("F15.90", "F15.1 F15.2"),
+    ("F11.90", "F11.1 F11.2"),
+)
+_DISORDERS: Final = parse_ranges("F10 T51 R78.0 K70 G31.2 O99.31")
+
+
+def substances(text: str) -> Iterator[Harm]:
+    """The codes of tobacco, alcohol and cannabis that a note tells of, with their half-open spans."""
+    now, before = [], []
+    for clause in _CLAUSE.finditer(text) if _TOBACCO.search(text) else ():
+        word = _TOBACCO.search(clause[0])
+        if word is None:
+            continue
+        said = _NOW.search(clause[0])
+        if _NOT_NOW.search(clause[0]) and "still" not in clause[0].lower():
+            quit_at = _NOT_NOW.search(clause[0])
+            before.append(
+                (
+                    clause.start() + min(word.start(), quit_at.start() if quit_at else word.start()),
+                    clause.start() + word.end(),
+                )
+            )
+        elif said and not _NEVER.search(clause[0][: word.end()]):
+            now.append(
+                (clause.start() + said.start(), clause.start() + said.end(), _COUNTED.search(clause[0]) is not None)
+            )
+    if now:
+        counted = any(packs for _, _, packs in now)
+        yield Harm(now[0][0], now[0][1], "F17.210" if counted else "F17.200")
+    elif before:
+        yield Harm(*before[0], "Z87.891")
+    level = _ALCOHOL_LEVEL.search(text)
+    if level:
+        value = int(level[1])
+        yield Harm(*level.span(), f"Y90.{next((digit for below, digit in _LEVELS if value < below), '8')}")
+    for words, code in ((_CANNABIS, "F12.90"), (_COWS, "F11.93"), (_SOBER, "F10.21")):
+        said = words.search(text)
+        if said:
+            yield Harm(*said.span(), code)
+
+
+def settle_substances(drafts: Drafts, book: CodeBook) -> None:
+    """Take away, in place, what another code of the same substance says better, and use without a disorder."""
+    for code, more in _YIELDING:
+        at = book.position_of_code.get(code)
+        if at in drafts and codes_in(drafts, parse_ranges(more), book):
+            _drop(drafts, at)
+    drinking = book.position_of_code.get("F10.90")
+    if drinking in drafts:
+        _drop(drafts, drinking)
+    if not codes_in(drafts, _DISORDERS, book):
+        for draft in codes_in(drafts, parse_ranges("Y90"), book):
+            _drop(drafts, draft.concept)
+
+
+def _drop(drafts: Drafts, concept: int | None) -> None:
+    if concept is not None:
+        drafts.pop(concept, None)
