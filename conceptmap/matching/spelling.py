@@ -22,6 +22,8 @@ __all__ = ["Speller", "correct_words"]
 
 SHORTEST: Final = 6
 """Letters of a word that is corrected; the known word has as many at least."""
+LONGEST: Final = 100
+"""Letters of the longest word that is corrected to: what an index holds beyond is a formula or a sequence, no word."""
 _ENDING: Final = 2
 _MOST_REMEMBERED: Final = 200_000
 
@@ -45,10 +47,15 @@ class Speller:
         return self.forms.union(map(normal_form, self.written()))
 
     @cached_property
+    def _longest(self) -> int:
+        """Letters of the longest word that may be a slip: one more than the longest known word has."""
+        return 1 + max((len(word) for word in self.known if len(word) <= LONGEST), default=0)
+
+    @cached_property
     def _shorter(self) -> Mapping[str, list[str]]:
         shorter: dict[str, list[str]] = defaultdict(list)
         for word in sorted(self.known):
-            if len(word) >= SHORTEST and word.isalpha():
+            if SHORTEST <= len(word) <= LONGEST and word.isalpha():
                 for less in _deletions(word):
                     shorter[less].append(word)
         return dict(shorter)
@@ -60,6 +67,8 @@ class Speller:
         >>> speller.correct("hypertenson"), speller.correct("pneumonai"), speller.correct("pneumonic")
         ('hypertension', 'pneumonia', None)
         """
+        if len(form) > self._longest:
+            return None
         if form not in self._answers:
             if len(self._answers) > _MOST_REMEMBERED:
                 self._answers.clear()
