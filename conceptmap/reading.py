@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from conceptmap.coding.allergies import with_allergens
@@ -61,7 +62,11 @@ class Reading:
 
     def mention_id(self, mention: Mention) -> str:
         """``m1`` for the first span of the note, and so on."""
-        return f"m{self.spans.index((mention.start_char, mention.end_char)) + 1}"
+        return f"m{self._numbers[mention.start_char, mention.end_char]}"
+
+    @cached_property
+    def _numbers(self) -> Mapping[tuple[int, int], int]:
+        return {span: number for number, span in enumerate(self.spans, 1)}
 
     def section(self, mention: Mention) -> str | None:
         """Name of the section that a mention stands in."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
+import polars as pl
 import pytest
+from coded_release import coder
 from operations import growth
 
 from conceptmap.export.fhir import bundle
 from conceptmap.matching import spelling
 from conceptmap.matching.spelling import Speller
+from conceptmap.text.overlaps import Claims, Overlaps
 
 STRAIGHT = 4.8
 """What fourfold work may cost at most, sorting included; what grows with the square costs 16 times as much."""
@@ -31,6 +35,51 @@ def test_a_bundle_looks_at_each_mention_of_a_code_once(mentions_of_a_code: int) 
         return lambda: bundle({"note_id": "n", "person_id": "7"}, rows, codes)
 
     assert growth(work, 200) < STRAIGHT
+
+
+SHAPES = {
+    "a list on one line": "sepsis, hypertension, ",
+    "a list in lines": "hypertension\nsepsis\n",
+    "brackets": "(hypertension ",
+    "headings in a line": "sepsis. Plan: hypertension; ",
+    "headings": "PLAN:\n",
+    "negations": "no sepsis ",
+    "shared words": "left and right knee pain, ",
+    "status": "s/p appendectomy, sepsis. ",
+    "long ago": "history of cerebral infarction years ago and hypertension ",
+    "a hyphenated chain": "sepsis-",
+    "allergies": "ALLERGIES: penicillin (hives), latex, sulfa, ",
+    "medications": "MEDICATIONS:\napixaban, insulin glargine\n",
+    "a family": "mother with hypertension, ",
+    "suspicions": "admitted with possible sepsis, ",
+    "numbers": "12 weeks 5 ",
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_reading_grows_with_a_note(shape: str) -> None:
+    def work(n: int) -> Any:
+        note = pl.DataFrame({"note_id": ["n"], "text": [SHAPES[shape] * n]})
+        return lambda: coder().annotate_many(note, candidates=20)
+
+    work(1)()  # what is made once
+    assert growth(work, 80) < STRAIGHT
+
+
+def test_overlaps_are_those_of_comparing_each_with_each() -> None:
+    random = Random(4)
+    for _ in range(300):
+        spans = [(start, start + random.randint(1, 9)) for start in random.choices(range(40), k=random.randint(0, 12))]
+        start, end = (at := random.randint(0, 45)), at + random.randint(1, 9)
+        found = Overlaps(spans)
+        touching = [n for n, span in enumerate(spans) if span[0] < end and start < span[1]]
+        assert sorted(found.touching(start, end)) == touching
+        assert found.hold(start, end) == any(span[0] <= start and end <= span[1] for span in spans)
+        claims, won = Claims(spans), list[tuple[int, int]]()
+        for first, last in spans:
+            lost_to = next((n for n, (a, b) in enumerate(won) if first < b and a < last), None)
+            assert claims.claim(first, last) == lost_to
+            won += [(first, last)] if lost_to is None else []
 
 
 def test_a_word_longer_than_all_known_ones_is_no_slip(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from conceptmap.data.tables import read_rows
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.overlaps import Overlaps
 from conceptmap.text.sections import Section
 from conceptmap.text.words import words
 
@@ -29,6 +30,7 @@ _NO_ALLERGEN: Final = re.compile(
     r"\b(?:tolerat\w+|de-?label\w*|desensiti[sz]\w+|not allergic|ok with|can take)\b", re.IGNORECASE
 )
 _REACH: Final = 120
+_REACH_AFTER: Final = 1000
 _CLAUSE: Final = re.compile(r"[.;\n]")
 
 
@@ -42,15 +44,18 @@ def with_allergens(text: str, sections: Sequence[Section], known: Sequence[Menti
         book: of the index; systems without a list of allergens give none.
     """
     lists = [section for section in sections if section.name == SECTION]
-    kept = list(known)
+    spans = Overlaps([(m.start_char, m.end_char) for m in known])
+    gone: set[int] = set()
+    named: list[Mention] = []
     for start, end, code, _ in listed(text, lists, _allergens(book.system)) if lists else ():
         concept = book.position_of_code.get(code)
-        beside = [m for m in kept if m.start_char < end and start < m.end_char]
-        if concept is None or any(_is_allergic(m, book) for m in beside) or _denied(text, start, end):
+        beside = [number for number in spans.touching(start, end) if number not in gone]
+        if concept is None or any(_is_allergic(known[number], book) for number in beside) or _denied(text, start, end):
             continue
-        kept = [m for m in kept if m not in beside]
-        kept.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
-    return sorted(kept, key=lambda m: (m.start_char, m.end_char))
+        gone.update(beside)
+        named.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
+    kept = [mention for number, mention in enumerate(known) if number not in gone]
+    return sorted([*kept, *named], key=lambda m: (m.start_char, m.end_char))
 
 
 def is_reaction(code: str, section: str | None, system: str) -> bool:
@@ -65,8 +70,8 @@ def _is_allergic(mention: Mention, book: CodeBook) -> bool:
 
 def _denied(text: str, start: int, end: int) -> bool:
     """Whether the clause round an allergen says that it is none."""
-    stop = _CLAUSE.search(text, end)
-    clause = _CLAUSE.split(text[max(0, start - _REACH) : start])[-1] + text[start : stop.start() if stop else len(text)]
+    clause = _CLAUSE.split(text[max(0, start - _REACH) : start])[-1] + text[start:end]
+    clause += _CLAUSE.split(text[end : end + _REACH_AFTER], maxsplit=1)[0]
     return bool(_NO_ALLERGEN.search(clause))
 
 

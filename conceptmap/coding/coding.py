@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from conceptmap.coding.allergies import is_reaction
 from conceptmap.coding.combinations import combine
@@ -185,7 +185,8 @@ def _drafts(
                 continue
             if is_done_now(code, around.text, span, context, section, book):
                 continue
-            past = None if code in still else past_history(code, context, section, around.line(number), book)
+            says = partial(around.in_line, number=number)
+            past = None if code in still else past_history(code, context, section, says, book)
             if past is not None:
                 add(drafts, past[0], [number], strength, affirmed=True, remark=f"{past[1]}: {book.codes[code]}")
                 continue
@@ -227,7 +228,7 @@ def note_candidates(
             continue
         for place, candidate in enumerate(mention.candidates):
             code = book.default(candidate.concept)
-            if code not in known and number not in support[code]:
+            if code not in known and support[code][-1:] != [number]:
                 support[code].append(number)
                 strength[code] = max(strength[code], RUNNER_UP * candidate.strength / (1 + 0.1 * place))
     scores = {code: _score(strength[code] * book.plausibility(code), len(n)) for code, n in support.items()}

@@ -44,7 +44,11 @@ def add(
 ) -> Draft:
     """The draft of a concept, made or strengthened."""
     draft = drafts.setdefault(concept, Draft(concept))
-    draft.numbers = sorted({*draft.numbers, *numbers})
+    new = sorted({*numbers} - {*draft.numbers[-1:]})
+    if draft.numbers and new and new[0] < draft.numbers[-1]:  # only where codes are combined
+        draft.numbers = sorted({*draft.numbers, *new})
+    else:
+        draft.numbers += new
     draft.strength = max(draft.strength, strength)
     draft.affirmed |= affirmed
     if remark:

@@ -9,7 +9,7 @@ procedure classification; its status code ("acquired absence of …") needs word
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import Final
 
@@ -63,7 +63,9 @@ _CHILD: Final = re.compile(
 )
 
 
-def past_history(code: int, context: Context, section: str | None, line: str, book: CodeBook) -> tuple[int, str] | None:
+def past_history(
+    code: int, context: Context, section: str | None, says: Callable[[re.Pattern[str]], bool], book: CodeBook
+) -> tuple[int, str] | None:
     """The history code that a past illness becomes, and why; None where the condition is still coded as such.
 
     Past is what stands under a heading of the past, or what its sentence dates years back.
@@ -72,12 +74,12 @@ def past_history(code: int, context: Context, section: str | None, line: str, bo
         code: position of the illness's code.
         context: of its mention.
         section: that the mention stands in.
-        line: the sentence that it stands in.
+        says: whether the sentence that it stands in has a pattern.
         book: of the index.
     """
-    if context.temporality != "historical" or context.negated or _STILL.search(line):
+    if context.temporality != "historical" or context.negated or says(_STILL):
         return None
-    if section not in PAST_SECTIONS and not _LONG_AGO.search(line):
+    if section not in PAST_SECTIONS and not says(_LONG_AGO):
         return None
     return _history("history", code, book)
 

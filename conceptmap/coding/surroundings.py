@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from conceptmap.text.sections import Section, section_at
 
@@ -24,6 +26,7 @@ class Surroundings:
         self.spans = spans
         self.sections = sections
         self.sentences = sentences
+        self._found: dict[tuple[re.Pattern[str], int], bool] = {}
 
     def section(self, number: int) -> str | None:
         """Name of the section that a mention stands in."""
@@ -32,12 +35,24 @@ class Surroundings:
 
     def sentence(self, number: int) -> int:
         """Number of the sentence that a mention begins in."""
-        return bisect_right(self.sentences, self.spans[number][0], key=lambda bounds: bounds[0]) - 1
+        return self._sentence[number]
+
+    @cached_property
+    def _sentence(self) -> Sequence[int]:
+        starts = [start for start, _ in self.sentences]
+        return [bisect_right(starts, start) - 1 for start, _ in self.spans]
 
     def line(self, number: int) -> str:
         """The text of that sentence."""
         at = self.sentence(number)
         return self.text[slice(*self.sentences[at])] if at >= 0 else ""
+
+    def in_line(self, pattern: re.Pattern[str], number: int) -> bool:
+        """Whether a pattern is found in that sentence, which is looked through once for all its mentions."""
+        key = pattern, self.sentence(number)
+        if key not in self._found:
+            self._found[key] = pattern.search(self.line(number)) is not None
+        return self._found[key]
 
     def together(self, some: Iterable[int], others: Iterable[int]) -> bool:
         """Whether a mention of each side stands in one sentence."""
@@ -45,8 +60,8 @@ class Surroundings:
 
     def near(self, some: Iterable[int], others: Iterable[int]) -> bool:
         """Whether a mention of each side stand in one sentence or in neighbouring ones."""
-        places = [self.sentence(n) for n in others]
-        return any(abs(self.sentence(n) - place) <= 1 for n in some for place in places)
+        places = {self.sentence(n) + step for n in others for step in (-1, 0, 1)}
+        return any(self.sentence(n) in places for n in some)
 
     def says(self, numbers: Iterable[int]) -> str:
         """What the mentions say, in lower case."""

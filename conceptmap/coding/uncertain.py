@@ -62,7 +62,7 @@ def settled(
         if context.certainty == "possible"
         and mention.candidates[0].concept not in denied
         and (not headed or around.section(number) in _CONCLUSIONS)
-        and not _ONLY_CONSIDERED.search(around.line(number))
+        and not around.in_line(_ONLY_CONSIDERED, number)
         else context
         for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True))
     ]

@@ -24,6 +24,7 @@ from conceptmap.matching.shared_heads import shared_heads
 from conceptmap.matching.spelling import Speller
 from conceptmap.matching.vocabulary import has_synonyms
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.overlaps import Claims, Overlaps
 from conceptmap.text.words import Words
 from conceptmap.topk import TopK
 
@@ -238,13 +239,10 @@ class Linker:
 
     def _open(self, contents: Sequence[Content], found: Sequence[Sequence[Mention]]) -> list[list[tuple[int, int]]]:
         """Windows of every text between its mentions that are almost a term."""
+        taken = [Overlaps([(m.start_char, m.end_char) for m in mentions]) for mentions in found]
         return [
-            [
-                (start, end)
-                for start, end in windows
-                if all(end <= m.start_char or m.end_char <= start for m in mentions)
-            ]
-            for windows, mentions in zip(self.matcher.find_near(contents), found, strict=True)
+            [window for window in windows if not mentions.touching(*window)]
+            for windows, mentions in zip(self.matcher.find_near(contents), taken, strict=True)
         ]
 
     def _accepted(self, windows: Sequence[tuple[int, int]], near: TopK, offset: int) -> list[Mention]:
@@ -261,8 +259,5 @@ class Linker:
             ]
             good.append(Mention(start, end, tuple(kept)))
         good.sort(key=lambda m: (-m.candidates[0].score, m.start_char))
-        chosen: list[Mention] = []
-        for mention in good:
-            if all(mention.end_char <= m.start_char or m.end_char <= mention.start_char for m in chosen):
-                chosen.append(mention)
-        return chosen
+        claims = Claims((m.start_char, m.end_char) for m in good)
+        return [mention for mention in good if claims.claim(mention.start_char, mention.end_char) is None]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from conceptmap.matching.matcher import Hit, TermMatcher
 from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.overlaps import Claims
 
 __all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
 
@@ -67,17 +68,19 @@ class Mention:
 
 def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:
     """Resolve overlapping hits into mentions, in reading order."""
-    chosen: list[Hit] = []
-    lost: list[tuple[Hit, Hit]] = []  # with what it lost to
+    claims = Claims((hit.start_char, hit.end_char) for hit in hits)
+    chosen: list[tuple[Hit, list[Hit]]] = []  # with those nested in it
     for hit in sorted(hits, key=_first_of_overlapping):
-        winner = next((w for w in chosen if hit.start_char < w.end_char and w.start_char < hit.end_char), None)
-        if winner is None:
-            chosen.append(hit)
-        elif winner.start_char <= hit.start_char and hit.end_char <= winner.end_char:
-            lost.append((winner, hit))
+        lost_to = claims.claim(hit.start_char, hit.end_char)
+        if lost_to is None:
+            chosen.append((hit, []))
+            continue
+        winner, nested = chosen[lost_to]
+        if winner.start_char <= hit.start_char and hit.end_char <= winner.end_char:
+            nested.append(hit)
     return [
-        Mention(hit.start_char, hit.end_char, _with_nested(hit, [h for w, h in lost if w is hit], matcher, book))
-        for hit in sorted(chosen, key=lambda hit: hit.start_char)
+        Mention(hit.start_char, hit.end_char, _with_nested(hit, nested, matcher, book))
+        for hit, nested in sorted(chosen, key=lambda pair: pair[0].start_char)
     ]
 
 

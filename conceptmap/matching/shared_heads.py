@@ -15,6 +15,7 @@ from typing import Final
 
 from conceptmap.matching.content import Content, organs
 from conceptmap.matching.matcher import Hit, TermMatcher
+from conceptmap.text.overlaps import Overlaps
 
 __all__ = ["shared_heads"]
 
@@ -70,10 +71,12 @@ def shared_heads(
 
 
 def _readings(number: int, text: str, content: Content, hits: Sequence[Hit]) -> Iterator[_Reading]:
-    covered = [(hit.start_char, hit.end_char) for hit in hits]
+    covered = Overlaps([(hit.start_char, hit.end_char) for hit in hits])
     for first, last in _lists(text, content):
         listed = range(first, last + 1)
-        free = [i for i in listed if _tells_apart(content.form[i]) and not _within(content, i, covered)]
+        free = [
+            i for i in listed if _tells_apart(content.form[i]) and not covered.hold(content.start[i], content.end[i])
+        ]
         if first in free or len(free) > 1:
             yield from _before_head(number, content, first, last, free)
         if last in free and _ends_here(text, content, last):
@@ -127,10 +130,6 @@ def _joined(text: str, content: Content, i: int) -> bool:
 
 def _is_comma(text: str, content: Content, i: int) -> bool:
     return bool(content.gap[i] == 1 and _COMMA.match(text, content.end[i - 1], content.start[i]))
-
-
-def _within(content: Content, i: int, spans: Sequence[tuple[int, int]]) -> bool:
-    return any(start <= content.start[i] and content.end[i] <= end for start, end in spans)
 
 
 def _ends_here(text: str, content: Content, i: int) -> bool:
