@@ -91,7 +91,7 @@ def by_sections(
     found: Sequence[Mention],
     book: CodeBook,
 ) -> list[Mention]:
-    """The mentions of a note as its sections have them: none in headings; with allergens and what follows from drugs."""
+    """The mentions of a note as its sections have them: none in headings; allergens, and what follows from drugs."""
     return with_derived(text, parts, lines, with_allergens(text, parts, outside_headings(found, parts), book), book)
 
 
