@@ -21,7 +21,7 @@ from conceptmap.coding.instructions import Instructions
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError
 from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
-from conceptmap.index.building import EMBEDDED, embedded_index
+from conceptmap.index.embedded import EMBEDDED, embedded_index
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.alignment import align
 from conceptmap.linking.linker import Expand, Linker, Spotted

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import ast
 import multiprocessing
 import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
 import pytest
 from filelock import FileLock
+from numpy.typing import NDArray
 
+import conceptmap
+from conceptmap.index import embedded
 from conceptmap.index.cache import UNUSED_DAYS, cache_folder, cached_index
 from conceptmap.index.index import ConceptIndex
+from conceptmap.index.sources import imported, source_digest
 from conceptmap.ontology.ontology import Ontology
+
+if TYPE_CHECKING:
+    from conceptmap.encoders import TokenEncoder
 
 FACTS = {"ontology": "invented 1", "encoder": "invented", "dtype": "float16"}
 
@@ -211,3 +223,87 @@ def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.Mo
     assert cache_folder() == tmp_path
     monkeypatch.delenv("CONCEPTMAP_CACHE")
     assert cache_folder().name == "conceptmap"
+
+
+# -- what makes the embedded index ------------------------------------------------------------------------------------
+
+PACKAGE = Path(conceptmap.__file__).parent
+APART = ("conceptmap.encoders", "conceptmap.topk")
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package's files in another place."""
+    copy = tmp_path_factory.mktemp("copied") / "conceptmap"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def _key_of(package: Path) -> str:
+    source_digest.cache_clear()
+    return source_digest("conceptmap.index.embedded", apart=APART, package=package)
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("readers/icd10cm.py", True),
+        ("readers/icd10cm_lists.py", True),
+        ("readers/icd10cm_index.py", True),
+        ("readers/xml.py", True),
+        ("ontology/concepts.py", True),
+        ("matching/wordings.py", True),
+        ("text/words.py", True),
+        ("data/word_classes.csv", True),
+        ("readers/obo.py", False),
+        ("topk/cpu.py", False),
+        ("coding/coding.py", False),
+        ("export/html.py", False),
+    ],
+)
+def test_what_makes_the_embedded_index_makes_its_key(copied: Path, file: str, *, counts: bool) -> None:
+    before = _key_of(copied)
+    source = (copied / file).read_bytes()
+    (copied / file).write_bytes(source + b"# changed\n")
+    assert (_key_of(copied) != before) is counts
+    (copied / file).write_bytes(source)
+    assert _key_of(copied) == before
+
+
+def test_the_key_follows_every_import() -> None:
+    """Its pattern finds what Python's own parser finds; examples in docstrings may add to it."""
+    missed = {}
+    for path in PACKAGE.rglob("*.py"):
+        source = path.read_bytes()
+        named = {
+            (node.module or "", alias.name)
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("conceptmap")
+            for alias in node.names
+        }
+        found = imported(source, PACKAGE)
+        lost = {(a, b) for a, b in named if not {a, f"{a}.{b}", f"{a}.__init__"} & found}
+        missed |= {path.name: lost} if lost else {}
+    assert missed == {}
+
+
+def test_vectors_made_before_get_the_words_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that says something new of the same terms needs no new vectors, and is heard."""
+    encoded = []
+
+    def encode(terms: Sequence[str]) -> NDArray[np.float64]:
+        encoded.append(len(terms))
+        return np.eye(2, 4)[: len(terms)]
+
+    monkeypatch.setenv("CONCEPTMAP_CACHE", str(tmp_path))
+    encoder = SimpleNamespace(name="invented", revision="1", index_dtype="float32", index_terms=encode)
+    for billable in (False, True):
+        concepts = pl.col("billable").fill_null(value=billable)
+        ontology = _build().ontology()
+        changed = replace(ontology, concepts=ontology.concepts.with_columns(concepts))
+        monkeypatch.setattr(embedded, "source_digest", lambda *_, said=billable, **__: str(said))
+        monkeypatch.setattr(embedded, "_release", lambda changed=changed: changed)
+        index = embedded.embedded_index(cast("TokenEncoder", encoder))
+        assert index.concepts["billable"].to_list() == [billable] * 2
+        assert index.dim == 4
+    assert encoded == [2]

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -31,6 +32,24 @@ HOMES = {
     "torch": MODELS,
     "transformers": MODELS,
 }
+STOREYS = (
+    {"cli"},
+    {"commands", "serve"},
+    {"batch"},
+    {"training"},
+    {"mapper", "retrieval"},
+    {"evaluate", "export", "reading"},
+    {"coding", "linking"},
+    {"adapters"},
+    {"index"},
+    {"encoders", "matching", "readers"},
+    {"notes", "ontology", "text", "topk"},
+    {"data", "files"},
+    {"errors", "frames", "memory"},
+)
+"""Rooms, and files of the root, from top to bottom: each may import what stands on a line below its own."""
+STRANGERS = {"coding": {"adapters", "encoders", "index"}}
+"""What a room may not import though it stands below: coding goes from mentions to codes, whoever found them."""
 WHEELS = {"cupy": "cupy-cuda12x", "cupy_backends": "cupy-cuda12x"}
 """What holds a module that may not be installed, where it is named otherwise."""
 UNSAFE_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
@@ -135,6 +154,50 @@ def test_imports_run_downwards() -> None:
         TopologicalSorter({name: used - {name} for name, used in uses.items()}).prepare()
     except CycleError as error:
         pytest.fail(f"these import one another in a circle: {' -> '.join(error.args[1])}")
+
+
+def climbs(file: str, source: str, modules: set[str]) -> list[str]:
+    """Our modules that a file may not import: their room stands no lower than its own, or is a stranger to it."""
+    storey = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
+    here = unit(file)
+    used = {name: name.split(".")[1] for name in used_modules(source, modules)}
+    return sorted(
+        name
+        for name, room in used.items()
+        if room != here and (storey[room] <= storey[here] or room in STRANGERS.get(here, ()))
+    )
+
+
+def test_rooms_import_what_stands_below() -> None:
+    modules = {module(file) for file in SOURCES} - {"conceptmap"}
+    rooms = {unit(file) for file in SOURCES if file != "__init__.py"}
+    assert rooms - set().union(*STOREYS) == set(), "a new room has its line among STOREYS"
+    found = {file: climbs(file, source, modules) for file, source in SOURCES.items() if file != "__init__.py"}
+    assert {file: names for file, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "wrong"),
+    [
+        ("text/words.py", "from conceptmap.ontology.dag import Dag", ["conceptmap.ontology.dag"]),
+        ("text/words.py", "from conceptmap.data.tables import read_table", []),
+        ("coding/coding.py", "from conceptmap.linking.linker import Linker", ["conceptmap.linking.linker"]),
+        ("linking/linker.py", "from conceptmap.coding import coding", ["conceptmap.coding.coding"]),
+        ("coding/coding.py", "from conceptmap.index.index import ConceptIndex", ["conceptmap.index.index"]),
+        ("linking/linker.py", "from conceptmap.index.index import ConceptIndex", []),
+        ("coding/coding.py", "from conceptmap.coding.principal import x", []),
+        ("errors.py", "from conceptmap.memory import halved", ["conceptmap.memory"]),
+        ("readers/obo.py", "def f():\n    from conceptmap.mapper import Results", ["conceptmap.mapper"]),
+    ],
+)
+def test_the_fence_for_rooms_holds(file: str, line: str, wrong: list[str]) -> None:
+    assert climbs(file, line, {module(file) for file in SOURCES} - {"conceptmap"}) == wrong
+
+
+def test_rooms_are_small() -> None:
+    folders = Counter(file.rpartition("/")[0] for file in SOURCES if not file.endswith("/__init__.py"))
+    assert folders.pop("") <= 10, "files in the root, __init__ among them"
+    assert {folder: n for folder, n in folders.items() if n > 20} == {}
 
 
 def test_the_index_knows_no_encoder() -> None:

@@ -126,7 +126,7 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
     Raises:
         InputError: it is neither a folder nor the embedded one.
     """
-    from conceptmap.index.building import EMBEDDED, embedded_index
+    from conceptmap.index.embedded import EMBEDDED, embedded_index
     from conceptmap.index.index import ConceptIndex
 
     if name == EMBEDDED:

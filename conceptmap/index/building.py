@@ -1,47 +1,23 @@
-"""From a release to an index that the mapper can use: our vocabulary added, rows encoded, wordings listed.
-
-The embedded ICD-10-CM is built on first use and kept in the user's cache folder; everything else is built by
-``conceptmap build`` into a folder of the user's choosing.
-"""
+"""From a release to an index that the mapper can use: our vocabulary added, rows encoded, wordings listed."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib import metadata, resources
 from pathlib import Path
 
 import polars as pl
 
 from conceptmap.encoders import TokenEncoder, load_encoder
-from conceptmap.index.cache import cached_index
 from conceptmap.index.given_vectors import GivenVectors
 from conceptmap.index.index import ConceptIndex
 from conceptmap.matching.lexicon import lexicon_of
 from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers import load_ontology
 
-__all__ = ["EMBEDDED", "build_index", "embedded_index", "index_of_vectors"]
-
-EMBEDDED = "icd10cm"
-"""The system whose release comes with the installation."""
+__all__ = ["build_index", "index_of_vectors"]
 
 Progress = Callable[[int, int], None]
-
-_SOURCES = (
-    "index/building.py",
-    "matching/content.py",
-    "matching/lexicon.py",
-    "matching/wordings.py",
-    "text/words.py",
-    "ontology/ontology.py",
-    "readers/icd10cm.py",
-    "readers/icd10cm_index.py",
-    "readers/icd10cm_lists.py",
-    "readers/xml.py",
-)
 
 
 def build_index(
@@ -132,48 +108,3 @@ def _with_wordings(index: ConceptIndex, ontology: Ontology) -> ConceptIndex:
         added = ontology.with_terms(own).terms[ontology.terms.height :].with_columns(row=pl.lit(None, dtype=pl.Int64))
         terms = pl.concat([terms, added.select(terms.columns)], how="vertical_relaxed")
     return replace(index, terms=terms, lexicon=lexicon_of(index.system, index.concepts, terms))
-
-
-def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = None) -> ConceptIndex:
-    """The index of the embedded ICD-10-CM release, from the cache or built now.
-
-    Words and vectors are kept apart, so that a new vocabulary does not cost a new encoding of the release's terms.
-    """
-    release = f"simple-icd-10-cm {metadata.version('simple-icd-10-cm')}"
-    facts = {"system": EMBEDDED, "release": release, "vocabulary": _digest()}
-    words = cached_index(facts, lambda: build_index(load_ontology(EMBEDDED), None), name=f"{EMBEDDED}-words")
-    if encoder is None:
-        return words
-    terms = words.terms.filter(pl.col("row").is_not_null())["term"]
-    facts = {
-        "system": EMBEDDED,
-        "release": release,
-        "encoder": f"{encoder.name} {encoder.revision}",
-        "dtype": encoder.index_dtype,
-        "terms": hashlib.sha256("\n".join(terms).encode()).hexdigest(),
-    }
-    vectors = cached_index(facts, lambda: _rows_only(words, encoder, progress), name=f"{EMBEDDED}-vectors")
-    return replace(vectors, terms=words.terms, lexicon=words.lexicon)
-
-
-def _rows_only(words: ConceptIndex, encoder: TokenEncoder, progress: Progress | None) -> ConceptIndex:
-    """The release's own terms encoded, without our wordings."""
-    with_rows = words.terms.filter(pl.col("row").is_not_null()).drop("row")
-    ontology = replace(words.ontology(), terms=with_rows)
-    return ConceptIndex.build(
-        ontology,
-        encoder.index_terms,
-        encoder_name=encoder.name,
-        revision=encoder.revision,
-        progress=progress,
-    )
-
-
-def _digest() -> str:
-    """Digest of the vocabulary and of the code that turns terms into wordings."""
-    package = resources.files("conceptmap")
-    digest = hashlib.sha256()
-    data = sorted((entry.name, entry) for entry in package.joinpath("data").iterdir() if entry.name.endswith(".csv"))
-    for name, entry in [*data, *((name, package.joinpath(name)) for name in _SOURCES)]:
-        digest.update(name.encode() + b"\0" + entry.read_bytes())
-    return digest.hexdigest()

@@ -1,0 +1,70 @@
+"""The index of the embedded ICD-10-CM release: built on first use, kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+
+import polars as pl
+
+from conceptmap.encoders import TokenEncoder
+from conceptmap.index.building import build_index
+from conceptmap.index.cache import cached_index
+from conceptmap.index.index import ConceptIndex
+from conceptmap.index.opening import FRAMES
+from conceptmap.index.sources import source_digest
+from conceptmap.ontology.ontology import Ontology
+
+__all__ = ["EMBEDDED", "embedded_index"]
+
+EMBEDDED = "icd10cm"
+"""The system whose release comes with the installation."""
+
+_APART = ("conceptmap.encoders", "conceptmap.topk")
+"""Packages that make and search vectors, on which the words of an index do not depend."""
+
+Progress = Callable[[int, int], None]
+
+
+def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = None) -> ConceptIndex:
+    """The index of the embedded ICD-10-CM release, from the cache or built now.
+
+    Words and vectors are kept apart, so that a new vocabulary does not cost a new encoding of the release's terms.
+    """
+    release = f"simple-icd-10-cm {metadata.version('simple-icd-10-cm')}"
+    facts = {"system": EMBEDDED, "release": release, "sources": source_digest(__name__, apart=_APART)}
+    words = cached_index(facts, lambda: build_index(_release(), None), name=f"{EMBEDDED}-words")
+    if encoder is None:
+        return words
+    terms = words.terms.filter(pl.col("row").is_not_null())["term"]
+    facts = {
+        "system": EMBEDDED,
+        "release": release,
+        "encoder": f"{encoder.name} {encoder.revision}",
+        "dtype": encoder.index_dtype,
+        "terms": hashlib.sha256("\n".join(terms).encode()).hexdigest(),
+    }
+    vectors = cached_index(facts, lambda: _rows_only(words, encoder, progress), name=f"{EMBEDDED}-vectors")
+    frames = {name: getattr(words, name) for name in FRAMES}  # the same terms have rows; all else may be newer
+    return replace(vectors, **frames)
+
+
+def _release() -> Ontology:
+    from conceptmap.readers.icd10cm import read_embedded
+
+    return read_embedded()
+
+
+def _rows_only(words: ConceptIndex, encoder: TokenEncoder, progress: Progress | None) -> ConceptIndex:
+    """The release's own terms encoded, without our wordings."""
+    with_rows = words.terms.filter(pl.col("row").is_not_null()).drop("row")
+    ontology = replace(words.ontology(), terms=with_rows)
+    return ConceptIndex.build(
+        ontology,
+        encoder.index_terms,
+        encoder_name=encoder.name,
+        revision=encoder.revision,
+        progress=progress,
+    )
