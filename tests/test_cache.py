@@ -240,7 +240,6 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _key_of(package: Path) -> str:
-    source_digest.cache_clear()
     return source_digest("conceptmap.index.embedded", apart=APART, package=package)
 
 
@@ -272,7 +271,7 @@ def test_what_makes_the_embedded_index_makes_its_key(copied: Path, file: str, *,
 
 def test_the_key_follows_every_import() -> None:
     """Its pattern finds what Python's own parser finds; examples in docstrings may add to it."""
-    missed = {}
+    missed: dict[str, set[tuple[str, str]]] = {}
     for path in PACKAGE.rglob("*.py"):
         source = path.read_bytes()
         named = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -15,7 +14,6 @@ _IMPORT = re.compile(rb"from (conceptmap[\w.]*) import (\([^)]*\)|[^\n#]*)")
 _NAME = re.compile(rb"\w+")
 
 
-@cache
 def source_digest(module: str, *, apart: tuple[str, ...] = (), package: Traversable | None = None) -> str:
     """Hexadecimal sha256 over a module, all of our own modules that it needs, and our own tables.
 
@@ -60,7 +58,6 @@ def imported(source: bytes, package: Traversable) -> set[str]:
     return found
 
 
-@cache
 def _file(package: Traversable, module: str) -> Traversable | None:
     """A module's file; None where it is a package, or there is none."""
     file = package.joinpath("/".join(module.split(".")[1:]) + ".py")
