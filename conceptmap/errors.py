@@ -6,6 +6,8 @@ No message ever holds note text.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sized
 from typing import ClassVar
 
 __all__ = [
@@ -18,7 +20,13 @@ __all__ = [
     "OutOfSpaceError",
     "ReaderError",
     "UnknownCodeError",
+    "said_codes",
+    "said_columns",
+    "said_id",
 ]
+
+_CODE = re.compile(r"(?:[A-Za-z_]{1,12}:)?[A-Za-z]{0,3}[0-9][A-Za-z0-9.]{0,17}(?:-[A-Za-z]{0,3}[0-9][0-9A-Za-z.]{0,7})?")
+_LONGEST_ID = 64
 
 
 class ConceptMapError(Exception):
@@ -81,3 +89,44 @@ class OutOfSpaceError(ConceptMapError):
     """The disk or the memory would not hold the result."""
 
     exit_code = 5
+
+
+# -- what of an input a message may hold ------------------------------------------------------------------------------
+
+
+def said_columns(columns: Sized) -> str:
+    """How many columns a table has: their names are cells of note text where the header is missing.
+
+    >>> said_columns(["Pt admitted with fever", " no cough"])
+    '2 columns'
+    """
+    return f"{len(columns):,} column{'' if len(columns) == 1 else 's'}"
+
+
+def said_codes(values: Iterable[object], most: int = 3) -> str:
+    """The first few values, but only what looks like a code: a column that is called so may hold anything.
+
+    >>> said_codes(["E11.9", "HP:0001250", "fever since Monday"])
+    'E11.9, HP:0001250 and 1 that looks like no code'
+    """
+    known, strange = [], 0
+    for value in map(str, values):
+        if _CODE.fullmatch(value):
+            known.append(value)
+        else:
+            strange += 1
+    parts = [", ".join(known[:most]) + (", …" if len(known) > most else "")] if known else []
+    if strange:
+        parts.append(f"{strange:,} that look{'s' * (strange == 1)} like no code")
+    return " and ".join(parts) or "none"
+
+
+def said_id(note_id: str | None) -> str | None:
+    """A note's id where it is surely one; None where it is long or holds white space, as a text would.
+
+    >>> said_id("n-17"), said_id("Pt admitted with fever")
+    ('n-17', None)
+    """
+    if not note_id or len(note_id) > _LONGEST_ID or not note_id.isprintable() or " " in note_id:
+        return None
+    return note_id

@@ -9,16 +9,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from conceptmap.errors import InputError, OutOfSpaceError
 
-__all__ = ["atomic_file", "atomic_text", "fsync_folder", "publish", "sha256_file", "writing"]
+__all__ = ["atomic_file", "atomic_text", "fsync_folder", "json_of", "publish", "sha256_file", "writing"]
 
+MAX_DEPTH = 64
+"""Lists and objects within one another in JSON of others; ours reach six."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -106,3 +109,36 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes, in hex, in constant memory."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_of(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
+    """The value of a JSON text that somebody else may have written.
+
+    >>> json_of('{"rows": [1, 2]}')
+    {'rows': [1, 2]}
+    >>> json_of("[" * 100_000)
+    Traceback (most recent call last):
+        ...
+    ValueError: nested too deeply
+
+    Raises:
+        ValueError: it is no JSON, or nested more than ``MAX_DEPTH`` deep. The message holds none of it.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError:
+        raise ValueError("no JSON") from None
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return value
+    raise ValueError("nested too deeply")
+
+
+def _inside(value: object) -> list[Any]:
+    """The lists and objects that a list or object holds."""
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [inner for inner in held if isinstance(inner, dict | list)]

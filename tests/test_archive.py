@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import struct
 import zipfile
 from pathlib import Path
@@ -80,6 +82,32 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"0123456789", b"0123456780", 1))
     with pytest.raises(ReaderError, match=r"a\.txt is damaged .*download the release again"):
         content(open_archive(path), "a.txt")
+
+
+@pytest.mark.parametrize("mark", [b"\0", b"\x1b", b"\n"])
+def test_a_name_with_control_characters_is_refused(tmp_path: Path, mark: bytes) -> None:
+    path = tmp_path / "named.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("a#b.obo", b"format-version: 1.2\n")
+    path.write_bytes(path.read_bytes().replace(b"a#b", b"a" + mark + b"b"))
+    with pytest.raises(ReaderError, match="holds a file whose name has control characters"):
+        open_archive(path)
+
+
+def test_whatever_byte_of_a_zip_is_changed_only_our_errors_come_out(tmp_path: Path) -> None:
+    path = tmp_path / "whole.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.txt", b"0123456789" * 50)
+        packed.writestr("b/c.txt", b"x")
+    whole, rng = path.read_bytes(), random.Random(4)
+    for _ in range(600):
+        damaged = bytearray(whole)
+        damaged[rng.randrange(len(whole))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(ReaderError):
+            archive = open_archive(path)
+            for member in archive.members:
+                b"".join(stream(archive, member))
 
 
 def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:

@@ -268,9 +268,25 @@ def test_no_mrconso_says_what_to_do(tmp_path: Path, release: Path) -> None:
         read_rrf(tmp_path / "full", release="2025AA")
 
 
+@pytest.mark.parametrize("name", ["MRREL", "MRMAP"])
+def test_a_zero_byte_hierarchy_or_map_file_is_a_broken_download_and_no_absence(release: Path, name: str) -> None:
+    file_of(release, name).write_bytes(b"")
+    with pytest.raises(ReaderError, match=rf"{name}\.RRF, line 1: the file has 0 bytes.*download the release again"):
+        read_rrf(release)
+    report = ReadReport()
+    ontology = read_rrf(release, strict=False, report=report)
+    assert [(row.file, row.line) for row in report.malformed] == [(f"{name}.RRF", 1)]
+    file_of(release, name).unlink()
+    without = read_rrf(release)
+    assert ontology.edges.equals(without.edges)
+    assert without.maps is not None
+    assert without.maps.equals(ontology.maps)
+
+
 def test_zero_byte_files_have_no_rows(release: Path) -> None:
-    for name in ("MRDEF", "MRSTY", "MRMAP", "MRREL", "MRRANK"):
+    for name in ("MRDEF", "MRSTY", "MRRANK"):
         file_of(release, name).write_bytes(b"")
+    file_of(release, "MRREL").unlink()
     ontology = read_rrf(release)
     assert (ontology.concepts.height, ontology.edges.height) == (6, 4), "the hierarchy is MRHIER's"
     file_of(release, "MRCONSO").write_bytes(b"")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from conceptmap.encoders.pooling import MODES
 from conceptmap.errors import ModelError
+from conceptmap.files import json_of
 
 __all__ = ["Card", "SentenceFacts", "identity", "read_card", "sentence_facts"]
 
 _SNAPSHOT = re.compile(r"models--(?P<name>[^/\\]+)[/\\]snapshots[/\\](?P<commit>[0-9a-f]{40})$")
 _NON_COMMERCIAL = re.compile(r"(^|[^a-z])nc([^a-z]|$)|non-?commercial|research-only|academic-only")
+_LONGEST = 1 << 24
+"""More tokens than any model takes at once."""
 _LEGACY_MODES = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -95,24 +97,27 @@ def read_card(folder: Path) -> Card:
 
 
 def sentence_facts(folder: Path) -> SentenceFacts:
-    """Read how a folder makes sentence vectors, from modules.json and the files it points to."""
-    modules = _json(folder / "modules.json")
-    if not isinstance(modules, list) or not modules:
+    """Read how a folder makes sentence vectors, from modules.json and the files it points to.
+
+    Raises:
+        ModelError: one of these files is no JSON, holds values of other types, or points out of the folder.
+    """
+    modules = _modules(folder)
+    if not modules:
         return SentenceFacts(transformer=folder)
-    kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
-    at = {kind: folder / str(module["path"]) for kind, module in zip(kinds, modules, strict=True)}
+    kinds = [kind for kind, _ in modules]
+    at = {kind: folder / path for kind, path in modules}
     transformer = at.get("Transformer", folder)
     settings = _settings(transformer)
-    pooling = _json(at["Pooling"] / "config.json") if "Pooling" in at else {}
+    pooling = _object(at["Pooling"] / "config.json") if "Pooling" in at else {}
     modes = _modes(pooling)
-    prompt = _prompt(_json(folder / "config_sentence_transformers.json"))
+    prompt = _prompt(_object(folder / "config_sentence_transformers.json"))
     plain = kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
-    length = settings.get("max_seq_length")
     return SentenceFacts(
         transformer=transformer,
         modes=modes,
         normalised="Normalize" in kinds,
-        length=int(length) if length else None,
+        length=_length(settings.get("max_seq_length")),
         lower=bool(settings.get("do_lower_case", False)),
         prompt=prompt,
         own_modules=bool(modes)
@@ -120,36 +125,75 @@ def sentence_facts(folder: Path) -> SentenceFacts:
     )
 
 
+def _modules(folder: Path) -> list[tuple[str, str]]:
+    """Kind and folder of each module, in order; none where there is no modules.json."""
+    modules = _json(folder / "modules.json")
+    if modules is None:
+        return []
+    listed = modules if isinstance(modules, list) else [None]
+    for module in listed:
+        if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
+            raise _wrong("modules.json", "a list of objects with type and path")
+        path = PurePosixPath(module["path"].replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or not module["path"].isprintable() or ":" in module["path"]:
+            raise _wrong("modules.json", "paths within the model's folder")
+    return [(module["type"].rsplit(".", 1)[-1], module["path"]) for module in listed]
+
+
+def _length(found: object) -> int | None:
+    if found is None:
+        return None
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= _LONGEST:
+        raise _wrong("max_seq_length", f"a whole number of at most {_LONGEST:,}")
+    return found or None
+
+
 def _modes(pooling: dict[str, Any]) -> tuple[str, ...]:
     found = pooling.get("pooling_mode")
     if isinstance(found, str):
         return (found,)
     if found:
+        if not isinstance(found, list) or not all(isinstance(mode, str) for mode in found):
+            raise _wrong("pooling_mode", "a mode or a list of modes")
         return tuple(found)
     legacy = tuple(mode for key, mode in _LEGACY_MODES.items() if pooling.get(key))
     return legacy or (("mean",) if pooling else ())
 
 
 def _prompt(config: dict[str, Any]) -> str:
-    name = config.get("default_prompt_name")
-    return str((config.get("prompts") or {}).get(name) or "") if name else ""
+    name, prompts = config.get("default_prompt_name"), config.get("prompts") or {}
+    if not isinstance(prompts, dict) or not isinstance(name, str | None):
+        raise _wrong("config_sentence_transformers.json", "prompts by name, and the name of one of them")
+    return str(prompts.get(name) or "") if name else ""
 
 
 def _settings(transformer: Path) -> dict[str, Any]:
     """The transformer module's own file: sentence_bert_config.json, or the same with another model's name."""
     for path in sorted(transformer.glob("sentence_*_config.json")):
-        found: dict[str, Any] = _json(path)
-        return found
+        return _object(path)
     return {}
 
 
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no such file."""
+    found = _json(path)
+    if not isinstance(found, dict | None):
+        raise _wrong(path.name, "a JSON object")
+    return found or {}
+
+
 def _json(path: Path) -> Any:  # noqa: ANN401 - JSON
+    """What a file holds; None where there is none."""
     if not path.is_file():
-        return {}
+        return None
     try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        return json_of(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path.name} of the model is not JSON", then="fetch the model again") from error
+
+
+def _wrong(what: str, expected: str) -> ModelError:
+    return ModelError(f"{what} of the model holds something else", expected=expected, then="fetch the model again")
 
 
 def _entry(front: list[str], key: str) -> str:

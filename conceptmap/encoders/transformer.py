@@ -21,6 +21,7 @@ from conceptmap.encoders.eight_bits import in_eight_bits
 from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.encoders.encoder import EncodeTerms, Forward, TokenEncoder, TokenModel
 from conceptmap.encoders.folder import SentenceFacts, identity, read_card, sentence_facts
+from conceptmap.encoders.foreign import check_network, check_sizes, foreign_files
 from conceptmap.encoders.packed_bert import packed_bert
 from conceptmap.encoders.precision import dtype_name, feeding, torch_dtype, weights_dtype
 from conceptmap.encoders.resident import sent
@@ -62,7 +63,7 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
     card = read_card(folder)
     facts = sentence_facts(folder)
     chosen = torch_dtype(dtype, device)
-    with _quietly():
+    with foreign_files(facts.transformer), _quietly():
         network, cutter, longest = _load(facts, weights_dtype(chosen))
         model = _model(network.to(device).eval(), cutter, longest, device=device, dtype=chosen)
         encode_terms, term_dim = _terms(model, facts, folder, device=device, dtype=weights_dtype(chosen))
@@ -83,26 +84,21 @@ def _load(facts: SentenceFacts, dtype: torch.dtype) -> tuple[Any, Tokeniser, int
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     safe = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        config = AutoConfig.from_pretrained(facts.transformer, **safe)
-        if config.is_encoder_decoder:
-            raise ModelError("not an encoder", got=config.model_type, expected="an encoder such as BERT or ModernBERT")
-        config.output_hidden_states = config.output_attentions = False  # some folders ask for all layers
-        network, info = AutoModel.from_pretrained(
-            facts.transformer, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
-        )
-        tokenizer = AutoTokenizer.from_pretrained(facts.transformer, use_fast=True, **safe)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"cannot load {facts.transformer.name} as a transformers encoder",
-            got=f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__,
-            expected="config.json, tokenizer files and model.safetensors",
-        ) from error
+    check_sizes(facts.transformer)
+    config = AutoConfig.from_pretrained(facts.transformer, **safe)
+    if config.is_encoder_decoder:
+        raise ModelError("not an encoder", got=config.model_type, expected="an encoder such as BERT or ModernBERT")
+    config.output_hidden_states = config.output_attentions = False  # some folders ask for all layers
+    network, info = AutoModel.from_pretrained(
+        facts.transformer, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe
+    )
+    tokenizer = AutoTokenizer.from_pretrained(facts.transformer, use_fast=True, **safe)
     absent = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))  # no hidden state needs it
     if absent:
         raise ModelError(
             "the weights are not complete", got=f"{len(absent)} parameters missing, such as {absent[0]}", expected="all"
         )
+    check_network(network, tokenizer)
     return network, _cutter(tokenizer, lower=facts.lower), min(_positions(network), int(tokenizer.model_max_length))
 
 

@@ -6,6 +6,9 @@ more than ``MAX_BYTES`` or to more than ``MAX_RATIO`` times its packed size is r
 
 from __future__ import annotations
 
+import contextlib
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,6 +28,11 @@ MAX_RATIO = 200
 
 _RATIO_FREE_BYTES = 2**20  # tables that hold one header repeat themselves well, and do no harm
 _CHUNK_BYTES = 4 * 2**20
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    *(OSError, ValueError, NotImplementedError, RuntimeError),
+)
+"""What Python's own reader raises on zips whose bytes were changed."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,11 @@ class Archive:
 
     source: Path
     members: tuple[Member, ...]
+
+    def empty(self, name: str) -> bool:
+        """Whether a file of this name is there, and all of that name have no byte: a download that broke off."""
+        sizes = [member.size for member in self.members if member.name.lower() == name.lower()]
+        return bool(sizes) and not any(sizes)
 
     def named(self, name: str) -> Member | None:
         """The member with this file name, in any folder and letter case; None when there is none or it is empty.
@@ -74,7 +87,7 @@ def open_archive(source: str | Path) -> Archive:
         members = [_member_of_folder(file, path) for file in path.rglob("*") if file.is_file()]
     elif not path.exists():
         raise InputError(f"there is no release at {path}", expected="a zip, a folder or a file that exists")
-    elif zipfile.is_zipfile(path):
+    elif _is_zip(path):
         members = _members_of_zip(path)
     else:
         members = [Member(path.name, path.stat().st_size)]
@@ -90,19 +103,30 @@ def stream(archive: Archive, member: Member, *, chunk_bytes: int = _CHUNK_BYTES)
     Raises:
         ReaderError: the member is encrypted, too large, packed too tightly to be honest, or damaged.
     """
-    if not zipfile.is_zipfile(archive.source):
+    if not _is_zip(archive.source):
         path = archive.source / member.path if archive.source.is_dir() else archive.source
-        with path.open("rb") as file:
+        with _reading(member.path), path.open("rb") as file:
             yield from _chunks(file, chunk_bytes)
         return
-    with zipfile.ZipFile(archive.source) as packed:
+    with _reading(member.path), zipfile.ZipFile(archive.source) as packed:
         info = packed.getinfo(member.path)
         _refuse_unsafe(info)
-        try:
-            with packed.open(info) as unpacked:
-                yield from _chunks(unpacked, chunk_bytes)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise ReaderError(f"{member.path} is damaged ({error})", then="download the release again") from error
+        with packed.open(info) as unpacked:
+            yield from _chunks(unpacked, chunk_bytes)
+
+
+def _is_zip(path: Path) -> bool:
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn what a damaged or forbidden file raises into a ``ReaderError`` that names it."""
+    try:
+        yield
+    except _DAMAGE as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise ReaderError(f"{name} is damaged ({why})", then="download the release again") from error
 
 
 def _chunks(file: IO[bytes], chunk_bytes: int) -> Iterator[bytes]:
@@ -123,11 +147,11 @@ def _refuse_unsafe(info: zipfile.ZipInfo) -> None:
 
 
 def _members_of_zip(path: Path) -> list[Member]:
-    try:
-        with zipfile.ZipFile(path) as packed:
-            return [Member(info.filename, info.file_size) for info in packed.infolist() if not info.is_dir()]
-    except zipfile.BadZipFile as error:
-        raise ReaderError(f"{path.name} is a damaged zip ({error})", then="download the release again") from error
+    with _reading(path.name), zipfile.ZipFile(path) as packed:
+        infos = [info for info in packed.infolist() if not info.is_dir()]
+    if any(not info.orig_filename.isprintable() for info in infos):  # zipfile cuts a name off at its first NUL
+        raise ReaderError(f"{path.name} holds a file whose name has control characters", then="use another zip")
+    return [Member(info.filename, info.file_size) for info in infos]
 
 
 def _member_of_folder(file: Path, folder: Path) -> Member:

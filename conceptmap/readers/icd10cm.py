@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 import polars as pl
 
-from conceptmap.errors import InputError, ReaderError
+from conceptmap.errors import InputError, ReaderError, said_codes
 from conceptmap.frames import frame_of
 from conceptmap.memory import no_collection
 from conceptmap.ontology.ontology import Ontology
@@ -131,7 +131,7 @@ def _check_same_release(ontology: Ontology, codes: frozenset[str] | None, *, lef
     if len(strange) > left_out:
         raise ReaderError(
             f"{len(strange)} codes of the tabular list are not in the code list",
-            got=", ".join(strange[:5]),
+            got=said_codes(strange, 5),
             expected="both of one release",
         )
 

@@ -69,7 +69,7 @@ def read_code_list(archive: Archive, member: Member, *, lenient: ReadReport | No
     return frozenset(
         code
         for number, code in codes
-        if _CODE(code) or _refused(lenient, member, number, f"no ICD-10-CM code: got {code[:20]!r}")
+        if _CODE(code) or _refused(lenient, member, number, "no ICD-10-CM code at its start")
     )
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.errors import InputError, ReaderError
+from conceptmap.errors import InputError, ReaderError, said_columns
 from conceptmap.readers.archive import Archive, Member
 from conceptmap.readers.sctid import Kind, valid_sctids
-from conceptmap.readers.tables import Check, Layout, ReadReport, read_header, read_table
+from conceptmap.readers.tables import Check, Layout, ReadReport, broken_off, read_header, read_table
 
 __all__ = ["Rf2File", "Rf2Release", "find_release"]
 
@@ -158,15 +158,19 @@ def find_release(
     """Returns the tables that a reading needs: each archive's Snapshot, or its Full files when a date asks for history.
 
     Raises:
-        ReaderError: no RF2 concept file, or only Delta files; names what is missing.
+        ReaderError: no RF2 concept file, or only Delta files, or a map file of 0 bytes; names what is missing.
         InputError: a date was given and an archive has no Full files.
     """
     files: list[Rf2File] = []
+    report = ReadReport() if report is None else report
     for archive in archives:
         found = [file for member in archive.members if (file := _recognised(archive, member))]
         view = _view({file.view for file in found if file.content == "concept"}, archive, at)
         files += [file for file in found if file.view == view]
-    return Rf2Release(tuple(files), at, strict, ReadReport() if report is None else report)
+    for file in files:
+        if file.content == "map" and not file.member.size:
+            broken_off(file.member, strict=strict, report=report)
+    return Rf2Release(tuple(files), at, strict, report)
 
 
 def _view(views: set[str], archive: Archive, at: int | None) -> str:
@@ -218,7 +222,7 @@ def _layout(file: Rf2File) -> Layout:
     if columns[: len(expected)] != expected:
         raise ReaderError(
             f"{file.member.path}, line 1: not the header of a {file.content} file",
-            got=" ".join(header[: len(expected)])[:200],
+            got=said_columns(header),
             expected=" ".join(expected),
         )
     component = file.content in _COMPONENTS

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from conceptmap.errors import ReaderError
 from conceptmap.readers.archive import Archive, Member, stream
 
-__all__ = ["Layout", "MalformedRow", "ReadReport", "read_header", "read_table"]
+__all__ = ["Layout", "MalformedRow", "ReadReport", "broken_off", "read_header", "read_table"]
 
 _BLOCK_BYTES = 48 * 2**20
 _LISTED = 1000  # malformed rows that a report lists; all are counted
@@ -122,6 +122,18 @@ def read_table(
         frames.append(keep(frame))
     report.rows[member.path] = rows
     return pl.concat(frames)
+
+
+def broken_off(member: Member, *, strict: bool, report: ReadReport) -> None:
+    """Refuse a file of zero bytes, or list it.
+
+    Raises:
+        ReaderError: in strict mode.
+    """
+    row = MalformedRow(member.path, 1, "the file has 0 bytes, as after a download that broke off")
+    if strict:
+        raise _malformed_error(row)
+    report.add_malformed([row])
 
 
 def _everything(frame: pl.DataFrame) -> pl.DataFrame:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers.archive import Archive, open_archive, stream
+from conceptmap.readers.archive import Archive, Member, open_archive, stream
 from conceptmap.readers.cycles import edges_without_cycles
 from conceptmap.readers.maps import MAPS, SOURCES, mrmap_frame
-from conceptmap.readers.tables import Check, Layout, ReadReport, read_table
+from conceptmap.readers.tables import Check, Layout, ReadReport, broken_off, read_table
 
 __all__ = ["read_rrf"]
 
@@ -52,6 +52,9 @@ _FIRST = (pl.col("cui") != pl.col("cui").shift()).fill_null(True)  # the first r
 _CUIS = 10**7  # a CUI has seven digits
 _END = "end of row"  # what follows the last pipe: nothing
 _CHECKS: dict[str, Check] = {"text after the last field": lambda frame: frame[_END].is_null().to_numpy()}
+_SOURCE = re.compile(r"[A-Z][A-Z0-9_.-]{1,39}")
+_NEVER_EMPTY = ("MRREL", "MRHIER", "MRMAP")
+"""A hierarchy or maps of 0 bytes would be missed by nobody before it matters."""
 _IDS = ("CUI", "CUI1", "CUI2", "AUI", "PAUI")
 
 
@@ -136,9 +139,15 @@ class _Meta:
         )
         member = self.archive.named(f"{table}.RRF")
         if member is None:
+            self.refuse_broken(table)
             empty = pl.DataFrame(schema=layout.schema)
             return empty if keep is None else keep(empty)
         return read_table(self.archive, member, layout, keep=keep, strict=self.strict, report=self.report)
+
+    def refuse_broken(self, table: str) -> None:
+        """Refuse a table of 0 bytes, where that is no absence."""
+        if table in _NEVER_EMPTY and self.archive.empty(f"{table}.RRF"):
+            broken_off(Member(f"{table}.RRF", 0), strict=self.strict, report=self.report)
 
     @property
     def counts(self) -> pl.Expr:
@@ -229,9 +238,8 @@ def _no_mrconso(archive: Archive) -> ReaderError:
 
 def _check_wanted(wanted: tuple[str, ...] | None, seen: set[str], what: str) -> None:
     if wanted is not None and (missing := [name for name in wanted if name not in seen]):
-        raise InputError(
-            f"MRCONSO.RRF has no such {what}", got=", ".join(missing), expected=f"of {', '.join(sorted(seen))}"
-        )
+        names = ", ".join(sorted(name for name in seen if _SOURCE.fullmatch(name)))
+        raise InputError(f"MRCONSO.RRF has no such {what}", got=", ".join(missing), expected=f"of {names}")
 
 
 def _terms(atoms: pl.DataFrame) -> pl.DataFrame:
@@ -291,6 +299,8 @@ def _definitions(meta: _Meta, numbers: pl.DataFrame) -> pl.DataFrame:
 
 def _edges(meta: _Meta, numbers: pl.DataFrame, hierarchy: Hierarchy) -> pl.DataFrame:
     """Parent→child between concepts that are kept, none twice, without cycles."""
+    if hierarchy == "auto":
+        meta.refuse_broken("MRREL")
     table = ("MRREL" if meta.has("MRREL") else "MRHIER") if hierarchy == "auto" else hierarchy
     if hierarchy not in ("auto", "none") and not meta.has(table):
         raise ReaderError(f"{meta.archive.source.name} holds no {table}.RRF", expected="it, since hierarchy= names it")

@@ -10,6 +10,9 @@ from conceptmap.errors import ReaderError
 
 __all__ = ["line_of", "read_xml"]
 
+MAX_DEPTH = 100
+"""Elements within one another. Releases nest up to 15 deep, and what walks down their trees calls itself."""
+
 
 def read_xml(content: bytes, file: str) -> Element:
     """Returns the root element.
@@ -22,7 +25,7 @@ def read_xml(content: bytes, file: str) -> Element:
         file: its name, for errors.
 
     Raises:
-        ReaderError: not well-formed, or an entity declaration; names file and line.
+        ReaderError: not well-formed, an entity declaration, or nested too deeply; names file and line.
     """
     parser, builder = expat.ParserCreate(), TreeBuilder()
 
@@ -41,7 +44,18 @@ def read_xml(content: bytes, file: str) -> Element:
         reason = expat.ErrorString(error.code)
         raise ReaderError(f"{file}, line {error.lineno}: not well-formed XML", got=str(reason)) from None
     root: Element = builder.close()
+    _check_depth(root, content, file)
     return root
+
+
+def _check_depth(root: Element, content: bytes, file: str) -> None:
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [child for element in level for child in element]
+        if not level:
+            return
+    line = line_of(level[0], root, content)
+    raise ReaderError(f"{file}, line {line}: elements nested too deeply", expected=f"at most {MAX_DEPTH} deep")
 
 
 def line_of(element: Element, root: Element, content: bytes) -> int:
