@@ -19,7 +19,7 @@ from conceptmap.adapters.fit import check_adapter, check_fit
 from conceptmap.coding.coding import check_include
 from conceptmap.coding.instructions import Instructions
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_columns
 from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
 from conceptmap.index.embedded import EMBEDDED, embedded_index
 from conceptmap.index.index import ConceptIndex
@@ -339,7 +339,7 @@ class ConceptMapper:
         for note_id, start, end in spans.select("note_id", "start_char", "end_char").iter_rows():
             asked.setdefault(note_id, []).append((start, end))
         if unknown := sorted(asked.keys() - set(notes["note_id"].to_list())):
-            raise InputError("spans of notes that are not there", got=", ".join(unknown[:3]))
+            raise InputError("spans of notes that are not there", got=f"{len(unknown):,} such notes")
         rows: list[tuple[Any, ...]] = []
         for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
             wanted = [asked[note_id] for note_id in note_ids]
@@ -372,7 +372,7 @@ def _opened(
 def _batches(notes: pl.DataFrame) -> Iterator[tuple[list[str], list[str]]]:
     """Notes in batches of bounded size."""
     if missing := [name for name in ("note_id", "text") if name not in notes.columns]:
-        raise InputError("notes lack columns", got=", ".join(notes.columns), expected=", ".join(missing))
+        raise InputError("notes lack columns", got=said_columns(notes.columns), expected=", ".join(missing))
     note_ids: list[str] = []
     texts: list[str] = []
     size = 0

@@ -14,6 +14,7 @@ from invented import RF2, zipped
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.readers import archive as archives
 from conceptmap.readers.archive import Archive, Member, open_archive, stream
+from conceptmap.readers.obo import read_obo
 
 
 def content(archive: Archive, name: str) -> bytes:
@@ -63,6 +64,13 @@ def test_a_member_over_the_size_limit_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(archives, "MAX_BYTES", 100)
     with pytest.raises(ReaderError, match="is too large"):
         content(open_archive(zipped(RF2, tmp_path / "a.zip")), "sct2_Concept_Snapshot_INT_20250101.txt")
+
+
+def test_what_is_read_at_once_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "large.obo").write_bytes(b"format-version: 1.2\n" + b"x" * 999)
+    monkeypatch.setattr(archives, "MAX_WHOLE", 1_000)
+    with pytest.raises(ReaderError, match=r"large\.obo is too large: expected at most 1,000 bytes"):
+        read_obo(tmp_path / "large.obo")
 
 
 def test_a_member_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_csv_list(tmp_path: Path) -> None:
     path.write_text("code,edit\nC61,male\nF03.90,adult\n")
     assert read_edits(path).remarks("F03.90", None, 10) == ["age edit: for 15 to 124 years"]
     path.write_text("code,edit\nC61,boys\n")
-    with pytest.raises(InputError, match="unknown edit: got boys"):
+    with pytest.raises(InputError, match="row 1 of the list of edits names an unknown edit"):
         read_edits(path)
 
 

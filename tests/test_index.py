@@ -135,7 +135,7 @@ def test_search_may_be_kept_to_codes(ontology: Ontology) -> None:
     by_code, by_node = index.mask(["B20"]), index.mask(["block:B20"])
     assert (by_code.sum(), by_node.sum()) == (3, 1)
     assert not index.mask([]).any()
-    with pytest.raises(UnknownCodeError, match=r"1 codes are not in icd10cm: got \['Z99'\]"):
+    with pytest.raises(UnknownCodeError, match=r"1 codes are not in icd10cm: got Z99"):
         index.search(_queries(1), codes=["Z99", "B20"])
 
 
@@ -222,7 +222,7 @@ def test_given_vectors_that_do_not_fit(ontology: Ontology, codes: Any, vectors: 
 
 
 def test_given_vectors_of_unknown_codes(ontology: Ontology) -> None:
-    with pytest.raises(UnknownCodeError, match=r"got \['Z00'\]"):
+    with pytest.raises(UnknownCodeError, match=r"got Z00"):
         ConceptIndex.from_vectors(["B20", "Z00"], np.eye(2), ontology)
 
 

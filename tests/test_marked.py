@@ -99,7 +99,7 @@ def test_pubtator(tmp_path: Path) -> None:
         ("a.jsonl", json_line(mentions=[{"start": 1, "end": 6, "codes": ["X"], "text": "Fever"}]), "count code points"),
         ("a.jsonl", "", "holds no note"),
         ("a.pubtator", "9|t|Fever.\n9\tx\ty\n", "line 2 is no PubTator line"),
-        ("a.pubtator", "8\t0\t5\tFever\tDisease\tD1\n", "marks a note that it does not hold: got note 8"),
+        ("a.pubtator", "8\t0\t5\tFever\tDisease\tD1\n", "line 1 marks a note that the file does not hold"),
     ],
 )
 def test_bad_input_is_named_without_the_text(tmp_path: Path, name: str, text: str, message: str) -> None:

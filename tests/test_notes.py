@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conceptmap.errors import InputError
+from conceptmap.notes import formats
+from conceptmap.notes import notes as module
 from conceptmap.notes.notes import read_notes
 
 AWKWARD = [
@@ -169,7 +171,7 @@ def test_nested_folders_and_upper_case_suffixes(tmp_path: Path) -> None:
 
 BAD_NOTES = {
     "empty id": (b"note_id,text\n,Fever.\n", None, "note_id is empty"),
-    "white id": (b"note_id,text\n  ,Fever.\n", "  ", "note_id is empty"),
+    "white id": (b"note_id,text\n  ,Fever.\n", None, "note_id is empty"),
     "duplicate": (b"note_id,text\ngood,Fever.\n", "good", "note_id is a duplicate.*"),
     "no text": (b"note_id,text\nx,\n", "x", "the text is empty"),
     "white text": ("note_id,text\nx,\" \t\u00a0\r\n\"\n".encode(), "x", "the text is only white space"),
@@ -241,10 +243,13 @@ def test_quarantine_never_shows_note_text(tmp_path: Path) -> None:
 
 BAD_FILES = {
     "empty.csv": (b"", "empty.csv is empty: got 0 bytes"),
-    "names.csv": (b"ID,Note Text\n1,a\n", "rename 'ID' to 'note_id' and 'Note Text' to 'text'"),
-    "one.csv": (b"note_id,body\n1,a\n", "lacks the column text: got columns note_id, body"),
+    "names.csv": (b"ID,Note Text\n1,a\n", "rename 'id' to 'note_id' and 'note_text' to 'text'"),
+    "one.csv": (
+        b"note_id,body\n1,a\n",
+        "lacks the column text: got 2 columns, .*; rename 'body' to 'text'",
+    ),
     "semicolons.csv": (b"note_id;text\n1;a\n", "separated by ';'"),
-    "twice.csv": (b"note_id,text,text\n1,a,b\n", "columns of the same name: got 'text'"),
+    "twice.csv": (b"note_id,text,text\n1,a,b\n", "columns of the same name: got columns 2 and 3 of 3"),
     "utf16.csv": ("note_id,text\n1,a\n".encode("utf-16"), "got UTF-16"),
     "utf16le.csv": ("note_id,text\n1,a\n".encode("utf-16-le"), "is not UTF-8"),
     "header.csv": ("note_id,text,âge\n1,a,2\n".encode("latin-1"), "is not UTF-8"),
@@ -303,3 +308,46 @@ def test_only_our_errors_escape_from_any_bytes(data: bytes, suffix: str, tmp_pat
     except InputError:
         return
     assert len(notes.frame()) == notes.n_notes
+
+
+def test_ids_that_may_be_text_are_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text('note_id,text\n"secret words",\nx-17,\n')
+    assert [(bad.where, bad.note_id) for bad in read_notes(path).quarantined] == [("row 1", None), ("row 2", "x-17")]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_and_texts_of_gigabytes_are_refused_at_a_stated_size(
+    packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "LONGEST_LINE", 1_000)
+    monkeypatch.setattr(module, "LONGEST_TEXT", 600)
+
+    def write(name: str, content: bytes) -> Path:
+        path = tmp_path / (f"{name}.gz" if packed else name)
+        path.write_bytes(gzip.compress(content) if packed else content)
+        return path
+
+    long, short = {"note_id": "long", "text": "x" * 5_000}, {"note_id": "short", "text": "fever"}
+    wide = {"note_id": "wide", "text": "y" * 700}
+    lines = "".join(json.dumps(note) + "\n" for note in (long, short, wide, short | {"note_id": "last"}))
+    notes = read_notes(write("n.jsonl", lines.encode()))
+    assert notes.frame()["note_id"].to_list() == ["short", "last"]
+    assert [(bad.where, bad.reason) for bad in notes.quarantined] == [
+        ("line 1", "the line is longer than 1,000 bytes"),
+        ("line 3", "the text is longer than 600 characters"),
+    ]
+    for content in (b"note_id,text\n1," + b"x" * 5_000 + b"\n", b"x" * 5_000):
+        with pytest.raises(InputError, match="got a line of more than 1,000 characters, in the row that ends at line"):
+            read_notes(write("n.csv", content))
+    notes = read_notes(write("n.txt", b"x" * 1_001))
+    assert [bad.reason for bad in notes.quarantined] == ["the text is longer than 1,000 bytes"]
+    assert read_notes(write("n.txt", b"x" * 600)).n_notes == 1
+
+
+def test_a_key_that_is_not_text_puts_its_line_into_quarantine(tmp_path: Path) -> None:
+    path = tmp_path / "n.jsonl"
+    path.write_bytes(b'{"note_id": "1", "text": "a", "\\ud800": 2}\n{"note_id": "2", "text": "b", "sex": "F"}\n')
+    notes = read_notes(path)
+    assert notes.frame().rows() == [("2", "b", "F")]
+    assert [bad.reason for bad in notes.quarantined] == ["the name of a column is not UTF-8"]

@@ -121,9 +121,9 @@ def test_an_obo_alternative_id_means_the_concept() -> None:
 
 
 def test_unknown_codes_get_close_suggestions() -> None:
-    with pytest.raises(UnknownCodeError, match=r"no such concept in icd10cm 2099: got 'E11\.8'; did you mean E11\.9"):
+    with pytest.raises(UnknownCodeError, match=r"no such concept in icd10cm 2099: got E11\.8; did you mean E11\.9"):
         icd().parents("E11.8")
-    with pytest.raises(UnknownCodeError, match=r"got 'zzzzzz'$"):
+    with pytest.raises(UnknownCodeError, match=r"got 1 that looks like no code$"):
         icd().is_a("B20", "zzzzzz")
 
 
@@ -155,7 +155,7 @@ def test_with_terms_adds_each_new_term_once() -> None:
 
 def test_with_terms_refuses_what_it_cannot_place() -> None:
     ontology = icd()
-    with pytest.raises(InputError, match="lack columns: got code, expected term"):
+    with pytest.raises(InputError, match="lack columns: got 1 column, expected term"):
         ontology.with_terms(pl.DataFrame({"code": ["B20"]}))
     with pytest.raises(UnknownCodeError, match=r"2 codes are not in icd10cm 2099: got X99, Y99"):
         ontology.with_terms(pl.DataFrame({"code": ["B20", "X99", "Y99"], "term": ["a", "b", "c"]}))

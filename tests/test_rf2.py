@@ -344,7 +344,9 @@ def test_a_zero_byte_file_of_text_definitions_has_no_rows(release: Path) -> None
 def test_a_zero_byte_map_file_is_a_broken_download_and_no_absence(release: Path) -> None:
     path = file_of(release, "der2_sRefset_SimpleMapSnapshot")
     path.write_bytes(b"")
-    with pytest.raises(ReaderError, match=r"SimpleMapSnapshot.*line 1: the file has 0 bytes.*download the release again"):
+    with pytest.raises(
+        ReaderError, match=r"SimpleMapSnapshot.*line 1: the file has 0 bytes.*download the release again"
+    ):
         read_rf2(release)
     report = ReadReport()
     ontology = read_rf2(release, strict=False, report=report)

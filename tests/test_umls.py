@@ -280,6 +280,7 @@ def test_a_zero_byte_hierarchy_or_map_file_is_a_broken_download_and_no_absence(r
     without = read_rrf(release)
     assert ontology.edges.equals(without.edges)
     assert without.maps is not None
+    assert ontology.maps is not None
     assert without.maps.equals(ontology.maps)
 
 

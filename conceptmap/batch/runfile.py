@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import conceptmap
+from conceptmap.files import json_of
 
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
@@ -65,7 +66,7 @@ def run_text(facts: Mapping[str, object]) -> str:
 def read_run(folder: Path) -> dict[str, Any]:
     """What an earlier run left in a folder; empty when there was none that can be read."""
     try:
-        found = json.loads((folder / "run.json").read_bytes())
+        found = json_of((folder / "run.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

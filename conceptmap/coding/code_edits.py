@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_columns
 
 __all__ = ["CodeEdits", "read_edits"]
 
@@ -136,11 +136,13 @@ def _from_text(lines: Iterable[str]) -> Iterator[tuple[str, str, tuple[int, int]
 def _from_csv(lines: list[str]) -> Iterator[tuple[str, str, tuple[int, int] | None]]:
     reader = csv.DictReader(lines)
     if missing := [name for name in ("code", "edit") if name not in (reader.fieldnames or ())]:
-        raise InputError("the list of edits lacks columns", got=reader.fieldnames, expected=", ".join(missing))
-    for row in reader:
+        raise InputError(
+            "the list of edits lacks columns", got=said_columns(reader.fieldnames or ()), expected=", ".join(missing)
+        )
+    for number, row in enumerate(reader, 1):
         edit = (row["edit"] or "").strip().lower()
         if edit not in _EDITS:
-            raise InputError("unknown edit", got=edit, expected=", ".join(_EDITS))
+            raise InputError(f"row {number} of the list of edits names an unknown edit", expected=", ".join(_EDITS))
         yield (row["code"] or "").strip().replace(".", ""), edit, None
 
 

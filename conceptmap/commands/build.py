@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, progress_bar, say, write_out
 from conceptmap.commands.releases import add_release_options, load_release
 from conceptmap.commands.tables import read_table
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_codes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -150,9 +150,8 @@ def _tell_changed(changed: pl.DataFrame) -> None:
     for reason, what in words.items():
         rows = changed.filter(reason=reason)
         if rows.height:
-            pairs = rows.select("code", "now").unique(maintain_order=True).head(3).rows()
-            first = ", ".join(f"{code} → {now}" if now else str(code) for code, now in pairs)
-            say(f"vectors: {rows.height:,} rows have codes that {what}: {first}{', …' if rows.height > 3 else ''}")
+            codes = rows["code"].drop_nulls().unique(maintain_order=True)
+            say(f"vectors: {rows.height:,} rows have codes that {what}: {said_codes(codes)}")
 
 
 def _synonyms(paths: list[str], ontology: Ontology) -> pl.DataFrame | None:

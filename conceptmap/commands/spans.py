@@ -14,7 +14,7 @@ from conceptmap.commands.common import (
     write_out,
 )
 from conceptmap.commands.tables import read_table
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_id
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,6 +63,11 @@ def run(args: argparse.Namespace) -> int:
     return report_quarantine(notes.quarantined)
 
 
+def _said(note_id: str | None) -> str:
+    shown = said_id(note_id)
+    return f"note {shown}" if shown else "a note whose id is long or has white space"
+
+
 def _checked(spans: pl.DataFrame, notes: Notes) -> pl.DataFrame:
     """The spans of good notes.
 
@@ -77,7 +82,7 @@ def _checked(spans: pl.DataFrame, notes: Notes) -> pl.DataFrame:
     joined = spans.with_row_index("row", offset=1).join(lengths, on="note_id", how="left", maintain_order="left")
     unknown = joined.filter(pl.col("length").is_null() & ~pl.col("note_id").is_in(quarantined))
     if unknown.height:
-        got = f"row {unknown['row'][0]}, note {unknown['note_id'][0]}"
+        got = f"row {unknown['row'][0]}, {_said(unknown['note_id'][0])}"
         raise InputError("spans of notes that are not there", got=got, expected="a note_id of the notes")
     good = joined.filter(pl.col("length").is_not_null())
     fits = (
@@ -88,6 +93,6 @@ def _checked(spans: pl.DataFrame, notes: Notes) -> pl.DataFrame:
     bad = good.filter(~fits.fill_null(value=False))
     if bad.height:
         row, note_id, start, end, length = bad.row(0)
-        got = f"row {row}: {start} to {end} in note {note_id}"
+        got = f"row {row}: {start} to {end} in {_said(note_id)}"
         raise InputError("a span does not fit its note", got=got, expected=f"0 ≤ start_char < end_char ≤ {length}")
     return good.select(_COLUMNS)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,8 +39,8 @@ def read_table(
             f"cannot read {path}", got=type(error).__name__, expected="a UTF-8 CSV or Parquet file"
         ) from None
     if missing := [name for name in needed if name not in frame.columns]:
-        got = f"columns {', '.join(frame.columns[:20])}"
-        raise InputError(f"{path} lacks the columns {', '.join(missing)}", got=got, expected=", ".join(needed))
+        got, expected = said_columns(frame.columns), f"{', '.join(needed)} among them"
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}", got=got, expected=expected)
     for names, dtype in ((integers, pl.Int64), (floats, pl.Float64)):
         for name in (name for name in names if name in frame.columns):
             frame = _as_numbers(frame, name, dtype(), path)

@@ -130,7 +130,7 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
     modules = _json(folder / "modules.json")
     if modules is None:
         return []
-    listed = modules if isinstance(modules, list) else [None]
+    listed: list[Any] = modules if isinstance(modules, list) else [None]
     for module in listed:
         if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
             raise _wrong("modules.json", "a list of objects with type and path")

@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
-from conceptmap.files import fsync_folder, writing
+from conceptmap.files import fsync_folder, json_of, writing
 
 __all__ = [
     "BLOCK_BYTES",
@@ -183,7 +183,7 @@ def read_json(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         if not text.endswith("}\n"):
             raise ValueError("cut off")
-        value = json.loads(text)
+        value = json_of(text)
     except (OSError, ValueError) as error:
         raise _damaged(path, type(error).__name__, "a JSON object") from error
     if not isinstance(value, dict):
@@ -240,7 +240,7 @@ def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:
             length = int.from_bytes(file.read(8), "little")
             if length > MAX_HEADER:
                 raise ValueError("no header is that long")
-            header: dict[str, Any] = json.loads(file.read(length))
+            header: dict[str, Any] = json_of(file.read(length))
         content = np.memmap(path, mode="r", dtype=np.uint8, offset=0)
         return {name: _tensor(content, entry, 8 + length) for name, entry in header.items() if name != "__metadata__"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.encoders.folder import read_card
-from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.errors import InputError, UnknownCodeError, said_codes
 from conceptmap.index.vector_files import VectorTable, fetch_data_set, read_vector_table
 from conceptmap.ontology.concepts import SYSTEMS, check_code
 from conceptmap.ontology.ontology import Ontology
@@ -98,10 +98,8 @@ def read_vectors(
     nodes, changed = _current(codes, found, ontology)
     kept = nodes.is_not_null()
     if not kept.any():
-        got = ", ".join(codes.drop_nulls().head(3)) or "no codes"
-        raise UnknownCodeError(
-            f"no code in column {column} is a concept of {ontology.system} {ontology.release}", got=got
-        )
+        what = f"no code in column {column} is a concept of {ontology.system} {ontology.release}"
+        raise UnknownCodeError(what, got=said_codes(codes.drop_nulls()))
     terms = _term_column(table.others.drop(column), nodes, ontology, term_column)
     if terms is not None:
         about.append(f"terms in column {terms.name}")

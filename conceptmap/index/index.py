@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
-from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
+from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError, said_codes
 from conceptmap.index import files as indexfiles
 from conceptmap.index.manifest import Manifest, stored_type
 from conceptmap.index.opening import FRAMES, VECTORS, opened_frame, opened_vectors
@@ -299,7 +299,7 @@ class ConceptIndex:
         places = self.concepts.select("code", "node", pl.int_range(pl.len()).alias("place"))
         found = places.filter(pl.col("code").is_in(names) | pl.col("node").is_in(names))
         if unknown := sorted(wanted - set(found["code"]) - set(found["node"])):
-            raise UnknownCodeError(f"{len(unknown)} codes are not in {self.system}", got=unknown[:3])
+            raise UnknownCodeError(f"{len(unknown)} codes are not in {self.system}", got=said_codes(unknown))
         chosen = np.zeros(self.concepts.height, dtype=np.bool_)
         chosen[found["place"].to_numpy()] = True
         return chosen[self.row_concept]

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError
+from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError, said_codes
 
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
@@ -99,7 +99,7 @@ def given_terms(codes: Sequence[str], terms: Sequence[str] | None, ontology: Ont
     ).unique("asked", keep="first", maintain_order=True)  # fmt: skip
     found = asked.join(keys, on="asked", how="left", maintain_order="left")
     if (unknown := found.filter(pl.col("node").is_null())["asked"]).len():
-        raise UnknownCodeError(f"{unknown.len()} codes are not in the ontology", got=unknown.head(3).to_list())
+        raise UnknownCodeError(f"{unknown.len()} codes are not in the ontology", got=said_codes(unknown))
     term = found["name"] if terms is None else pl.Series(list(terms), dtype=pl.String)
     return found.select(
         "node",

@@ -7,16 +7,19 @@ and told apart from the rest; which of the rest holds the codes is for `given_ve
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.errors import IndexMismatchError, InputError, said_columns
+from conceptmap.files import json_of
 from conceptmap.index.files import read_tensors
 from conceptmap.index.manifest import STORED_TYPES
 from conceptmap.index.rows import from_bfloat16
@@ -24,6 +27,7 @@ from conceptmap.index.rows import from_bfloat16
 __all__ = ["VectorTable", "fetch_data_set", "read_vector_table"]
 
 _NUMBERED = re.compile(r"(.*?)(\d+)")
+_LIST = re.compile(r"\s*\[[-+.\deE,\s]+\]\s*")
 _LEAST_DIMENSIONS = 4
 _HUB = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
 _PATTERNS = ["*.parquet", "*.arrow", "*.feather", "*.safetensors", "*.npy", "*.npz", "*.csv", "*.txt", "*.json", "*.md"]
@@ -146,10 +150,13 @@ def _of_frame(frame: pl.DataFrame, file: str, asked: str | None) -> VectorTable:
     numbered = _numbered(frame)
     if asked is not None:
         lists, numbered = ([asked] if asked in lists else []), {p: c for p, c in numbered.items() if p == asked}
+    if headless := [name for name in lists if _LIST.fullmatch(name)]:
+        got = f"a vector as the name of {'a column' if len(headless) == 1 else 'columns'}"
+        raise InputError(f"{file} has no header", got=got, expected="the names of the columns in the first line")
     if len(lists) == 1:
         return _of_lists(frame, lists[0])
     if lists or not numbered:
-        got = f"columns {', '.join(frame.columns[:20])}" if not lists else f"several: {', '.join(lists)}"
+        got = said_columns(frame.columns) if not lists else f"several: {', '.join(lists)}"
         expected = f"a column of lists of numbers, or {_LEAST_DIMENSIONS} or more such as v0, v1, …"
         raise InputError(f"cannot tell the vectors in {file}", got=got, expected=expected, then="name the column")
     prefix = max(numbered, key=lambda found: len(numbered[found]))
@@ -166,7 +173,7 @@ def _holds_lists(column: pl.Series) -> bool:
     inner: Any = column.dtype
     if isinstance(inner, pl.String):  # in CSV files: [0.1, 0.2]
         first = column.drop_nulls().head(1).to_list()
-        return bool(first) and bool(re.fullmatch(r"\s*\[[-+.\deE,\s]+\]\s*", first[0]))
+        return bool(first) and bool(_LIST.fullmatch(first[0]))
     while isinstance(inner, pl.List | pl.Array):
         inner = inner.inner
     return bool(inner.is_numeric()) and isinstance(column.dtype, pl.List | pl.Array)
@@ -175,7 +182,11 @@ def _holds_lists(column: pl.Series) -> bool:
 def _of_lists(frame: pl.DataFrame, name: str) -> VectorTable:
     """One vector a row; several in a row, lists in a list, get rows of their own."""
     if isinstance(frame.schema[name], pl.String):
-        frame = frame.with_columns(pl.col(name).str.json_decode(pl.List(pl.Float64)))
+        try:
+            frame = frame.with_columns(pl.col(name).str.json_decode(pl.List(pl.Float64)))
+        except pl.exceptions.PolarsError:
+            expected = "lists of numbers such as [0.1, 0.2]"
+            raise InputError(f"the vectors of column {name} cannot be read", expected=expected) from None
     inner = getattr(frame.schema[name], "inner", None)
     if isinstance(inner, pl.List | pl.Array):
         frame = frame.explode(name)
@@ -238,13 +249,16 @@ def _safetensors(file: Path) -> _Tensors:
     }
 
 
+_NOT_NUMPY = (OSError, ValueError, EOFError, KeyError, RecursionError, NotImplementedError, BadZipFile, zlib.error)
+
+
 def _numpy(file: Path) -> _Tensors:
     try:
         found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        arrays = {"array": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    except _NOT_NUMPY as error:
         expected = "arrays of numbers or texts, without Python objects"
         raise InputError(f"cannot read {file.name}", got=type(error).__name__, expected=expected) from None
-    arrays = {"array": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
     return {name: (values, values.dtype.name) for name, values in arrays.items()}
 
 
@@ -302,9 +316,7 @@ def _codes(file: Path, given: str | Path | None) -> pl.DataFrame:
 
 
 def _json_list(text: str) -> list[str]:
-    import json
-
-    found = json.loads(text)
+    found = json_of(text)
     if not isinstance(found, list):
         raise ValueError("no list")
     return [str(code) for code in found]

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import polars as pl
 
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_columns
 from conceptmap.ontology.crosswalk import Crosswalk
 
 __all__ = ["agreement_column", "align"]
@@ -46,9 +46,7 @@ def align(found: pl.DataFrame, crosswalk: Crosswalk, systems: Sequence[str] | No
     key = next((name for name in ("token_index", "mention_id") if name in found.columns), None)
     needed = ["note_id", "start_char", "end_char", "text", "rank", "system", "code", "name", "score"]
     if key is None or set(needed) - set(found.columns):
-        raise InputError(
-            "a table to align lacks columns", got=", ".join(found.columns[:20]), expected=", ".join(needed)
-        )
+        raise InputError("a table to align lacks columns", got=said_columns(found.columns), expected=", ".join(needed))
     chosen = list(crosswalk.ontologies) if systems is None else list(systems)
     if unknown := [system for system in chosen if system not in crosswalk.ontologies]:
         got, expected = ", ".join(unknown), ", ".join(crosswalk.ontologies)

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_columns
+from conceptmap.files import json_of
 from conceptmap.notes.compressed import PACKED, Opener, spooled, unpacked, without_packing
 
 __all__ = [
@@ -35,7 +36,11 @@ _ALIASES = {
     "text": ("note", "note_text", "body", "content", "report", "document", "narrative", "notes", "txt"),
 }
 ROWS_AT_ONCE = 1024
-_LONGEST_CELL = 1 << 26  # code points; an unclosed quote would otherwise swallow the rest of the file
+LONGEST_TEXT = 1 << 26
+"""Code points of a note or cell: 13,000 times a long discharge summary. An unclosed quote, say, would otherwise swallow
+the rest of a file."""
+LONGEST_LINE = 1 << 28
+"""Bytes of a line of JSONL or of a file of text, characters of a line of CSV: more is never held in memory."""
 SUPPORTED = ".csv, .jsonl, .ndjson or .txt (also .gz, .zst), .parquet, or a folder or pattern of such files"
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
 _MAGIC = {
@@ -111,35 +116,37 @@ def require_columns(name: str, columns: Sequence[str]) -> None:
     >>> require_columns("notes.csv", ["id", "note_text", "sex"])
     Traceback (most recent call last):
         ...
-    conceptmap.errors.InputError: notes.csv lacks the columns note_id and text: got columns id, note_text, sex,
-        expected note_id and text; rename 'id' to 'note_id' and 'note_text' to 'text'
+    conceptmap.errors.InputError: notes.csv lacks the columns note_id and text: got 3 columns, expected note_id and
+        text among them; rename 'id' to 'note_id' and 'note_text' to 'text'
     """
-    twice = sorted({column for column in columns if list(columns).count(column) > 1})
-    if twice:
-        raise InputError(f"{name} has columns of the same name", got=", ".join(map(repr, twice)), then="rename them")
-    missing = [column for column in ("note_id", "text") if column not in columns]
+    places: dict[str, int] = {}
+    for place, column in enumerate(columns, 1):
+        if (first := places.setdefault(column, place)) != place:
+            got = f"columns {first} and {place} of {len(columns)}"
+            raise InputError(f"{name} has columns of the same name", got=got, then="rename them")
+    missing = [column for column in ("note_id", "text") if column not in places]
     if not missing:
         return
-    hints = [f"{likely!r} to {column!r}" for column in missing if (likely := _likely(column, columns))]
+    hints = [f"{likely} to {column!r}" for column in missing if (likely := _likely(column, columns))]
     advice = f"rename {' and '.join(hints)}" if hints else "rename the columns that hold them"
     if len(columns) == 1 and (found := [mark for mark in (";", "\t", "|") if mark in columns[0]]):
         advice = f"the cells seem to be separated by {found[0]!r}: write the file with commas"
     raise InputError(
         f"{name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}",
-        got="columns " + ", ".join(column[:60] for column in columns[:20]) + (", …" if len(columns) > 20 else ""),
-        expected="note_id and text",
+        got=said_columns(columns),
+        expected="note_id and text among them",
         then=advice,
     )
 
 
 def _likely(wanted: str, columns: Sequence[str]) -> str | None:
-    """The column that probably holds ``wanted`` under another spelling."""
-    folded = {column.strip().lower().replace(" ", "_"): column for column in reversed(columns)}
+    """The column that probably holds ``wanted``: by one of our names for it, else by its place, never as it is."""
+    places = {column[:60].strip().lower().replace(" ", "_"): place for place, column in enumerate(columns, 1)}
     for alias in (wanted, *_ALIASES[wanted]):
-        if alias in folded:
-            return folded[alias]
-    close = difflib.get_close_matches(wanted, list(folded), n=1, cutoff=0.75)
-    return folded[close[0]] if close else None
+        if alias in places:
+            return repr(alias)
+    close = difflib.get_close_matches(wanted, list(places), n=1, cutoff=0.75)
+    return f"column {places[close[0]]}" if close else None
 
 
 @contextlib.contextmanager
@@ -154,7 +161,7 @@ def _reading(name: str) -> Iterator[None]:
         raise InputError(f"{name} is damaged", got=type(error).__name__, expected="a whole file") from None
     except OSError as error:
         got = error.strerror or type(error).__name__
-        raise InputError(f"cannot read {name}", got=got, expected=SUPPORTED) from error
+        raise InputError(f"cannot read {name}", got=got, expected=SUPPORTED) from None
     except pl.exceptions.PolarsError as error:
         raise InputError(f"cannot read {name}", got=type(error).__name__, expected="a whole Parquet file") from None
 
@@ -185,9 +192,9 @@ def _open_stream(name: str, reopen: Opener, *, suffix: str, path: Path | None = 
 
 def _csv_reader(file: BinaryIO) -> Iterator[list[str]]:
     """Rows of cells, exactly: line ends inside quotes are kept, undecodable bytes become surrogates."""
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_TEXT))
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text, strict=True)
+    reader = csv.reader(_lines(text), strict=True)
     try:
         yield from reader
     except csv.Error as error:
@@ -195,6 +202,13 @@ def _csv_reader(file: BinaryIO) -> Iterator[list[str]]:
     finally:
         with contextlib.suppress(ValueError):  # closed before this generator, when a pass is given up
             text.detach()  # the file belongs to whoever opened it
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise csv.Error(f"a line of more than {LONGEST_LINE:,} characters")
+        yield line
 
 
 def _open_csv(name: str, reopen: Opener) -> RowSource:
@@ -224,7 +238,7 @@ def _csv_rows(name: str, reopen: Opener, header: tuple[str, ...]) -> Iterator[Ro
 def _jsonl_rows(name: str, reopen: Opener) -> Iterator[Row]:
     objects = 0
     with _reading(name), reopen() as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_json_lines(file), 1):
             content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if content.strip():
                 row = _json_row(f"line {number}", content)
@@ -234,12 +248,22 @@ def _jsonl_rows(name: str, reopen: Opener) -> Iterator[Row]:
         raise InputError(f"cannot read notes from {name}", got="no JSON object", expected="one JSON object a line")
 
 
+def _json_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines; of one that is too long its beginning, one byte over the limit."""
+    while line := file.readline(LONGEST_LINE + 1):
+        yield line
+        while len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+            line = file.readline(LONGEST_LINE + 1)
+
+
 def _json_row(where: str, line: bytes) -> Row:
+    if len(line) > LONGEST_LINE:
+        return Row(where, problem=f"the line is longer than {LONGEST_LINE:,} bytes")
     try:
-        record: Any = json.loads(line.decode("utf-8"))
+        record: Any = json_of(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         return Row(where, problem=f"is not UTF-8: got byte 0x{line[error.start]:02x} at byte {error.start}")
-    except (ValueError, RecursionError):
+    except ValueError:
         return Row(where, problem="the line is not a JSON object")
     if not isinstance(record, dict):
         return Row(where, problem=f"got a JSON {type(record).__name__}, expected an object")
@@ -310,6 +334,8 @@ def text_row(file: Path, note_id: str) -> Row:
     try:
         with _reading(file.name):
             data = _content(file)
+        if len(data) > LONGEST_LINE:
+            return Row(where, note_id, problem=f"the text is longer than {LONGEST_LINE:,} bytes")
     except OSError as error:
         return Row(where, note_id, problem=f"cannot be read: {error.strerror or type(error).__name__}")
     except InputError:
@@ -318,8 +344,12 @@ def text_row(file: Path, note_id: str) -> Row:
 
 
 def _content(file: Path) -> bytes:
+    """The bytes of a file; of one that is too long its beginning, longer than the limit."""
     kind = next((kind for kind, suffix in PACKED.items() if file.name.lower().endswith(suffix)), None)
-    if kind is None:
-        return file.read_bytes()
-    with unpacked(lambda: file.open("rb"), kind)() as content:
-        return b"".join(iter(lambda: content.read(1 << 20), b""))
+    with contextlib.ExitStack() as opened:
+        content = opened.enter_context(file.open("rb") if kind is None else unpacked(lambda: file.open("rb"), kind)())
+        parts, size = [], 0
+        while size <= LONGEST_LINE and (part := content.read(1 << 20)):
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)

@@ -6,7 +6,6 @@ neither an example nor a counter-example.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conceptmap.errors import InputError
+from conceptmap.files import json_of
 
 __all__ = ["MarkedNote", "MarkedSpan", "read_marked"]
 
@@ -113,7 +113,7 @@ def _span(text: str, start: int, end: int, codes: Iterable[str], said: str | Non
 
 def _json_note(line: str, where: str) -> MarkedNote:
     try:
-        note = json.loads(line)
+        note = json_of(line)
         text, mentions = str(note["text"]), list(note["mentions"])
         rows = [(int(m["start"]), int(m["end"]), [str(c) for c in m["codes"]], m.get("text")) for m in mentions]
         skipped = [(int(start), int(end)) for start, end in note.get("ignored", ())]
@@ -138,6 +138,7 @@ def _brat_note(file: Path) -> MarkedNote:
     """A ``.txt`` with its ``.ann``: entities (T), and the references (N) that give them codes."""
     text = "\n".join(_lines(file))
     spans: dict[str, tuple[int, int, str, bool]] = {}
+    lines: dict[str, int] = {}
     codes: dict[str, list[str]] = defaultdict(list)
     annotations = file.with_suffix(".ann")
     for number, line in enumerate(_lines(annotations), 1):
@@ -145,6 +146,7 @@ def _brat_note(file: Path) -> MarkedNote:
         try:
             if line.startswith("T"):
                 name, place, said = line.rstrip("\r").split("\t", 2)
+                lines[name] = number
                 spans[name] = (*_hull(place.split(maxsplit=1)[1]), said, ";" not in place)
             elif line.startswith("N"):
                 _, target, reference = line.rstrip("\r").split("\t")[1].split()
@@ -153,7 +155,7 @@ def _brat_note(file: Path) -> MarkedNote:
             expected = "T<n>, TYPE START END, TEXT or N<n>, Reference T<n> SYSTEM:CODE, parted by tabs"
             raise InputError(f"{where} is no annotation", got=type(error).__name__, expected=expected) from None
     whole = [
-        _span(text, start, end, codes[name], said if joined else None, f"{annotations}, {name}")
+        _span(text, start, end, codes[name], said if joined else None, f"{annotations}, line {lines[name]}")
         for name, (start, end, said, joined) in spans.items()
     ]
     joined = {name for name, span in spans.items() if span[3]}
@@ -192,8 +194,8 @@ def _pubtator_notes(lines: Sequence[str], source: Path) -> Iterator[MarkedNote]:
         except (ValueError, IndexError) as error:
             expected = "id|t|title, id|a|abstract, or id, start, end, text, type and codes parted by tabs"
             raise InputError(f"{where} is no PubTator line", got=type(error).__name__, expected=expected) from None
-    if lost := sorted(rows.keys() - texts.keys()):
-        raise InputError(f"{source} marks a note that it does not hold", got=f"note {lost[0][:40]}")
+    if lost := [rows[note_id][0][-1] for note_id in rows if note_id not in texts]:
+        raise InputError(f"{lost[0]} marks a note that the file does not hold", expected="id|t|title above it")
     for note_id, parts in texts.items():
         text = " ".join(parts[part] for part in ("t", "a") if part in parts)
         yield MarkedNote.of(note_id, text, [_span(text, *row) for row in rows[note_id]])

@@ -17,12 +17,12 @@ from itertools import accumulate
 
 import polars as pl
 
+from conceptmap.errors import said_id
 from conceptmap.notes.folders import open_source
-from conceptmap.notes.formats import Row, require_columns
+from conceptmap.notes.formats import LONGEST_TEXT, Row, require_columns
 
 __all__ = ["BadNote", "Notes", "n_within", "read_notes"]
 
-_LONGEST_ID_SHOWN = 200
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
@@ -132,7 +132,7 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
     columns: dict[str, None] = dict.fromkeys(source.columns)
     for position, row in enumerate(source.rows()):
         if source.open_columns and not row.problem:
-            columns.update(dict.fromkeys(row.columns))
+            columns.update(dict.fromkeys(name for name in row.columns if not _not_text(name)))
         if reason := _problem(row, seen):
             bad[position] = BadNote(row.where, _shown_id(row), reason)
             continue
@@ -165,11 +165,15 @@ def _problem(row: Row, seen: set[str]) -> str | None:
         return "there is no text"
     if not row.text:
         return "the text is empty"
+    if len(row.text) > LONGEST_TEXT:
+        return f"the text is longer than {LONGEST_TEXT:,} characters"
     if row.text.isspace():
         return "the text is only white space"
     for name, value in (("note_id", row.note_id), ("text", row.text), *row.extra.items()):
         if isinstance(value, str) and (trouble := _not_text(value)):
-            return f"{name} {trouble}"
+            return f"{name if name in ('note_id', 'text') else 'another column'} {trouble}"
+    if any(_not_text(name) for name in row.extra):
+        return "the name of a column is not UTF-8"
     if row.note_id in seen:
         return "note_id is a duplicate: an earlier note has it and is the one that is coded"
     seen.add(row.note_id)
@@ -190,9 +194,7 @@ def _not_text(value: str) -> str | None:
 
 def _shown_id(row: Row) -> str | None:
     """A note's id if it can be shown: a broken row may have note text where the id belongs."""
-    if row.problem or not row.note_id or len(row.note_id) > _LONGEST_ID_SHOWN or len(row.note_id.splitlines()) > 1:
-        return None
-    return None if _not_text(row.note_id) else row.note_id
+    return None if row.problem else said_id(row.note_id)
 
 
 def n_within(texts: Iterable[str], n_chars: int) -> int:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.errors import InputError, UnknownCodeError, said_codes, said_columns
 from conceptmap.ontology.concepts import SYSTEMS, check_code
 from conceptmap.ontology.dag import Dag
 from conceptmap.ontology.number_index import NumberedRows
@@ -157,7 +157,7 @@ class Ontology:
             return node
         wanted = "concept" if kind is None else kind
         raise UnknownCodeError(
-            f"no such {wanted} in {self.system} {self.release}", got=repr(code), then=self._advice(code)
+            f"no such {wanted} in {self.system} {self.release}", got=said_codes([code]), then=self._advice(code)
         )
 
     def nodes_of(self, codes: Iterable[str]) -> list[str]:
@@ -170,7 +170,7 @@ class Ontology:
         found = {code: self._find(code) for code in dict.fromkeys(codes)}
         unknown = [code for code, node in found.items() if node is None]
         if len(unknown) > 1:
-            got = ", ".join(unknown[:5])
+            got = said_codes(unknown, 5)
             raise UnknownCodeError(f"{len(unknown)} codes are not in {self.system} {self.release}", got=got)
         return [found[code] or self.node(code) for code in codes]
 
@@ -303,7 +303,7 @@ class Ontology:
         """
         if missing := {"code", "term"} - set(extra.columns):
             raise InputError(
-                "extra terms lack columns", got=", ".join(extra.columns), expected=", ".join(sorted(missing))
+                "extra terms lack columns", got=said_columns(extra.columns), expected=", ".join(sorted(missing))
             )
         kinds = extra["kind"] if "kind" in extra.columns else pl.Series(["synonym"] * extra.height, dtype=pl.String)
         others = extra.drop("code", "term", "kind", strict=False)
@@ -325,7 +325,7 @@ def _check_columns(ontology: Ontology) -> None:
             expected = f"columns {', '.join(columns)}"
             raise InputError(
                 f"the {frame_name} frame lacks {', '.join(missing)}",
-                got=f"{', '.join(frame.columns)}",
+                got=said_columns(frame.columns),
                 expected=expected,
             )
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.errors import InputError, UnknownCodeError, said_codes
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.rollup import best_cut, roll_up, roll_up_frame, roll_up_scores
 
@@ -183,9 +183,8 @@ def _check_known(
 ) -> None:
     known = {code for listed in found.values() for code in listed}
     if unknown := [code for code in codes if code not in known]:
-        more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
         raise UnknownCodeError(
             "codes to roll up to that no ontology holds",
-            got=", ".join(unknown[:5]) + more,
+            got=said_codes(unknown, 5),
             expected=f"codes of {', '.join(f'{o.system} {o.release}' for o in given.values())}",
         )

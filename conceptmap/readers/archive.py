@@ -18,10 +18,13 @@ from typing import IO
 
 from conceptmap.errors import InputError, ReaderError
 
-__all__ = ["Archive", "Member", "open_archive", "stream"]
+__all__ = ["Archive", "Member", "open_archive", "stream", "whole"]
 
 MAX_BYTES = 64 * 2**30
 """Largest member that is read, in bytes (the largest real one, MRHIER of the whole Metathesaurus, is near 10 GB)."""
+
+MAX_WHOLE = 2 * 2**30
+"""Largest member that is held in memory, in bytes (the largest OBO file known, NCBI's taxonomy, has 0.7 GB)."""
 
 MAX_RATIO = 200
 """Largest unpacked size over packed size (real releases reach 30; deflate itself allows 1,032)."""
@@ -113,6 +116,20 @@ def stream(archive: Archive, member: Member, *, chunk_bytes: int = _CHUNK_BYTES)
         _refuse_unsafe(info)
         with packed.open(info) as unpacked:
             yield from _chunks(unpacked, chunk_bytes)
+
+
+def whole(archive: Archive, member: Member) -> bytes:
+    """All bytes of a member that is read at once, as XML and OBO are.
+
+    Raises:
+        ReaderError: as `stream`, or it is larger than ``MAX_WHOLE``.
+    """
+    parts, size = [], 0
+    for chunk in stream(archive, member):
+        parts.append(chunk)
+        if (size := size + len(chunk)) > MAX_WHOLE:
+            raise ReaderError(f"{member.path} is too large", expected=f"at most {MAX_WHOLE:,} bytes")
+    return b"".join(parts)
 
 
 def _is_zip(path: Path) -> bool:

@@ -19,7 +19,7 @@ import polars as pl
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers.archive import Archive, Member, open_archive, stream
+from conceptmap.readers.archive import Archive, Member, open_archive, stream, whole
 from conceptmap.readers.claml_modifiers import ModifiedBy, ModifierClass, Stated, composed, with_dot
 from conceptmap.readers.claml_text import Marks, plain_text, with_references
 from conceptmap.readers.tables import MalformedRow, ReadReport
@@ -72,7 +72,7 @@ def read_claml(
     member = _find(archive)
     if member.size > _MAX_BYTES:
         raise ReaderError(f"{member.path} is too large", got=f"{member.size} bytes", expected=f"at most {_MAX_BYTES}")
-    content = b"".join(stream(archive, member))
+    content = whole(archive, member)
     root = read_xml(content, member.path)
     title = root.find("Title")
     found = release or (title is not None and (title.get("version") or title.get("date"))) or None

@@ -20,7 +20,7 @@ from conceptmap.errors import InputError, ReaderError, said_codes
 from conceptmap.frames import frame_of
 from conceptmap.memory import no_collection
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers.archive import Archive, Member, open_archive, stream
+from conceptmap.readers.archive import Archive, Member, open_archive, whole
 from conceptmap.readers.icd10cm_index import read_index
 from conceptmap.readers.icd10cm_lists import date_in, read_code_list, read_order
 from conceptmap.readers.tables import ReadReport
@@ -139,7 +139,7 @@ def _check_same_release(ontology: Ontology, codes: frozenset[str] | None, *, lef
 def _tabular(archive: Archive, member: Member, codes: frozenset[str] | None, release: str | None) -> Ontology:
     try:
         with no_collection():
-            content = b"".join(stream(archive, member))
+            content = whole(archive, member)
             root = read_xml(content, member.name)
             if root.tag != "ICD10CM.tabular":
                 expected = "<ICD10CM.tabular>"

@@ -18,7 +18,7 @@ import polars as pl
 from conceptmap.errors import ReaderError, UnknownCodeError
 from conceptmap.frames import frame_of
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers.archive import Archive, Member, stream
+from conceptmap.readers.archive import Archive, Member, whole
 from conceptmap.readers.tables import ReadReport
 from conceptmap.readers.xml import line_of, read_xml
 
@@ -136,7 +136,7 @@ class _Reading:
 
 
 def _entries(archive: Archive, member: Member, report: ReadReport) -> list[_Entry]:
-    content = b"".join(stream(archive, member))
+    content = whole(archive, member)
     root = read_xml(content, member.name)
     letters = root.findall("letter")
     if root.tag != "ICD10CM.index" or not letters:

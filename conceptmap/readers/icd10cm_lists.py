@@ -15,7 +15,7 @@ import polars as pl
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers.archive import Archive, Member, stream
+from conceptmap.readers.archive import Archive, Member, whole
 from conceptmap.readers.tables import MalformedRow, ReadReport
 
 __all__ = ["date_in", "dotted", "read_code_list", "read_order"]
@@ -142,7 +142,7 @@ def _parent(code: str, titles: dict[str, tuple[bool, str, str]]) -> str | None:
 
 def _lines(archive: Archive, member: Member) -> Iterator[tuple[int, str]]:
     """Lines that hold something, numbered from 1. Older files are in Windows' code page, newer ones in UTF-8."""
-    content = b"".join(stream(archive, member))
+    content = whole(archive, member)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

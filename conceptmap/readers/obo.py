@@ -21,7 +21,7 @@ from conceptmap.errors import InputError, ReaderError
 from conceptmap.frames import frame_of
 from conceptmap.memory import no_collection
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers.archive import Archive, Member, open_archive, stream
+from conceptmap.readers.archive import Archive, Member, open_archive, whole
 from conceptmap.readers.tables import MalformedRow, ReadReport
 
 __all__ = ["read_obo", "split_xref"]
@@ -229,7 +229,7 @@ def _the_file(archive: Archive) -> Member:
 
 
 def _text(archive: Archive, member: Member) -> str:
-    content = b"".join(stream(archive, member))
+    content = whole(archive, member)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

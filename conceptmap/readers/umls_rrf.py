@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.readers.archive import Archive, Member, open_archive, stream
+from conceptmap.readers.archive import Archive, Member, open_archive, whole
 from conceptmap.readers.cycles import edges_without_cycles
 from conceptmap.readers.maps import MAPS, SOURCES, mrmap_frame
 from conceptmap.readers.tables import Check, Layout, ReadReport, broken_off, read_table
@@ -171,11 +171,11 @@ def _is_id(column: str) -> Check:
 
 def _release(archive: Archive) -> str:
     if member := archive.named("release.dat"):
-        text = b"".join(stream(archive, member)).decode("utf-8", "replace")
+        text = whole(archive, member).decode("utf-8", "replace")
         if found := re.search(r"^umls\.release\.name\s*=\s*(\S+)", text, re.MULTILINE):
             return found[1]
     if member := archive.named("MRDOC.RRF"):
-        text = b"".join(stream(archive, member)).decode("utf-8", "replace")
+        text = whole(archive, member).decode("utf-8", "replace")
         if found := re.search(r"^RELEASE\|umls\.release\.name\|[^|]*\|([^|]+)\|", text, re.MULTILINE):
             return found[1]
     member = archive.named("MRCONSO.RRF")

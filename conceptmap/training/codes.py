@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, said_codes
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.ontology.ontology import Ontology
@@ -31,7 +31,7 @@ def over_codes(notes: Sequence[MarkedNote], release: Ontology, system: str) -> l
     if not joined:
         raise InputError(
             f"{release.system} {release.release} has no cross-reference to {system} for any code of the mentions",
-            got=", ".join(sorted(codes)[:3]) or "no codes",
+            got=said_codes(sorted(codes)),
         )
 
     def taken(span: MarkedSpan) -> MarkedSpan:
