@@ -1,6 +1,8 @@
 # make demo   codes the example notes and says where the CSV and the page are
 # make test   everything that has to pass: lint, types, tests, doctests, README and notebooks
 # make test-gpu   what needs a CUDA device, and how fast it is there; GPU=gpu13 for CUDA 13
+# make lock   writes requirements.lock anew: what has to be installed, with the hashes of its files
+# make licences   writes docs/licences.md anew, where all of requirements.lock is installed
 #
 # PYTHON=python3.12 picks the interpreter (3.11 or newer), PIP_ARGS="..." goes to pip install.
 
@@ -15,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
 GPU ?= gpu
 
-.PHONY: demo test test-gpu lint types clean
+.PHONY: demo test test-gpu lint types lock licences clean
 
 demo: $(VENV)/installed
 	@echo "Coding the notes in examples/notes; the first run builds the ICD-10-CM index and keeps it."
@@ -40,6 +42,14 @@ lint: $(VENV)/installed-dev
 
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
+
+lock: | $(BIN)/python
+	@$(PIP) uv
+	$(BIN)/uv pip compile pyproject.toml -c constraints.txt --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock
+
+licences: $(VENV)/installed
+	$(BIN)/python tests/licences.py
 
 clean:
 	rm -rf $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
