@@ -62,6 +62,10 @@ CODES = pl.Schema(
         "rank": pl.Int64,
         "evidence": pl.String,
         "notes": pl.String,
+        "role": pl.String,
+        "setting": pl.String,
+        "poa": pl.String,
+        "reason": pl.String,
     }
 )
 """A row per note × accepted code (``codes.csv``)."""

@@ -18,6 +18,7 @@ from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.fit import check_adapter, check_fit
 from conceptmap.coding.coding import check_include
 from conceptmap.coding.instructions import Instructions
+from conceptmap.coding.setting import check_setting
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError, said_columns
 from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
@@ -193,6 +194,7 @@ class ConceptMapper:
         tags: bool | int = False,
         candidates: int = 0,
         include: Iterable[str] = (),
+        setting: str | None = None,
     ) -> Results:
         """Annotate and code notes.
 
@@ -201,15 +203,17 @@ class ConceptMapper:
             tags: also the concepts of every token: True for 5 each, or how many.
             candidates: also this many ranked codes for each note, accepted or not.
             include: what codes besides what is affirmed of the patient: see ``coding.INCLUDES``.
+            setting: of all notes: inpatient, visit or report; by default what each note shows.
 
         Raises:
-            InputError: a column is missing, or ``include`` names what cannot be included.
+            InputError: a column is missing, ``include`` names what cannot be included, or there is no such setting.
         """
+        check_setting(setting)
         asked, k = check_include(include), 5 if tags is True else int(tags)
         rows: dict[str, list[tuple[Any, ...]]] = {"mentions": [], "codes": [], "tags": [], "candidates": []}
         for reading in self._read(notes, for_tags=k > 0):
             rows["mentions"] += annotation_rows(reading, self.linkers, self._encoder_name)
-            accepted = coded(reading, self.linkers, self.instructions, asked)
+            accepted = coded(reading, self.linkers, self.instructions, asked, setting)
             rows["codes"] += code_rows(reading, self.linkers, accepted)
             if candidates:
                 rows["candidates"] += candidate_rows(reading, self.linkers, accepted, asked, candidates)

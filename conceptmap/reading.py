@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from conceptmap.coding.allergies import with_allergens
-from conceptmap.coding.coding import NoteCode, note_candidates, note_codes
+from conceptmap.coding.coding import CodedNote, NoteCode, note_candidates, note_codes
 from conceptmap.coding.derived import with_derived
 from conceptmap.coding.instructions import Instructions
 from conceptmap.encoders.embeddings import TokenEmbeddings
@@ -119,8 +119,9 @@ def coded(
     linkers: Sequence[Linker],
     instructions: Sequence[Instructions | None],
     include: frozenset[str],
-) -> list[list[NoteCode]]:
-    """The accepted codes of a note for each linker, whose release may have coding instructions."""
+    setting: str | None = None,
+) -> list[CodedNote]:
+    """The codes of a note for each linker, whose release may have coding instructions."""
     return [
         note_codes(
             mentions,
@@ -131,42 +132,41 @@ def coded(
             sentences=reading.sentences,
             instructions=rules,
             include=include,
+            setting=setting,
         )
         for linker, rules, mentions in zip(linkers, instructions, reading.mentions, strict=True)
     ]
 
 
-def code_rows(
-    reading: Reading, linkers: Sequence[Linker], accepted: Sequence[Sequence[NoteCode]]
-) -> Iterator[tuple[Any, ...]]:
+def code_rows(reading: Reading, linkers: Sequence[Linker], notes: Sequence[CodedNote]) -> Iterator[tuple[Any, ...]]:
     """Rows of ``frames.CODES`` for the accepted codes."""
-    for linker, mentions, codes in zip(linkers, reading.mentions, accepted, strict=True):
-        yield from _rows(reading, linker, mentions, codes)
+    for linker, mentions, note in zip(linkers, reading.mentions, notes, strict=True):
+        yield from _rows(reading, linker, mentions, note.accepted, note.setting)
 
 
 def candidate_rows(
     reading: Reading,
     linkers: Sequence[Linker],
-    accepted: Sequence[Sequence[NoteCode]],
+    notes: Sequence[CodedNote],
     include: frozenset[str],
     n: int,
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of ``frames.CODES`` for the n best codes, accepted or not."""
-    for linker, mentions, codes in zip(linkers, reading.mentions, accepted, strict=True):
+    for linker, mentions, note in zip(linkers, reading.mentions, notes, strict=True):
         contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
-        ranked = note_candidates(mentions, contexts, linker.book, codes, include=include)[:n]
-        yield from _rows(reading, linker, mentions, ranked)
+        ranked = note_candidates(mentions, contexts, linker.book, note, include=include)[:n]
+        yield from _rows(reading, linker, mentions, ranked, note.setting)
 
 
 def _rows(
-    reading: Reading, linker: Linker, mentions: Sequence[Mention], codes: Sequence[NoteCode]
+    reading: Reading, linker: Linker, mentions: Sequence[Mention], codes: Sequence[NoteCode], setting: str
 ) -> Iterator[tuple[Any, ...]]:
     book = linker.book
     for rank, code in enumerate(codes, 1):
         evidence = " ".join(reading.mention_id(mentions[number]) for number in code.evidence)
         c = code.concept
         facts = (book.codes[c], book.names[c], code.score, book.billable[c], rank, evidence, code.notes)
-        yield (reading.note_id, linker.index.system, *facts)
+        yield (reading.note_id, linker.index.system, *facts, code.role, setting, code.poa, code.reason)
 
 
 def tag_rows(reading: Reading, linkers: Sequence[Linker], k: int) -> Iterator[tuple[Any, ...]]:

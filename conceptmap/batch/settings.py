@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conceptmap.coding.coding import check_include
+from conceptmap.coding.setting import check_setting
 from conceptmap.errors import InputError
 from conceptmap.export.tables import TABLE_FORMATS
 
@@ -24,11 +25,13 @@ class Asked:
         include: see ``coding.INCLUDES``.
         tags: concepts of every token, 0 for none.
         candidates: ranked codes a note, accepted or not.
+        setting: of all notes; None where each note shows it.
     """
 
     include: tuple[str, ...]
     tags: int
     candidates: int
+    setting: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Settings:
         include: see ``coding.INCLUDES``.
         tags: also write the concepts of every token.
         candidates: also write this many ranked codes a note, accepted or not.
+        setting: of all notes: inpatient, visit or report; by default what each note shows.
         formats: of ``FORMATS``.
         rollup: what the columns ``rollup_code`` and ``rollup_name`` of the annotations hold: see ``rollup.roll_up``;
             or the path of a text file that lists codes.
@@ -54,6 +58,7 @@ class Settings:
     include: tuple[str, ...] = ()
     tags: bool = False
     candidates: int = 0
+    setting: str | None = None
     formats: tuple[str, ...] = ("csv",)
     rollup: str | None = None
     spreadsheet_safe: bool = False
@@ -63,6 +68,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_include(self.include)
+        check_setting(self.setting)
         if unknown := [name for name in self.formats if name not in FORMATS]:
             raise InputError("unknown format", got=", ".join(unknown), expected=", ".join(FORMATS))
         if self.candidates < 0:
@@ -73,7 +79,8 @@ class Settings:
     def asked(self, *, with_encoder: bool) -> Asked:
         """What the mapper has to find."""
         shown = TAGS_SHOWN if "html" in self.formats and with_encoder else 0
-        return Asked(tuple(sorted(self.include)), TAGS_ASKED if self.tags else shown, self.candidates)
+        tags = TAGS_ASKED if self.tags else shown
+        return Asked(tuple(sorted(self.include)), tags, self.candidates, self.setting)
 
 
 @dataclass(frozen=True)

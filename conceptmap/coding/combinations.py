@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from conceptmap.coding.drafts import Draft, Drafts, add, codes_in
+from conceptmap.coding.drafts import Draft, Drafts, add, codes_in, take
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -40,13 +40,14 @@ Says = Callable[[Draft], str]
 """The texts of a draft's mentions, in lower case."""
 
 
-def combine(drafts: Drafts, book: CodeBook, *, together: Together, says: Says) -> None:
-    """Apply the rules of the system to the drafts of a note, in place."""
+def combine(drafts: Drafts, book: CodeBook, *, together: Together, says: Says, taken: Drafts | None = None) -> None:
+    """Apply the rules of the system to the drafts of a note, in place; ``taken`` receives what they replace."""
+    taken = {} if taken is None else taken
     wanted = _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
     for number, rule in enumerate(combinations(book.system)):
         for first in codes_in(drafts, rule.has, book) if number in wanted else ():
             partners = _partners(rule, first, drafts, book, together, says)
-            if partners is not None and _apply(rule, first, partners, drafts, book):
+            if partners is not None and _apply(rule, first, partners, drafts, taken, book):
                 wanted |= _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
                 break
 
@@ -73,7 +74,9 @@ def _partners(
     return partners
 
 
-def _apply(rule: Combination, first: Draft, partners: list[Draft], drafts: Drafts, book: CodeBook) -> bool:
+def _apply(
+    rule: Combination, first: Draft, partners: list[Draft], drafts: Drafts, taken: Drafts, book: CodeBook
+) -> bool:
     own = book.codes[first.concept]
     code = own if rule.gives == "=" else rule.gives.replace("=", own[:3])
     given = book.position_of_code.get(code)
@@ -88,7 +91,7 @@ def _apply(rule: Combination, first: Draft, partners: list[Draft], drafts: Draft
     if gone or all(draft is not part for part in parts):
         draft.remark(said)
     for other in gone:
-        del drafts[other.concept]
+        take(drafts, other.concept, f"said by {book.codes[draft.concept]}: {rule.reason}", taken)
     return True
 
 

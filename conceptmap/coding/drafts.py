@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from conceptmap.ontology.code_ranges import Ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["Draft", "Drafts", "add", "codes_in"]
+__all__ = ["Draft", "Drafts", "add", "codes_in", "take"]
 
 
 @dataclass(slots=True)
@@ -21,6 +21,8 @@ class Draft:
         strength: of the best of them.
         affirmed: whether some mention is affirmed of the patient, whatever else was asked to be included.
         remarks: what a coder should know, in the order found.
+        reason: why a rule took it away; empty while it stands.
+        completes: codes that it says more exactly than their own mentions do.
     """
 
     concept: int
@@ -28,6 +30,8 @@ class Draft:
     strength: float = 0.0
     affirmed: bool = False
     remarks: list[str] = field(default_factory=list)
+    reason: str = ""
+    completes: set[int] = field(default_factory=set)
 
     def remark(self, text: str) -> None:
         """Note something once."""
@@ -54,6 +58,13 @@ def add(
     if remark:
         draft.remark(remark)
     return draft
+
+
+def take(drafts: Drafts, concept: int, reason: str, taken: Drafts) -> None:
+    """Take a draft out of a note's list, and keep it with the reason among those taken."""
+    draft = drafts.pop(concept)
+    draft.reason = reason
+    taken[concept] = draft
 
 
 def codes_in(drafts: Drafts, ranges: Ranges, book: CodeBook) -> list[Draft]:

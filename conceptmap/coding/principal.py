@@ -1,33 +1,68 @@
-"""A proposal for the principal diagnosis: the condition found, after study, to have led to the admission.
+"""The principal diagnosis of a note: the condition found, after study, to have led to the admission or the visit.
 
-A note rarely says which one that was, but its sections do: what a discharge or final diagnosis lists first, else the
-assessment, the diagnosis at admission, the reason for the visit, the beginning of the note. Within a section what the
-text calls the reason or the diagnosis ("admitted for", "diagnosed with") goes before what is only listed, and what is
-past comes last. A symptom or a habit is proposed only where no section names a condition, and a code that the
-classification has sequenced after another of the note ("code first") gives way to it. It is a proposal, said in the
-notes of the code (ICD-10-CM guidelines I.A.13, II and IV.G); nothing is moved for it.
+A note rarely says which one that was, but its sections do. Where it lists diagnoses, the first of them. Else in a
+hospital stay what the course or the problems tell of before what the complaint and the history of the illness say, and
+in a visit the first of the assessment, be it a symptom. Within a section what the text calls the reason or diagnosis
+("admitted for", "diagnosed with") goes first, what is past or only accompanies comes last. A symptom is chosen only
+where no section names a condition. Then the rules of sequence apply (``data/sequencing_<system>.csv``), and what the
+classification wants coded first (ICD-10-CM guidelines I.A.13, I.C, II and IV.G). It is a proposal, said in the notes of
+the code; every note with codes has exactly one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from conceptmap.coding.drafts import Draft
 from conceptmap.coding.surroundings import Surroundings
-from conceptmap.ontology.code_ranges import base_code, parse_ranges, within
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["propose"]
+__all__ = ["principal"]
 
-_SECTIONS: Final[tuple[str | None, ...]] = (
-    "discharge diagnosis",
-    "postoperative diagnosis",
-    "diagnosis",
-    "assessment",
-    "assessment and plan",
-    "impression",
+_DIAGNOSES: Final = ("discharge diagnosis", "postoperative diagnosis", "diagnosis")
+_ASSESSED: Final = ("assessment", "assessment and plan", "impression", "problem list")
+_ORDER: Final[dict[str, tuple[str | None, ...]]] = {
+    "inpatient": (
+        *_DIAGNOSES,
+        "hospital course",
+        *_ASSESSED,
+        None,
+        "document",
+        "admission diagnosis",
+        "reason for visit",
+        "chief complaint",
+        "history of present illness",
+        "history",
+        "subjective",
+        "procedures",
+        "findings",
+        "imaging",
+    ),
+    "visit": (
+        *_DIAGNOSES,
+        *_ASSESSED,
+        "plan",
+        "reason for visit",
+        "chief complaint",
+        None,
+        "document",
+        "history of present illness",
+        "history",
+        "subjective",
+        "results",
+        "imaging",
+    ),
+}
+_ORDER["report"] = (
+    *_DIAGNOSES,
+    *_ASSESSED,
     "admission diagnosis",
     "reason for visit",
     "chief complaint",
@@ -38,11 +73,20 @@ _SECTIONS: Final[tuple[str | None, ...]] = (
     "history",
     "subjective",
 )
-"""None is the beginning of a note, or a note without headings; "document" what follows its particulars."""
-_RANK: Final = {name: place for place, name in enumerate(_SECTIONS)}
-_NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00-Z37 Z39-Z99")}
-_SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R99 M25.5 M54 M79.6 G89 H57.1")}
+"""Sections by setting, first to last; None is the beginning of a note, or a note without headings."""
+_RANK: Final = {setting: {name: at for at, name in enumerate(names)} for setting, names in _ORDER.items()}
+_ELSEWHERE: Final = 50
+_NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00 Z02-Z37 Z39-Z42 Z44-Z46 Z48-Z50 Z52-Z99")}
+_EXCEPT: Final = {"icd10cm": parse_ranges("Z00.0-Z00.1 Z51.0-Z51.1 Z38 Z42-Z43 Z45-Z47")}
+_LAST_RESORT: Final = {"icd10cm": parse_ranges("V00-Y99 B95-B97")}
+_SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R55 R56.9 R57-R64 R66-R99 M25.5 M54 M79.6 G89 H57.1")}
 _HABITS: Final = {"icd10cm": parse_ranges("F17 E66 F10.9 F11.9 F12.9 F13.9 F14.9 F15.9 F16.9 F18.9 F19.9")}
+_BACKGROUND: Final = {
+    "icd10cm": parse_ranges(
+        "D63 E03 E10.2-E10.9 E11.2-E11.9 E13.2-E13.9 E55 E78 F32.A F41 G47 H00-H59 H90-H91 I10 I11.9 I12 I25.1 I25.2"
+        " I25.5 I48.2 I49 I70 I73 J30 J44.9 J45 K21 K44 K57.3 K57.9 M10.9 M19 M81 N18 N25 N40 Q00-Q99"
+    )
+}
 
 _REASON: Final = re.compile(
     r"\b(?:(?:admitted|readmitted|admission|hospitali[sz]ed|referred|consulted|seen|came|presents?|presented|presenting)"
@@ -54,8 +98,10 @@ _REASON: Final = re.compile(
 _BEFORE: Final = 90
 
 
-def propose(drafts: Sequence[Draft], book: CodeBook, around: Surroundings, past: Collection[int] = ()) -> None:
-    """Say of one code, at most, that it may be the principal diagnosis.
+def principal(
+    drafts: Sequence[Draft], book: CodeBook, around: Surroundings, past: AbstractSet[int] = frozenset()
+) -> Draft | None:
+    """The principal diagnosis among the codes of a note, which is told why; None in other systems and without codes.
 
     Args:
         drafts: the codes of a note.
@@ -63,28 +109,63 @@ def propose(drafts: Sequence[Draft], book: CodeBook, around: Surroundings, past:
         around: where their mentions stand.
         past: numbers of the mentions that tell of the past.
     """
-    if book.system not in _NEVER:
-        return
-    first: dict[str | None, tuple[tuple[bool, bool, bool, int], Draft]] = {}  # by section
-    for draft in drafts:
-        if not draft.affirmed or _never(draft, book):
-            continue
-        weak = any(within(book.codes[draft.concept], group[book.system]) for group in (_SYMPTOMS, _HABITS))
-        for number in draft.numbers:
-            name = around.section(number)
-            key = (weak, number in past, not _is_reason(number, around), number)
-            if name in _RANK and (name not in first or key < first[name][0]):
-                first[name] = (key, draft)
-    if first:
-        best = min(first, key=lambda name: (first[name][0][:2], _RANK[name]))
-        draft, under = first[best][1], best or "no heading"
-        remark = f"proposed as principal diagnosis: first under {under}"
-        before = _sequenced_before(draft, drafts, book)
-        if before is not draft:
-            remark = f"proposed as principal diagnosis: {book.codes[draft.concept]} has it coded first"
-        elif _is_reason(first[best][0][-1], around):
-            remark = f"proposed as principal diagnosis: the reason or the diagnosis under {under}"
-        before.remark(remark)
+    if book.system not in _NEVER or not drafts:
+        return None
+    able = [draft for draft in drafts if draft.affirmed and not _never(draft, book)]
+    if not able:
+        return _last_resort(drafts, book)
+    keys = [
+        (*min(_key(draft, n, book, around, past) for n in draft.numbers), place) for place, draft in enumerate(able)
+    ]
+    best = min(keys)
+    chosen, under = able[best[-1]], around.section(best[-2]) or "no heading"
+    said = f"first under {under}"
+    if _is_reason(best[-2], around):
+        said = f"the reason or the diagnosis under {under}"
+    present = [draft for draft in able if not past >= set(draft.numbers)]
+    chosen, said = _sequenced(chosen, said, present, book, around.setting)
+    before = _coded_before(chosen, drafts, book)
+    if before is not chosen:
+        chosen, said = before, f"{book.codes[chosen.concept]} has it coded first"
+    chosen.remark(f"proposed as principal diagnosis: {said}")
+    return chosen
+
+
+def _key(
+    draft: Draft, number: int, book: CodeBook, around: Surroundings, past: AbstractSet[int]
+) -> tuple[bool, bool, int, bool, bool, int]:
+    """What a mention of a code goes by; the least is chosen."""
+    code, name = book.codes[draft.concept], around.section(number)
+    listed = name in _DIAGNOSES or (around.setting == "visit" and name in _ASSESSED)
+    symptom = within(code, _SYMPTOMS[book.system]) and not listed
+    weak = symptom or within(code, _HABITS[book.system])
+    accompanies = not listed and within(code, _BACKGROUND[book.system])
+    rank = _RANK[around.setting].get(name, _ELSEWHERE)
+    return weak or rank == _ELSEWHERE, number in past, rank, accompanies, not _is_reason(number, around), number
+
+
+def _sequenced(chosen: Draft, said: str, able: Sequence[Draft], book: CodeBook, setting: str) -> tuple[Draft, str]:
+    """The code that a rule of sequence puts before the chosen one, and the rule; or the chosen one."""
+    for rule in _rules(book.system):
+        if setting in rule.settings and within(book.codes[chosen.concept], rule.before):
+            for draft in able:
+                if within(book.codes[draft.concept], rule.first):
+                    return draft, f"{rule.reason}: before {book.codes[chosen.concept]}"
+    return chosen, said
+
+
+def _coded_before(draft: Draft, drafts: Sequence[Draft], book: CodeBook) -> Draft:
+    """The code of the note that the classification wants before this one, or itself."""
+    told = {remark.removeprefix("code first ") for remark in draft.remarks if remark.startswith("code first ")}
+    wanted = (d for d in drafts if d.affirmed and base_code(book.codes[d.concept]) in told and not _never(d, book))
+    return next(wanted, draft)
+
+
+def _last_resort(drafts: Sequence[Draft], book: CodeBook) -> Draft:
+    """A status or a factor, where a note has nothing else; an external cause or an organism where it has only those."""
+    chosen = next((d for d in drafts if not within(book.codes[d.concept], _LAST_RESORT[book.system])), drafts[0])
+    chosen.remark("proposed as principal diagnosis: the note has no code that may be one")
+    return chosen
 
 
 def _is_reason(number: int, around: Surroundings) -> bool:
@@ -95,13 +176,27 @@ def _is_reason(number: int, around: Surroundings) -> bool:
     return _REASON.search(around.text[max(floor, start - _BEFORE) : start]) is not None
 
 
-def _sequenced_before(draft: Draft, drafts: Sequence[Draft], book: CodeBook) -> Draft:
-    """The code of the note that the classification wants before this one, or itself."""
-    told = {remark.removeprefix("code first ") for remark in draft.remarks if remark.startswith("code first ")}
-    wanted = (d for d in drafts if d.affirmed and base_code(book.codes[d.concept]) in told and not _never(d, book))
-    return next(wanted, draft)
-
-
 def _never(draft: Draft, book: CodeBook) -> bool:
     """Manifestations, organisms, external causes and most factors are no principal diagnosis."""
-    return book.is_manifestation(draft.concept) or within(book.codes[draft.concept], _NEVER[book.system])
+    code = book.codes[draft.concept]
+    if within(code, _EXCEPT[book.system]):
+        return False
+    return book.is_manifestation(draft.concept) or within(code, _NEVER[book.system])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    first: Ranges
+    before: Ranges
+    settings: frozenset[str]
+    reason: str
+
+
+@cache
+def _rules(system: str) -> tuple[_Sequence, ...]:
+    return tuple(
+        _Sequence(
+            parse_ranges(row["first"]), parse_ranges(row["before"]), frozenset(row["settings"].split()), row["reason"]
+        )
+        for row in read_rows("sequencing", system)
+    )

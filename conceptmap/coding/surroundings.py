@@ -6,10 +6,17 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Final
 
+from conceptmap.coding.completion import trimester
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["Surroundings"]
+
+
+_HEAD_CHARS: Final = 40
+_HEAD_WORDS: Final = 3
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
 class Surroundings:
@@ -21,12 +28,19 @@ class Surroundings:
         spans: Sequence[tuple[int, int]],
         sections: Sequence[Section],
         sentences: Sequence[tuple[int, int]],
+        setting: str = "report",
     ) -> None:
         self.text = text
         self.spans = spans
         self.sections = sections
         self.sentences = sentences
         self._found: dict[tuple[re.Pattern[str], int], bool] = {}
+        self.setting = setting
+
+    @cached_property
+    def trimester(self) -> str:
+        """Trimester of the pregnancy that the note is about, or ""."""
+        return trimester(self.text)
 
     def section(self, number: int) -> str | None:
         """Name of the section that a mention stands in."""
@@ -53,6 +67,14 @@ class Surroundings:
         if key not in self._found:
             self._found[key] = pattern.search(self.line(number)) is not None
         return self._found[key]
+
+    def opens_item(self, number: int) -> bool:
+        """Whether a mention stands at the head of its line, list item or sentence, at most a few words in."""
+        start = self.spans[number][0]
+        line = max(self.text.rfind("\n", 0, start) + 1, self.text.rfind(";", 0, start) + 1, start - _HEAD_CHARS - 1)
+        at = self.sentence(number)
+        begin = max(line, self.sentences[at][0] if at >= 0 else 0)
+        return start - begin <= _HEAD_CHARS and len(_WORD.findall(self.text[begin:start])) <= _HEAD_WORDS
 
     def together(self, some: Iterable[int], others: Iterable[int]) -> bool:
         """Whether a mention of each side stands in one sentence."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from conceptmap.coding.setting import is_stay
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
@@ -23,19 +24,9 @@ __all__ = ["UNCERTAIN", "settled"]
 UNCERTAIN: Final = "probable"
 """Certainty of what codes although it is not certain."""
 
-_STAY_SECTIONS: Final = frozenset(
-    "hospital course;discharge diagnosis;admission diagnosis;discharge medications;discharge physical exam;"
-    "discharge condition;discharge instructions;hospital discharge studies".split(";")
-)
 _CONCLUSIONS: Final = frozenset(
     "discharge diagnosis;diagnosis;postoperative diagnosis;assessment;assessment and plan;impression;"
     "hospital course".split(";")
-)
-_STAY: Final = re.compile(
-    r"\b(?:(?:re)?admitted|hospitali[sz](?:ed|ation)|inpatient|intensive care|ICU"
-    r"|(?:on|at|after|before|during|upon|since|his|her|hospital|following|prior to) (?:admission|discharge)"
-    r"|discharged (?:home|from|on|with|to|at|in|after|without|under)|(?:was|were|being|is|and) discharged)\b",
-    re.IGNORECASE,
 )
 _ONLY_CONSIDERED: Final = re.compile(
     r"\bdifferential\b|\bunlikely\b|\bto (?:rule out|exclude|discard)\b", re.IGNORECASE
@@ -53,7 +44,9 @@ def settled(
         book: of the index; other systems have no such guideline.
         around: where the mentions stand.
     """
-    if book.system != "icd10cm" or all(context.certainty != "possible" for context in contexts) or not _is_stay(around):
+    if book.system != "icd10cm" or around.setting == "visit" or all(c.certainty != "possible" for c in contexts):
+        return contexts
+    if around.setting == "report" and not is_stay(around.text):
         return contexts
     headed = any(section.name for section in around.sections)
     denied = {m.candidates[0].concept for m, context in zip(mentions, contexts, strict=True) if context.negated}
@@ -66,9 +59,3 @@ def settled(
         else context
         for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True))
     ]
-
-
-def _is_stay(around: Surroundings) -> bool:
-    """Whether the note is of a hospital stay: by its headings, or by its words where it has none."""
-    headings = {section.name for section in around.sections if section.name}
-    return bool(headings & _STAY_SECTIONS) if headings else _STAY.search(around.text) is not None

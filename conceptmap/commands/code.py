@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from conceptmap.coding.setting import SETTINGS
 from conceptmap.commands.common import (
     add_command,
     add_mapper_options,
@@ -46,6 +47,12 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         default=(),
         metavar="WHAT,…",
         help="also code what is negated, family, hypothetical, possible; default: only what is affirmed of the patient",
+    )
+    parser.add_argument(
+        "--setting",
+        choices=SETTINGS,
+        help="of all notes: inpatient (guideline II), visit (IV) or report (a narrative, symptoms and all); default: "
+        "what each note shows",
     )
     parser.add_argument("--tags", action="store_true", help="also write tags: the concepts of every token")
     parser.add_argument(
@@ -117,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
         include=tuple(sorted(args.include)),
         tags=args.tags,
         candidates=args.candidates,
+        setting=args.setting,
         formats=args.format,
         rollup=args.rollup,
         spreadsheet_safe=args.spreadsheet_safe,

@@ -1,0 +1,181 @@
+"""What each mention of a note gives on its own: nothing, or its code, completed or made a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from conceptmap.coding.allergies import is_reaction
+from conceptmap.coding.cause import caused
+from conceptmap.coding.completion import complete
+from conceptmap.coding.drafts import Drafts, add
+from conceptmap.coding.histories import family_history, is_done_now, past_history
+from conceptmap.coding.siblings import siblings_of
+from conceptmap.coding.surroundings import Surroundings
+from conceptmap.errors import InputError
+from conceptmap.matching.mentions import Mention
+from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.context import Context
+
+__all__ = ["AFFIRMED", "INCLUDES", "check_include", "counts", "drafts_of"]
+
+INCLUDES = ("negated", "family", "hypothetical", "possible")
+"""What ``include`` may name: mentions that do not code by default. Probable ones do (ICD-10-CM guideline II.H)."""
+
+SECTION_WEIGHT = {
+    "discharge diagnosis": 1.1,
+    "diagnosis": 1.1,
+    "postoperative diagnosis": 1.1,
+    "assessment": 1.05,
+    "assessment and plan": 1.05,
+    "impression": 1.05,
+    "hospital course": 1.05,
+    "past medical history": 0.9,
+    "past surgical history": 0.9,
+    "resolved problems": 0.8,
+    "social history": 0.9,
+    "review of systems": 0.8,
+    "physical exam": 0.85,
+    "discharge physical exam": 0.85,
+    "medications": 0.8,
+    "admission medications": 0.8,
+    "discharge medications": 0.8,
+    "procedures": 0.8,
+    "indication": 0.9,
+    "family history": 0.6,
+    "family and social history": 0.8,
+}
+"""How much a mention weighs by its section, against 1 elsewhere. It orders the codes of a note and drops none."""
+
+AFFIRMED: frozenset[str] = frozenset()
+"""Nothing included beyond what is affirmed of the patient."""
+
+
+TOLD_SECTIONS: Final = frozenset({"instructions", "discharge instructions", "patient education", "follow-up"})
+"""What stands here is told to the patient: what to watch, do and come back for, and no condition of the encounter."""
+
+
+def check_include(include: Iterable[str]) -> frozenset[str]:
+    """The names as a set.
+
+    Raises:
+        InputError: a name that is none of ``INCLUDES``.
+    """
+    names = frozenset(include)
+    if unknown := sorted(names - set(INCLUDES)):
+        raise InputError("include names what cannot be included", got=", ".join(unknown), expected=", ".join(INCLUDES))
+    return names
+
+
+def counts(context: Context, include: frozenset[str]) -> bool:
+    """Whether a mention in this context codes."""
+    return not (
+        (context.negated and "negated" not in include)
+        or (context.subject not in (None, "patient") and "family" not in include)
+        or (context.temporality == "hypothetical" and "hypothetical" not in include)
+        or (context.certainty == "possible" and "possible" not in include)
+    )
+
+
+def drafts_of(
+    mentions: Sequence[Mention],
+    contexts: Sequence[Context],
+    book: CodeBook,
+    around: Surroundings,
+    *,
+    include: frozenset[str],
+    taken: Drafts,
+) -> Drafts:
+    """What each mention gives on its own.
+
+    Args:
+        mentions: of a note.
+        contexts: of the mentions.
+        book: of the index.
+        around: where the mentions stand.
+        include: see ``counts``.
+        taken: receives the codes of mentions that a rule leaves out, with the reason.
+    """
+    drafts: Drafts = {}
+    still = _still_there(mentions, contexts, book)
+    for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True)):
+        best = mention.candidates[0].concept
+        code, section = book.default(best), around.section(number)
+        strength = mention.candidates[0].strength * SECTION_WEIGHT.get(section or "", 1.0)
+        if not counts(context, include):
+            _of_the_family(drafts, number, code, strength, context, section, book)
+            continue
+        affirmed = counts(context, AFFIRMED)
+        if around.text and affirmed:
+            reason = _left_out(number, code, context, book, around)
+            if reason:
+                add(taken, code, [number], strength, affirmed=False).reason = reason
+                continue
+            past = (
+                None
+                if code in still
+                else past_history(code, context, section, partial(around.in_line, number=number), book)
+            )
+            if past is not None:
+                add(drafts, past[0], [number], strength, affirmed=True, remark=f"{past[1]}: {book.codes[code]}")
+                continue
+        _affirmed(drafts, number, best, strength, book, around, affirmed=affirmed)
+    return drafts
+
+
+def _left_out(number: int, code: int, context: Context, book: CodeBook, around: Surroundings) -> str:
+    """Why an affirmed mention gives no code; empty where it does."""
+    section = around.section(number)
+    if is_reaction(book.codes[code], section, book.system):
+        return "a reaction to an allergen"
+    if is_done_now(code, around.text, around.spans[number], context, section, book):
+        return "a procedure of this encounter, which its procedure code says"
+    if around.setting != "report" and section in TOLD_SECTIONS:
+        return f"only told to the patient, under {section}"
+    return ""
+
+
+def _of_the_family(
+    drafts: Drafts, number: int, code: int, strength: float, context: Context, section: str | None, book: CodeBook
+) -> None:
+    family = family_history(code, context, section, book)
+    if family is not None:
+        remark = f"{family[1]}: {book.codes[code]}" if family[1] else ""
+        add(drafts, family[0], [number], strength, affirmed=True, remark=remark)
+
+
+def _affirmed(
+    drafts: Drafts, number: int, concept: int, strength: float, book: CodeBook, around: Surroundings, *, affirmed: bool
+) -> None:
+    """The code of a mention, completed from the words beside it."""
+    code = book.default(concept)
+    joined = caused(code, around.text, around.spans[number], book) if around.text and affirmed else None
+    if joined is not None:
+        remark = f"{joined[1]}, from the text beside it: completes {book.codes[code]}"
+        add(drafts, joined[0], [number], strength, affirmed=True, remark=remark).completes.add(code)
+        return
+    if around.text and affirmed:
+        chosen = siblings_of(book).chosen(code, around.text, *around.beside(number))
+        if chosen is not None:
+            remark = f"the words beside it say more: completes {book.codes[code]}"
+            add(drafts, chosen, [number], strength, affirmed=True, remark=remark).completes.add(code)
+            return
+    term = around.trimester if book.has_variants(code) else ""
+    completed = complete(code, around.text, *around.beside(number), book, term=term) if around.text else []
+    for full in completed:
+        remark = f"{full.said}, from the text beside it: completes {book.codes[code]}"
+        add(drafts, full.concept, [number], strength, affirmed=affirmed, remark=remark)
+    if not completed:
+        draft = add(drafts, code, [number], strength, affirmed=affirmed)
+        if code != concept and book.billable[code]:
+            draft.remark(f"default of {book.codes[concept]}")
+
+
+def _still_there(mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook) -> frozenset[int]:
+    """Codes that the note also gives outside its past: those are no histories."""
+    return frozenset(
+        book.default(mention.candidates[0].concept)
+        for mention, context in zip(mentions, contexts, strict=True)
+        if context.temporality == "recent" and counts(context, AFFIRMED)
+    )

@@ -1,0 +1,83 @@
+"""Symptoms that belong to a disease of the note, and are not reported beside it.
+
+Signs and symptoms that are associated routinely with a disease are no codes of their own, nor those that an established
+diagnosis explains (ICD-10-CM guidelines I.B.4, I.B.5 and II.A). Which symptoms belong to which diseases, and in which
+settings, is ``data/integral_<system>.csv``: a symptom goes when the note codes a disease of its row that is not among
+those ``unless`` names (an illness in the background explains no symptom), unless the note lists the symptom as a
+diagnosis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from conceptmap.coding.drafts import Draft, Drafts
+from conceptmap.coding.surroundings import Surroundings
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
+
+__all__ = ["integral"]
+
+LISTS: Final = {
+    "inpatient": frozenset({"discharge diagnosis", "diagnosis", "postoperative diagnosis", "assessment"}),
+    "visit": frozenset({"diagnosis", "assessment", "assessment and plan", "impression"}),
+}
+"""Sections whose symptoms are diagnoses of their own, by setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Integral:
+    symptoms: Ranges
+    diseases: Ranges
+    unless: Ranges
+    settings: frozenset[str]
+    near: bool
+    reason: str
+
+
+def integral(drafts: Drafts, book: CodeBook, around: Surroundings) -> dict[int, str]:
+    """The symptoms among the drafts that a disease among them explains, and why: by concept."""
+    rows = [row for row in _rows(book.system) if around.setting in row.settings]
+    out: dict[int, str] = {}
+    for concept, draft in drafts.items() if rows else ():
+        code = book.codes[concept]
+        mine = [row for row in rows if within(code, row.symptoms)]
+        if mine and not _is_listed(draft, around):
+            disease = next((d for row in mine for d in drafts.values() if _explains(d, draft, row, book, around)), None)
+            if disease is not None:
+                out[concept] = f"integral to {book.codes[disease.concept]} (I.B.5)"
+    return out
+
+
+def _explains(disease: Draft, symptom: Draft, row: _Integral, book: CodeBook, around: Surroundings) -> bool:
+    code = book.codes[disease.concept]
+    return (
+        disease is not symptom
+        and within(code, row.diseases)
+        and not within(code, row.unless)
+        and (not row.near or around.near(symptom.numbers, disease.numbers))
+    )
+
+
+def _is_listed(draft: Draft, around: Surroundings) -> bool:
+    """Whether the note lists the symptom among its diagnoses."""
+    lists = LISTS.get(around.setting, frozenset())
+    return any(around.section(number) in lists and around.opens_item(number) for number in draft.numbers)
+
+
+@cache
+def _rows(system: str) -> tuple[_Integral, ...]:
+    return tuple(
+        _Integral(
+            parse_ranges(row["symptoms"]),
+            parse_ranges(row["diseases"]),
+            parse_ranges(row["unless"]),
+            frozenset(row["settings"].split()),
+            row["scope"] == "near",
+            row["reason"],
+        )
+        for row in read_rows("integral", system)
+    )

@@ -1,0 +1,41 @@
+"""What is never reported in a setting, whatever the note says of it (``data/not_reported_<system>.csv``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from conceptmap.coding.drafts import Drafts, codes_in
+from conceptmap.coding.surroundings import Surroundings
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
+
+__all__ = ["not_reported"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    codes: Ranges
+    settings: frozenset[str]
+    unless: Ranges
+    reason: str
+
+
+def not_reported(drafts: Drafts, book: CodeBook, around: Surroundings) -> dict[int, str]:
+    """Codes that are not reported in the note's setting, and why: by concept."""
+    return {
+        concept: row.reason
+        for row in _rows(book.system)
+        if around.setting in row.settings and not (row.unless and codes_in(drafts, row.unless, book))
+        for concept in drafts
+        if within(book.codes[concept], row.codes)
+    }
+
+
+@cache
+def _rows(system: str) -> tuple[_Row, ...]:
+    return tuple(
+        _Row(parse_ranges(row["codes"]), frozenset(row["settings"].split()), parse_ranges(row["unless"]), row["reason"])
+        for row in read_rows("not_reported", system)
+    )

@@ -1,0 +1,72 @@
+"""Codes that add nothing beside another of the note: residual ones, and those that leave open what it names.
+
+What a residual code yields to is ``data/residual_<system>.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from conceptmap.coding.drafts import Draft, Drafts
+from conceptmap.coding.surroundings import Surroundings
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
+
+__all__ = ["residual_codes", "said_more_exactly"]
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """What a residual code yields to.
+
+    Attributes:
+        yields_to: ranges of codes.
+        near: only to one named in the same sentence or beside it: elsewhere another pain or infection is meant.
+        reason: why, in a few words.
+    """
+
+    yields_to: Ranges
+    near: bool
+    reason: str
+
+
+@cache
+def residual_codes(system: str) -> Mapping[str, Sequence[Residual]]:
+    """Residual codes of a system and what they yield to, one or more rules each."""
+    out: dict[str, list[Residual]] = {}
+    for row in read_rows("residual", system):
+        rule = Residual(parse_ranges(row["yields_to"]), row["scope"] == "near", row["reason"])
+        out.setdefault(row["code"], []).append(rule)
+    return out
+
+
+def said_more_exactly(drafts: Drafts, book: CodeBook, around: Surroundings) -> dict[int, str]:
+    """Codes that add nothing beside another of the note, and why: by concept."""
+    residual = residual_codes(book.system)
+    out: dict[int, str] = {}
+    for concept, draft in drafts.items():
+        more = next((more for more in book.variants(concept) if more in drafts), None)
+        if more is None:
+            more = next((other.concept for other in drafts.values() if concept in other.completes), None)
+        if more is not None:
+            out[concept] = f"said more exactly by {book.codes[more]}"
+        for rule in residual.get(base_code(book.codes[concept]), ()) if more is None else ():
+            other = _more_exact(rule, draft, drafts, book, around)
+            if other is not None:
+                out[concept] = f"{rule.reason}: {book.codes[other.concept]}"
+                break
+    return out
+
+
+def _more_exact(rule: Residual, draft: Draft, drafts: Drafts, book: CodeBook, around: Surroundings) -> Draft | None:
+    for other in drafts.values():
+        if (
+            other is not draft
+            and within(book.codes[other.concept], rule.yields_to)
+            and (not rule.near or around.near(draft.numbers, other.numbers))
+        ):
+            return other
+    return None

@@ -1,0 +1,172 @@
+"""The digits that the words beside a mention choose: site, kind, stage, cause and side, among the code's siblings.
+
+A code that leaves something open ("malignant melanoma of skin, unspecified") gives way to the sibling whose title or
+inclusion term is said in full by the mention and its sentence ("melanoma of the right inferior back": C43.59). Siblings
+are the codes of the same category, or of a family of categories (``data/families_<system>.csv``); a part of the body
+also says the regions that titles name (``data/body_parts_<system>.csv``). Words that the text denies, and sides that it
+gives to something else, do not count. Where two siblings are said equally, none is chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
+from typing import Final
+
+from conceptmap.coding.completion import sides
+from conceptmap.data.tables import read_rows
+from conceptmap.matching.content import term_forms
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
+from conceptmap.ontology.codebook import CodeBook
+
+__all__ = ["Siblings", "siblings_of"]
+
+_OPEN: Final = re.compile(r"\bunspecified\b|\bnot specified\b|\bNOS\b", re.IGNORECASE)
+_WITHOUT: Final = re.compile(
+    r",?\s*\b(?:without|not (?:intractable|stated|elsewhere)|non-?intractable)\b[^,]*"
+    r"|,?\s*\b(?:uncomplicated|initial encounter)\b|\([^)]*\)|\[[^\]]*\]",
+    re.IGNORECASE,
+)
+_EMPTY: Final = frozenset(
+    form
+    for word in (
+        "unspecified other specified site region part primary unilateral type kind multiple classified elsewhere"
+        " body involving single native vessel mention status nature severity degree form localized deep stage"
+        " anatomical episode"
+    ).split()
+    for form in term_forms(word)
+)
+_LEFT_OVER: Final = re.compile(r"^other\b|\bother (?:specified )?sites?\b", re.IGNORECASE)
+_NO_FAMILY: Final = parse_ranges("B95-B97 O00-R99 S00-Z99")
+"""Chapters whose codes are completed by rules of their own, or not at all."""
+_SIDES: Final = frozenset({"left", "right", "bilateral"})
+_STAGE: Final = re.compile(
+    r"\b(stage|grade|category|cat\.?|type|st\.?)\s*(?:is\s*)?([1-5]|i{1,3}|iv|v)([ab]?)\b", re.IGNORECASE
+)
+_ROMAN: Final = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
+_NAMED: Final = {"cat": "stage", "cat.": "stage", "category": "stage", "grade": "stage", "st": "stage", "st.": "stage"}
+_DENIED: Final = re.compile(
+    r"\b(?:no|not|without|w/o|w/out|denies|denied|negative for|neg for|never|rather than|r/o|ruled out)\b[^.;,]{0,40}",
+    re.IGNORECASE,
+)
+_END: Final = re.compile(r"[.;\n](?=\s|\Z)")
+_BEFORE: Final = 50
+_AFTER: Final = 70
+
+
+@dataclass(frozen=True, eq=False)
+class Siblings:
+    """The siblings of the codes of one code book, read once each.
+
+    Attributes:
+        book: of the index.
+    """
+
+    book: CodeBook
+    _families: dict[str, Sequence[tuple[int, frozenset[str]]]] = field(default_factory=dict, repr=False)
+
+    def chosen(self, concept: int, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> int | None:
+        """The sibling that the text beside a mention says in full; None where it says no more, or two.
+
+        Args:
+            concept: the code of the mention.
+            text: the note.
+            span: of the mention.
+            others: spans of the mentions beside it.
+        """
+        if not self.is_open(concept):
+            return None
+        said, own = self._said(text, span, others), frozenset(_forms(self.book.names[concept]))
+        best: list[tuple[int, int]] = []
+        for sibling, forms in self._family(self.book.codes[concept]):
+            new = forms - own
+            if new and new <= said and forms & own and sibling != concept and (own & _SIDES) <= forms:
+                best.append((len(new), sibling))
+        if not best:
+            return None
+        most = max(best)[0]
+        winners = {sibling for size, sibling in best if size == most}
+        return winners.pop() if len(winners) == 1 else None
+
+    def is_open(self, concept: int) -> bool:
+        """Whether a code leaves open what a sibling may say."""
+        if self.book.system != "icd10cm" or within(self.book.codes[concept], _NO_FAMILY):
+            return False
+        return _OPEN.search(self.book.names[concept]) is not None
+
+    def _said(self, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> frozenset[str]:
+        """What the sentence says beside a mention, what it denies left out."""
+        start, end = span
+        before = _END.split(text[max(0, start - _BEFORE) : start])[-1]
+        after = _END.split(text[end : end + _AFTER])[0]
+        words = _DENIED.sub(" ", f"{before} {text[start:end]} {after}")
+        found = set(_forms(words)) - _SIDES
+        for part in tuple(found):
+            found.update(_regions().get(part, ()))
+        found.update(sides(text, span, others))
+        return frozenset(found)
+
+    def _family(self, code: str) -> Sequence[tuple[int, frozenset[str]]]:
+        family = code[:3]
+        if family not in self._families:
+            self._families[family] = list(self._members(family))
+        return self._families[family]
+
+    def _members(self, category: str) -> Iterator[tuple[int, frozenset[str]]]:
+        """Billable codes of a category and its family, each with the forms of its title."""
+        wider = next((ranges for ranges in _wider(self.book.system) if within(category, ranges)), ())
+        ranges = wider or ((category, category),)
+        for concept in self._below(ranges):
+            name = self.book.names[concept]
+            if self.book.billable[concept] and not (_OPEN.search(name) or _LEFT_OVER.search(name)):
+                forms = frozenset(_forms(name))
+                if forms:
+                    yield concept, forms
+
+    def _below(self, ranges: Ranges) -> Iterator[int]:
+        """The codes of some categories, without those that only add a 7th character."""
+        for category in self._categories:
+            if within(self.book.codes[category], ranges):
+                queue = [category]
+                while queue:
+                    concept = queue.pop()
+                    yield concept
+                    queue += [kid for kid in self.book.children[concept] if not self.book.is_expanded(kid)]
+
+    @cached_property
+    def _categories(self) -> list[int]:
+        kinds = self.book.concepts["kind"].to_list()
+        return [at for at, code in enumerate(self.book.codes) if len(code) == 3 and kinds[at] != "block"]
+
+
+@lru_cache(maxsize=8)
+def siblings_of(book: CodeBook) -> Siblings:
+    """The siblings of a book's codes, kept while it is in use."""
+    return Siblings(book)
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Forms of a text, stages joined to their numbers, empty words left out."""
+    for match in _STAGE.finditer(text):
+        number = _ROMAN.get(match[2].lower(), match[2])
+        yield f"{_NAMED.get(match[1].lower(), match[1].lower())}{number}"
+    for form in term_forms(_WITHOUT.sub(" ", _STAGE.sub(" ", text))):
+        if form not in _EMPTY:
+            yield form
+
+
+@cache
+def _regions() -> Mapping[str, Sequence[str]]:
+    """Forms of the regions that a part of the body lies in."""
+    out: dict[str, list[str]] = {}
+    for row in read_rows("body_parts", "icd10cm"):
+        for part in term_forms(row["part"]):
+            out.setdefault(part, []).extend(form for word in row["regions"].split() for form in term_forms(word))
+    return out
+
+
+@cache
+def _wider(system: str) -> tuple[Ranges, ...]:
+    return tuple(parse_ranges(row["codes"]) for row in read_rows("families", system))

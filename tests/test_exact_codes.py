@@ -1,0 +1,112 @@
+"""The digits that the note's words choose: causes, siblings, fragments, combinations, and what is never reported.
+
+Each rule has a pair of notes that differ only by it.
+"""
+
+from __future__ import annotations
+
+import csv
+from importlib import resources
+
+import pytest
+from whole_release import code_rows, codes_of
+
+STAY = "HOSPITAL COURSE: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "other", "instead"),
+    [
+        ("Constipation on opioids.", "K59.03", "Constipation.", "K59.00"),
+        ("Opioid-induced constipation.", "K59.03", "Constipation, not from opioids.", "K59.00"),
+        ("Anemia due to chemotherapy.", "D64.81", "Anemia before chemotherapy.", "D64.9"),
+        ("Iron deficiency anemia from menorrhagia.", "D50.0", "Iron deficiency anemia.", "D50.9"),
+        ("Septic encephalopathy.", "G93.41", "Encephalopathy.", "G93.40"),
+        ("Thrombocytopenia 2/2 sepsis.", "D69.59", "Thrombocytopenia. Gout.", "D69.6"),
+        ("Hypothyroidism after thyroidectomy.", "E89.0", "Hypothyroidism.", "E03.9"),
+        ("Orthostatic hypotension due to medication.", "I95.2", "Orthostatic hypotension.", "I95.1"),
+        ("Acute pancreatitis due to gallstones.", "K85.10", "Acute pancreatitis.", "K85.90"),
+    ],
+)
+def test_the_cause_that_the_sentence_gives_chooses_the_code(text: str, code: str, other: str, instead: str) -> None:
+    assert code in codes_of(text, setting="report")
+    assert instead in codes_of(other, setting="report")
+    assert code not in codes_of(other, setting="report")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "other", "instead"),
+    [
+        ("Melanoma of the right lower back.", "C43.59", "Melanoma. Pain of the right lower back.", "C43.9"),
+        ("Sacral pressure injury, stage 2.", "L89.152", "Pressure injury, stage 2.", "L89.92"),
+        ("Pressure ulcer of the left heel, category 2.", "L89.622", "Pressure ulcer of the left heel.", "L89.629"),
+        ("Hepatitis C: chronic, viremic.", "B18.2", "Hepatitis C: viremic.", "B19.20"),
+        ("Malnutrition, moderate protein-calorie.", "E44.0", "Malnutrition.", "E46"),
+        ("Right hip degenerative joint disease.", "M16.11", "Degenerative joint disease.", "M19.90"),
+        ("Infrarenal aortic ectasia.", "I77.811", "Aortic ectasia.", "I77.819"),
+    ],
+)
+def test_the_words_beside_a_mention_choose_among_siblings(text: str, code: str, other: str, instead: str) -> None:
+    assert code in codes_of(text)
+    assert instead in codes_of(other)
+    assert code not in codes_of(other)
+
+
+def test_what_is_said_exactly_once_is_not_coded_openly_elsewhere() -> None:
+    assert codes_of("Melanoma. Melanoma of the right lower back.") == {"C43.59"}
+
+
+@pytest.mark.parametrize(
+    ("text", "alone", "code"),
+    [
+        ("Abscess. Acute appendicitis with perforation.", "Abscess.", "L02.91"),
+        ("Infection. Acute cystitis.", "Infection.", "B99.9"),
+        ("Hypotension. Septic shock.", "Hypotension.", "I95.9"),
+        ("Osteoporosis. Osteoporotic fracture of the hip.", "Osteoporosis.", "M81.0"),
+        ("Lupus. Lupus nephritis.", "Lupus.", "M32.9"),
+        ("Anxiety. Generalized anxiety disorder.", "Anxiety.", "F41.9"),
+        ("Upper respiratory infection. Influenza A.", "Upper respiratory infection.", "J06.9"),
+    ],
+)
+def test_a_fragment_yields_to_the_code_that_holds_it(text: str, alone: str, code: str) -> None:
+    assert code not in codes_of(text)
+    assert code in codes_of(alone)
+
+
+def test_a_code_that_is_taken_away_says_what_took_it() -> None:
+    row = code_rows("Abscess. Acute cystitis. Lung abscess.", candidates=True)["L02.91"]
+    assert "an abscess without its site adds nothing" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Mitral regurgitation. Tricuspid regurgitation.", {"I08.1"}),
+        ("Mitral regurgitation.", {"I34.0"}),
+        ("Type 2 diabetes. Gangrene of the toe.", {"E11.52"}),
+        ("Type 1 diabetes. Diabetic ketoacidosis.", {"E10.10"}),
+        ("Type 2 diabetes. Diabetic ketoacidosis.", {"E11.10"}),
+        ("Hydronephrosis. Acute pyelonephritis.", {"N13.6"}),
+        ("RSV. Bronchiolitis.", {"J21.0"}),
+        ("Hypertension. Left ventricular hypertrophy.", {"I10", "I51.7"}),
+    ],
+)
+def test_two_conditions_that_the_tabular_list_says_in_one_code(text: str, codes: set[str]) -> None:
+    assert codes_of(text) == codes
+
+
+def test_bleeding_belongs_to_the_source_that_its_sentence_names() -> None:
+    assert "K57.31" in codes_of("Diverticulosis of the colon with hematochezia, K92.2 bleeding from the gut: GI bleed.")
+    assert "K57.31" not in codes_of("Diverticulosis of the colon. A polyp was removed. GI bleed from an ulcer.")
+
+
+def test_what_a_setting_never_reports() -> None:
+    assert "F10.90" not in codes_of("HOSPITAL COURSE: gout. Alcohol use.\n")
+    assert "F10.90" in codes_of("Gout. Alcohol use.", setting="report")
+
+
+@pytest.mark.parametrize("name", ["causes", "families", "not_reported", "sequencing", "body_parts", "residual"])
+def test_tables_say_why_and_hold_no_row_twice(name: str) -> None:
+    lines = resources.files("conceptmap").joinpath(f"data/{name}_icd10cm.csv").read_text("utf-8").splitlines()
+    assert len(lines) == len(set(lines))
+    assert all(row["reason"] for row in csv.DictReader(lines))
