@@ -18,7 +18,7 @@ from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.fit import check_adapter, check_fit
 from conceptmap.coding.coding import check_include
 from conceptmap.coding.instructions import Instructions
-from conceptmap.coding.setting import check_setting
+from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError, said_columns
 from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of

@@ -12,9 +12,9 @@ from coded_release import coded, coder
 from conceptmap.coding.combinations import combinations
 from conceptmap.coding.completion import gestation, sides, trimester
 from conceptmap.coding.drafts import Draft
+from conceptmap.coding.exact.residual import residual_codes
 from conceptmap.coding.instructions import references
-from conceptmap.coding.principal import principal
-from conceptmap.coding.residual import residual_codes
+from conceptmap.coding.reporting.principal import principal
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import parse_ranges
 

@@ -185,7 +185,7 @@ def test_rooms_import_what_stands_below() -> None:
         ("linking/linker.py", "from conceptmap.coding import coding", ["conceptmap.coding.coding"]),
         ("coding/coding.py", "from conceptmap.index.index import ConceptIndex", ["conceptmap.index.index"]),
         ("linking/linker.py", "from conceptmap.index.index import ConceptIndex", []),
-        ("coding/coding.py", "from conceptmap.coding.principal import x", []),
+        ("coding/coding.py", "from conceptmap.coding.reporting.principal import x", []),
         ("errors.py", "from conceptmap.memory import halved", ["conceptmap.memory"]),
         ("readers/obo.py", "def f():\n    from conceptmap.mapper import Results", ["conceptmap.mapper"]),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from whole_release import code_rows
 
-from conceptmap.coding.setting import check_setting, setting_of
+from conceptmap.coding.reporting.setting import check_setting, setting_of
 from conceptmap.errors import InputError
 from conceptmap.text.sections import sections
 

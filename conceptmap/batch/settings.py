@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conceptmap.coding.coding import check_include
-from conceptmap.coding.setting import check_setting
+from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.errors import InputError
 from conceptmap.export.tables import TABLE_FORMATS
 

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from conceptmap.coding.combinations import combine
 from conceptmap.coding.derived import derive
 from conceptmap.coding.drafts import Draft, Drafts, take
+from conceptmap.coding.exact.residual import said_more_exactly
 from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, drafts_of
 from conceptmap.coding.histories import of_another_patient
 from conceptmap.coding.instructions import Instructions
-from conceptmap.coding.integral import integral
-from conceptmap.coding.not_reported import not_reported
-from conceptmap.coding.present import present_on_admission
-from conceptmap.coding.principal import principal
-from conceptmap.coding.residual import said_more_exactly
-from conceptmap.coding.roles import ROLES, role
-from conceptmap.coding.setting import setting_of
+from conceptmap.coding.reporting.integral import integral
+from conceptmap.coding.reporting.not_reported import not_reported
+from conceptmap.coding.reporting.present import present_on_admission
+from conceptmap.coding.reporting.principal import principal
+from conceptmap.coding.reporting.roles import ROLES, role
+from conceptmap.coding.reporting.setting import setting_of
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.coding.uncertain import settled
 from conceptmap.matching.mentions import Mention

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Final
 
 from conceptmap.coding.allergies import is_reaction
-from conceptmap.coding.cause import caused
 from conceptmap.coding.completion import complete
 from conceptmap.coding.drafts import Drafts, add
+from conceptmap.coding.exact.cause import caused
+from conceptmap.coding.exact.siblings import siblings_of
 from conceptmap.coding.histories import family_history, is_done_now, past_history
-from conceptmap.coding.siblings import siblings_of
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.errors import InputError
 from conceptmap.matching.mentions import Mention

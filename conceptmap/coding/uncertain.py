@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from conceptmap.coding.setting import is_stay
+from conceptmap.coding.reporting.setting import is_stay
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from conceptmap.coding.setting import SETTINGS
+from conceptmap.coding.reporting.setting import SETTINGS
 from conceptmap.commands.common import (
     add_command,
     add_mapper_options,
