@@ -14,11 +14,11 @@ import polars as pl
 from conceptmap.batch.settings import Settings
 from conceptmap.export.brat import BratFiles
 from conceptmap.export.fhir import FhirFile
-from conceptmap.export.markup import NoteView
 from conceptmap.export.omop import ConceptIds, OmopFiles
 from conceptmap.export.pages import ReportFiles
 from conceptmap.export.paths import paths_of
 from conceptmap.export.tables import TableFiles
+from conceptmap.export.views import NoteView
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS
 from conceptmap.notes.notes import BadNote, Notes
 
@@ -69,7 +69,6 @@ class Outputs:
             if "html" in settings.formats:
                 path = paths_of(mapper.path, mapper.indexes)
                 report = ReportFiles(staging, n_notes=notes.n_notes, path=path, title=f"{notes.source}, coded")
-                stack.callback(report.close)
             return cls(tables, documents, report, carried, stack.pop_all())
 
     def __enter__(self) -> Outputs:

@@ -9,13 +9,11 @@ from typing import Any
 import polars as pl
 
 from conceptmap.export.html import page
-from conceptmap.export.markup import shown
 from conceptmap.linking.alignment import agreement_column
 
 __all__ = ["aligned_page"]
 
 _SIGNS = {"same": "=", "near": "≈", "differ": "≠", None: "·"}
-_KEY = "= a map joins the codes · ≈ it joins one with a code above or below the other · ≠ it leads elsewhere · · no map"
 
 
 def aligned_page(aligned: pl.DataFrame, systems: Sequence[str], *, title: str = "Systems side by side") -> str:
@@ -27,21 +25,12 @@ def aligned_page(aligned: pl.DataFrame, systems: Sequence[str], *, title: str = 
         title: of the page.
     """
     pairs = list(combinations(systems, 2))
-    heads = [*systems, *(f"{one} / {other}" for one, other in pairs)]
-    head = "".join(f"<th>{shown(name)}</th>" for name in ("note", "from", "text", *heads))
-    body = "".join(_row(row, systems, pairs) for row in aligned.iter_rows(named=True))
-    table = f'<div class="index"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    return page(title, f'<header><h1>{shown(title)}</h1><p class="meta">{shown(_KEY)}</p></header>{table}')
+    heads = ["note", "from", "text", *systems, *(f"{one} / {other}" for one, other in pairs)]
+    rows = (_row(row, systems, pairs) for row in aligned.iter_rows(named=True))
+    return "".join(page("aligned.html", title=title, heads=heads, rows=rows, signs=_SIGNS))
 
 
-def _row(row: dict[str, Any], systems: Sequence[str], pairs: Sequence[tuple[str, str]]) -> str:
-    cells = [f"<td>{shown(row['note_id'])}</td>", f'<td class="n">{row["start_char"]}</td>']
-    cells.append(f'<td dir="auto">{shown(row["text"])}</td>')
-    for system in systems:
-        code = row[system]
-        name = f'<span class="c">{shown(code)}</span> {shown(row[f"{system}_name"] or "")}' if code else ""
-        cells.append(f"<td>{name}</td>")
-    for one, other in pairs:
-        said = row[agreement_column(one, other)]
-        cells.append(f'<td title="{said or "not assessed"}">{_SIGNS[said]}</td>')
-    return f"<tr>{''.join(cells)}</tr>"
+def _row(row: dict[str, Any], systems: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    concepts = [(row[system], row[f"{system}_name"] or "") for system in systems]
+    agreements = [row[agreement_column(one, other)] for one, other in pairs]
+    return {**row, "concepts": concepts, "agreements": agreements}

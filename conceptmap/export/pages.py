@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from conceptmap.export.html import PAGE_TAIL, NoteCard, neighbours, note_card, page_head, summary
-from conceptmap.export.markup import NoteView, note_markup, shown
+from conceptmap.export.html import NoteCard, note_card, notes_page, report_page
 from conceptmap.export.paths import PathOf
+from conceptmap.export.views import NoteView
 
 __all__ = ["NOTES_ON_A_PAGE", "ReportFiles"]
 
@@ -16,65 +15,45 @@ NOTES_ON_A_PAGE = 50
 
 
 class ReportFiles:
-    """``report.html`` and, for more notes than one page holds, ``report-0001.html`` and so on beside it."""
+    """``report.html`` and, for more notes than one page holds, ``report-0001.html`` and so on beside it.
+
+    No more than the notes of one page are held.
+    """
 
     def __init__(self, folder: Path, *, n_notes: int, path: PathOf, title: str) -> None:
         self._folder, self._path, self._title = folder, path, title
         self._single = n_notes <= NOTES_ON_A_PAGE
         self._cards: list[NoteCard] = []
-        self._bodies: list[str] = []
-        self._page: BinaryIO | None = None
-        self._waiting: NoteView | None = None
+        self._waiting: list[NoteView] = []
 
     def write(self, notes: Iterable[NoteView]) -> None:
-        """Append notes. Each is written when the next one comes, so that it knows whether there is a next one."""
+        """Append notes. A page is written when its last note is there."""
         for note in notes:
-            self._write_waiting(more=True)
-            self._waiting = note
+            name = "" if self._single else _name(len(self._cards) // NOTES_ON_A_PAGE)
+            self._cards.append(note_card(note, path=self._path, href=f"{name}#n{len(self._cards) + 1}"))
+            self._waiting.append(note)
+            if not self._single and len(self._waiting) == NOTES_ON_A_PAGE:
+                self._write_page()
 
-    def _write_waiting(self, *, more: bool) -> None:
-        note, self._waiting = self._waiting, None
-        if note is None:
-            return
-        at = len(self._cards) + 1
-        first = 1 if self._single else (at - 1) // NOTES_ON_A_PAGE * NOTES_ON_A_PAGE + 1
-        ends_page = not self._single and at == first + NOTES_ON_A_PAGE - 1
-        name = "" if self._single else f"report-{first // NOTES_ON_A_PAGE + 1:04}.html"
-        links = neighbours(at, first, at if ends_page or not more else None)
-        body = note_markup(note, path=self._path, anchor=f"n{at}", neighbours=links)
-        self._cards.append(note_card(note, path=self._path, href=f"{name}#n{at}"))
-        if self._single:
-            self._bodies.append(body)
-        else:
-            self._append(name, body, new=at == first)
+    def _write_page(self) -> None:
+        notes, self._waiting = self._waiting, []
+        first = len(self._cards) - len(notes)
+        name = _name(first // NOTES_ON_A_PAGE)
+        title = f"{self._title}, {name[7:11]}"
+        self._write(name, notes_page(title, notes, path=self._path, home=self._title, first=first + 1))
 
-    def _append(self, name: str, body: str, *, new: bool) -> None:
-        if new:
-            self._end_page()
-            self._page = (self._folder / name).open("xb")
-            home = f'<p class="meta"><a href="report.html">{shown(self._title)}</a></p>\n'
-            self._page.write((page_head(f"{self._title}, {name[7:11]}") + home).encode())
-        assert self._page is not None
-        self._page.write(body.encode())
-
-    def _end_page(self) -> None:
-        if self._page is not None:
-            self._page.write(PAGE_TAIL.encode())
-            self._page.close()
-            self._page = None
-
-    def close(self) -> None:
-        """Close what is open, finished or not."""
-        if self._page is not None:
-            self._page.close()
+    def _write(self, name: str, pieces: Iterable[str]) -> None:
+        with (self._folder / name).open("xb") as file:
+            file.writelines(piece.encode() for piece in pieces)
 
     def finish(self, *, facts: Sequence[str], quarantined: Sequence[Mapping[str, str | None]]) -> None:
         """Write ``report.html``: what was run and a line for each note, and the notes themselves if they are few."""
-        self._write_waiting(more=False)
-        self._end_page()
-        top = summary(self._title, self._cards, facts=facts, quarantined=quarantined, index=len(self._cards) > 1)
-        with (self._folder / "report.html").open("xb") as file:
-            file.write((page_head(self._title) + top).encode())
-            for body in self._bodies:
-                file.write(body.encode())
-            file.write(PAGE_TAIL.encode())
+        if not self._single and self._waiting:
+            self._write_page()
+        notes, self._waiting = self._waiting, []
+        page = report_page(self._title, self._cards, notes, path=self._path, facts=facts, quarantined=quarantined)
+        self._write("report.html", page)
+
+
+def _name(page: int) -> str:
+    return f"report-{page + 1:04}.html"
