@@ -19,15 +19,9 @@ from conceptmap.adapters import Adapter, open_adapter, save_adapter
 from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.errors import IndexMismatchError, InputError
-<<<<<<< HEAD
 from conceptmap.export.views import NoteView, mentions_of
 from conceptmap.index.files import read_tensors
 from conceptmap.index.index import ConceptIndex
-=======
-from conceptmap.export.views import NoteView, mentions_of
-from conceptmap.index import ConceptIndex
-from conceptmap.indexfiles import read_tensors
->>>>>>> 692a462 (Make the pages by templates that escape whatever they are given)
 from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.text.words import words

@@ -201,10 +201,10 @@ def _templates() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """Control characters of a text as visible pictures, white space as it is; what a template made, untouched.
+    r"""Control characters of a text as visible pictures, white space as it is; what a template made, untouched.
 
-    >>> _visible("\\x1b[31m and \\t")
-    '␛[31m and \\t'
+    >>> _visible("\x1b[31m and \t")
+    '␛[31m and \t'
     """
     if type(value) is not str or _CONTROL.search(value) is None:
         return value
