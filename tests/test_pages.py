@@ -73,10 +73,14 @@ def hostile(attack: str) -> NoteView:
     codes = [row(CODES, attack, score=0.5, rank=1, billable=False, evidence=f"m1;{attack}")]
     there = {"start_char": text.rindex(attack), "end_char": len(text)}
     tags = [row(TAGS, attack, **there, token_index=0, rank=rank, score=0.5) for rank in (1, 2)]
-    frames = [
-        pl.DataFrame(rows, schema=schema) for rows, schema in ((mentions, ANNOTATIONS), (codes, CODES), (tags, TAGS))
-    ]
-    return NoteView(attack, text, *frames, facts=(attack,))
+    return NoteView(
+        attack,
+        text,
+        pl.DataFrame(mentions, schema=ANNOTATIONS),
+        pl.DataFrame(codes, schema=CODES),
+        pl.DataFrame(tags, schema=TAGS),
+        facts=(attack,),
+    )
 
 
 def way(attack: str) -> Iterator[tuple[str, str]]:

@@ -53,7 +53,7 @@ class FirstCode(NamedTuple):
 
     code: str
     name: str
-    hue: int
+    hue: str
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,6 @@ def _visible(value: object) -> object:
     >>> _visible("\x1b[31m and \t")
     '␛[31m and \t'
     """
-    if type(value) is not str or _CONTROL.search(value) is None:
+    if type(value) is not str or value.isprintable() or _CONTROL.search(value) is None:
         return value
     return _CONTROL.sub(lambda match: "␡" if match[0] == "\x7f" else chr(0x2400 + ord(match[0])), value)

@@ -53,7 +53,9 @@ def tagged_words(text: str, tags: pl.DataFrame) -> list[TaggedWord]:
     starts = [start for start, _ in spans]
     found: list[dict[tuple[str, str], WordConcept]] = [{} for _ in spans]
     columns = ("start_char", "end_char", "rank", "system", "code", "name", "score")
-    for start, end, rank, system, code, name, score in tags.drop_nulls("code").select(columns).iter_rows():
+    for start, end, rank, system, code, name, score in zip(*(tags[name].to_list() for name in columns), strict=True):
+        if code is None:
+            continue
         first = max(bisect_right(starts, start) - 1, 0)
         for at in range(first, len(spans)):
             if spans[at][0] >= end:

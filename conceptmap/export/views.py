@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -20,14 +21,13 @@ from conceptmap.export.tagged_words import TaggedWord, WordConcept, tagged_words
 __all__ = [
     "CodeLine",
     "Explained",
-    "Mark",
     "Mention",
     "NotePage",
     "NoteView",
+    "Part",
     "Score",
-    "Stretch",
+    "Shown",
     "Top",
-    "Word",
     "clusters",
     "hue",
     "mentions_of",
@@ -102,13 +102,14 @@ class Score(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A candidate in a pop-up: ``lead`` for the best one, ``way`` from the top where it is shown."""
+    """A candidate in a pop-up: ``look`` tells the best from the rest, ``way`` leads from the top where it is shown."""
 
+    look: str
     code: str
     name: str
-    hue: int
-    score: Score
-    lead: bool
+    hue: str
+    said: str
+    bar: str
     way: Steps
 
 
@@ -122,31 +123,21 @@ class Explained(NamedTuple):
     more: int
 
 
-class Stretch(NamedTuple):
-    """Text without a mark."""
+class Part(NamedTuple):
+    """A part of the text: plain (no ``look``), a word with tags (``w``), or marked mentions (``m`` and others).
+
+    Attributes:
+        look: classes.
+        anchor, hue, label: of a mark; its colour is that of the first mention.
+        entries: of the pop-up.
+    """
 
     text: str
-    kind: str = "stretch"
-
-
-class Word(NamedTuple):
-    """A word outside mentions with what its tokens are tagged with."""
-
-    text: str
-    concepts: list[Shown]
-    kind: str = "word"
-
-
-class Mark(NamedTuple):
-    """Marked text: the mentions in it, the one that gives it its colour first."""
-
-    text: str
-    anchor: str
-    hue: int
-    look: str
-    label: str
-    mentions: list[Explained]
-    kind: str = "mark"
+    look: str = ""
+    anchor: str = ""
+    hue: str = ""
+    label: str = ""
+    entries: Sequence[Explained] = ()
 
 
 class CodeLine(NamedTuple):
@@ -154,7 +145,7 @@ class CodeLine(NamedTuple):
 
     code: str
     name: str
-    hue: int
+    hue: str
     score: Score
     billable: bool
     evidence: list[tuple[str, str]]
@@ -168,7 +159,7 @@ class NotePage(NamedTuple):
     anchor: str
     note_id: str
     facts: list[str]
-    parts: list[Stretch | Word | Mark]
+    parts: list[Part]
     codes: list[CodeLine]
 
 
@@ -178,10 +169,11 @@ def top_of(system: str, code: str, name: str, path: PathOf) -> Top:
     return Top(*steps[0]) if steps else Top(code, name)
 
 
-def hue(top: Top) -> int:
+@lru_cache(maxsize=1 << 12)
+def hue(top: Top) -> str:
     """A hue from 0 to 359: chapters with numbers are spread by the golden angle, others by a checksum of their code."""
     number = int(top.code) if top.code.isdecimal() and len(top.code) < 4 else zlib.crc32(top.code.encode()) % 97
-    return round(number * 137.508 + 20) % 360
+    return str(round(number * 137.508 + 20) % 360)
 
 
 def mentions_of(note: NoteView) -> list[Mention]:
@@ -236,7 +228,7 @@ def note_page(note: NoteView, *, path: PathOf, anchor: str) -> NotePage:
 
 def _parts(
     text: str, groups: list[list[Mention]], words: list[TaggedWord], anchors: Mapping[str, str], path: PathOf
-) -> Iterator[Stretch | Word | Mark]:
+) -> Iterator[Part]:
     """The text in order."""
     at, next_word = 0, 0
     for group in [*groups, []]:
@@ -246,27 +238,28 @@ def _parts(
             word = words[next_word]
             next_word += 1
             if word.concepts and word.start_char >= at and word.end_char <= start:
-                yield Stretch(text[at : word.start_char])
-                yield Word(word.text, [_shown(one, path, lead=n == 0) for n, one in _first(word)])
+                yield Part(text[at : word.start_char])
+                yield _word(word, path)
                 at = word.end_char
-        yield Stretch(text[at:start])
+        yield Part(text[at:start])
         if group:
             yield _mark(text[start:end], group, anchors[group[0].mention_id], path)
         at = end
 
 
-def _first(word: TaggedWord) -> Iterable[tuple[int, WordConcept]]:
-    return enumerate(word.concepts[:WORD_CONCEPTS])
+def _word(word: TaggedWord, path: PathOf) -> Part:
+    concepts = [_shown(one, path, lead=at == 0) for at, one in enumerate(word.concepts[:WORD_CONCEPTS])]
+    return Part(word.text, "w", entries=[Explained(word.text, [], ["tags of this word"], concepts, 0)])
 
 
-def _mark(text: str, group: Sequence[Mention], anchor: str, path: PathOf) -> Mark:
+def _mark(text: str, group: Sequence[Mention], anchor: str, path: PathOf) -> Part:
     """The longest mention is explained first, then those inside or beside it."""
     best = group[0].best
     top = top_of(best["system"] or "", best["code"] or "", best["name"] or "", path)
     kind, label = _context_mark(best)
     if not kind and not any(mention.codes for mention in group):
         kind = "idle"
-    return Mark(text, anchor, hue(top), f"m {kind}".rstrip(), label, [_explained(one, path) for one in group])
+    return Part(text, f"m {kind}".rstrip(), anchor, hue(top), label, [_explained(one, path) for one in group])
 
 
 def _context_mark(row: Row) -> tuple[str, str]:
@@ -310,8 +303,8 @@ def _context(row: Row) -> tuple[list[str], list[str]]:
 def _shown(concept: WordConcept, path: PathOf, *, lead: bool, way: bool | None = None) -> Shown:
     steps = path(concept.system, concept.code)
     top = Top(*steps[0]) if steps else Top(concept.code, concept.name)
-    named = concept.code, concept.name, hue(top), Score.of(concept.score)
-    return Shown(*named, lead, steps if (lead if way is None else way) else ())
+    steps = steps if (lead if way is None else way) else ()
+    return Shown("cand" if lead else "cand rest", concept.code, concept.name, hue(top), *Score.of(concept.score), steps)
 
 
 def _code_lines(note: NoteView, anchors: Mapping[str, str], path: PathOf) -> list[CodeLine]:
