@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import io
 import os
 import signal
 import sys
@@ -21,7 +22,8 @@ from typing import Any, NoReturn, TextIO
 
 from conceptmap import __version__
 from conceptmap.commands import adapt, align, bench, build, code, evaluate, info, rollup, spans, tag
-from conceptmap.errors import ConceptMapError
+from conceptmap.commands.common import say
+from conceptmap.errors import ConceptMapError, printable
 
 __all__ = ["main"]
 
@@ -48,11 +50,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     gc.set_threshold(500_000, 50, 100)  # what is loaded stays; looking through it again and again finds nothing
     _be_lenient_with_streams()
-    parser = _parser()
-    args = parser.parse_args(argv)
+    args = _parsed(argv)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         return _guarded(args)
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; what argparse says of wrong ones repeats them."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return _parser().parse_args(argv)
+    finally:
+        _tell(said.getvalue())
+
+
+def _tell(lines: str) -> None:
+    """Lines on stderr in which nothing steers the terminal."""
+    with contextlib.suppress(OSError):
+        for line in lines.removesuffix("\n").split("\n") if lines else ():
+            print(printable(line), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,8 +141,7 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _failed(message: str, code: int) -> int:
-    with contextlib.suppress(OSError):
-        print(f"conceptmap: {message}", file=sys.stderr)
+    _tell(f"conceptmap: {message}")
     return code
 
 
@@ -146,7 +163,7 @@ def _show_warning(
     line: str | None = None,  # noqa: ARG001
 ) -> None:
     if issubclass(category, UserWarning):
-        print(f"conceptmap: {message}", file=sys.stderr)
+        say(str(message))
 
 
 def _be_lenient_with_streams() -> None:

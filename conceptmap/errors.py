@@ -20,6 +20,7 @@ __all__ = [
     "OutOfSpaceError",
     "ReaderError",
     "UnknownCodeError",
+    "printable",
     "said_codes",
     "said_columns",
     "said_id",
@@ -29,6 +30,27 @@ _CODE = re.compile(
     r"(?:[A-Za-z_]{1,12}:)?[A-Za-z]{0,3}[0-9][A-Za-z0-9.]{0,17}(?:-[A-Za-z]{0,3}[0-9][0-9A-Za-z.]{0,7})?"
 )
 _LONGEST_ID = 64
+
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Control characters, those that turn the direction of writing, ends of lines, halves of characters, invisible tags."""
+
+
+def printable(text: str) -> str:
+    r"""A text in which nothing steers the terminal that it is printed on; such characters are spelled out as JSON does.
+
+    Ids, headers and names come from files; everything that is printed goes through here.
+
+    >>> print(printable("\x1b[31mnote\n1\u202e"))
+    \u001b[31mnote\u000a1\u202e
+    """
+    return _STEERING.sub(_spelled, text)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 class ConceptMapError(Exception):
@@ -43,7 +65,7 @@ class ConceptMapError(Exception):
     def __init__(self, what: str, *, got: object = None, expected: object = None, then: str | None = None) -> None:
         facts = [f"{word} {value}" for word, value in (("got", got), ("expected", expected)) if value is not None]
         message = f"{what}: {', '.join(facts)}" if facts else what
-        super().__init__(f"{message}; {then}" if then else message)
+        super().__init__(printable(f"{message}; {then}" if then else message))
 
 
 class InputError(ConceptMapError):

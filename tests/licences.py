@@ -59,7 +59,7 @@ def _stated(found: Distribution) -> str:
     said = str((found.metadata.get_all("License") or [""])[0])
     if not said or said.strip().upper() == "UNKNOWN" or len(said) > _LONGEST or "\n" in said:
         classes = [line for line in found.metadata.get_all("Classifier") or [] if line.startswith("License ::")]
-        said = "; ".join(line.rpartition(" :: ")[2] for line in classes) or said.split("\n")[0][:_LONGEST]
+        said = "; ".join(line.rpartition(" :: ")[2] for line in classes) or said.split("\n", maxsplit=1)[0][:_LONGEST]
     return said.strip() or "not stated"
 
 

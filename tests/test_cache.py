@@ -114,7 +114,7 @@ def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
     built = cached_index(FACTS, _build, name="doid", folder=tmp_path)
     assert built.checked is not None
     folder = built.checked.path.parent
-    partial = tmp_path / f".{folder.name}.partial-0123"
+    partial = tmp_path / f".{folder.name}.partial-0123456789ab"
     folder.rename(partial)
     cached_index(FACTS, _build, name="doid", folder=tmp_path)
     assert not partial.exists()

@@ -22,7 +22,7 @@ from test_batch import random_note
 
 from conceptmap.batch import Settings, code_notes, shards, work
 from conceptmap.batch.folder import PREFIX
-from conceptmap.batch.merge import STAGING
+from conceptmap.batch.publishing import STAGING
 from conceptmap.batch.settings import Asked
 from conceptmap.cli import main
 from conceptmap.errors import IndexMismatchError, OutOfSpaceError

@@ -20,8 +20,8 @@ from test_batch import random_note
 
 from conceptmap.batch import Settings, code_notes
 from conceptmap.errors import InputError
-from conceptmap.export.brat import file_stem
 from conceptmap.export.fhir import SPAN, bundle
+from conceptmap.export.file_names import file_name
 from conceptmap.export.omop import NOTE_NLP, ConceptIds
 from conceptmap.frames import ANNOTATIONS, CODES
 from conceptmap.index.building import build_index
@@ -313,7 +313,7 @@ def test_brat_files_hold_the_same_spans_split_at_line_ends(run: Written) -> None
     found: set[Span] = set()
     n_split = 0
     for note_id, note in run.texts.items():
-        stem = run.out / "brat" / file_stem(note_id)
+        stem = run.out / "brat" / file_name(note_id)
         text = stem.with_name(f"{stem.name}.txt").read_bytes().decode()
         assert text == note
         for fragments in parsed(stem.with_name(f"{stem.name}.ann").read_bytes().decode(), text):
@@ -334,7 +334,7 @@ def test_a_folder_that_is_no_export_is_left_alone(tmp_path: Path) -> None:
     notes, mine = read_notes(tmp_path / "notes.csv"), tmp_path / "out" / "brat" / "mine.ann"
     mine.parent.mkdir(parents=True)
     mine.write_text("precious")
-    with pytest.raises(InputError, match="brat exists and is no BRAT export"):
+    with pytest.raises(InputError, match=r"no run of this program wrote.*: got brat/mine\.ann; type --overwrite"):
         code_notes(notes, mapper(), tmp_path / "out", Settings(formats=("brat",)))
     assert mine.read_text() == "precious"
     mine.unlink()
@@ -347,7 +347,7 @@ def test_a_folder_that_is_no_export_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("note_id", ["..", ".hidden", "a/b\\c", "x" * 300, "nul\0", "%41", "CON:1", "é" * 100])
 def test_file_names_are_harmless_and_different(note_id: str) -> None:
-    stem = file_stem(note_id)
+    stem = file_name(note_id)
     assert re.fullmatch(r"[A-Za-z0-9_.~%-]{1,140}", stem)
     assert not stem.startswith(".")
-    assert stem != file_stem(f"{note_id}x")
+    assert stem != file_name(f"{note_id}x")

@@ -22,7 +22,7 @@ from test_batch import random_note
 from conceptmap.batch import Part, Run, Settings, State, code_notes
 from conceptmap.batch import folder as batch_folder
 from conceptmap.batch.folder import PREFIX, ShardFolder
-from conceptmap.batch.merge import STAGING
+from conceptmap.batch.publishing import STAGING
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.notes.notes import read_notes
 
@@ -99,7 +99,7 @@ def test_a_finished_run_is_not_done_again(notes_file: Path, expected: dict[str, 
     assert counting.calls == 0
     assert (again.files, again.quarantined) == (first.files, first.quarantined)
     assert again.facts == json.loads((tmp_path / "run.json").read_text())
-    (tmp_path / "codes.csv").write_text("spoilt")
+    (tmp_path / "codes.csv").unlink()
     run(notes_file, tmp_path, counting)
     assert counting.calls == 7
     assert written(tmp_path) == expected
@@ -141,10 +141,15 @@ def test_a_damaged_shard_is_coded_again(notes_file: Path, expected: dict[str, by
 def test_what_killed_runs_left_behind_is_cleared_away(
     notes_file: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    (tmp_path / f"{STAGING}0123").mkdir()
-    (tmp_path / f"{STAGING}0123" / "codes.csv").write_text("half")
-    (tmp_path / f"{PREFIX}0123").mkdir()
-    (tmp_path / f"{PREFIX}0123" / "0123.shard").write_text("of a run with other settings")
+    half = tmp_path / f"{STAGING}0123456789ab"
+    (half / ".codes.parts").mkdir(parents=True)
+    (half / ".codes.parts" / "00000000.parquet").write_text("half")
+    (half / "codes.csv").write_text("half")
+    (half / "brat").mkdir()
+    (half / "brat" / "n1.ann").write_text("half")
+    with pytest.raises(KeyboardInterrupt):  # a run with other settings
+        code_notes(read_notes(notes_file), Stopping(3), tmp_path, Settings(include=("negated",)))  # type: ignore[arg-type]
+    (next(tmp_path.glob(f"{PREFIX}*")) / f".{'0' * 32}.shard.0123456789ab.tmp").write_text("half")
     run(notes_file, tmp_path)
     assert written(tmp_path) == expected
 

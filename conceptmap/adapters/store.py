@@ -16,10 +16,11 @@ from conceptmap.adapters.calibration import Calibration
 from conceptmap.adapters.judge import FEATURES, Judge
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.errors import IndexMismatchError
+from conceptmap.files import PRIVATE, Access
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import CheckedFile, FileDigest
 
-__all__ = ["EMBEDDED", "FORMAT", "open_adapter", "save_adapter"]
+__all__ = ["EMBEDDED", "FORMAT", "LAYOUT", "open_adapter", "save_adapter"]
 
 FORMAT = "adapter 1"
 EMBEDDED = "embedded"
@@ -28,20 +29,37 @@ TENSORS = "adapter.safetensors"
 _AGAIN = "train the adapter again: conceptmap adapt"
 
 
-def save_adapter(adapter: Adapter, folder: str | Path, *, pages: Mapping[str, str] | None = None) -> Path:
+LAYOUT = indexfiles.Layout(
+    "an adapter",
+    frozenset({indexfiles.MANIFEST, TENSORS, "names.parquet", "seen.parquet", "README.md", "reliability.svg"}),
+    lambda folder: indexfiles.recorded(folder, lambda value: str(value.get("format")).startswith("adapter ")),
+)
+"""The last two are pages for people."""
+
+
+def save_adapter(
+    adapter: Adapter,
+    folder: str | Path,
+    *,
+    pages: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    access: Access = PRIVATE,
+) -> Path:
     """Write an adapter into a folder, which appears whole or not at all.
 
     Args:
         adapter: what to write.
-        folder: new, empty, or holding an older adapter.
+        folder: new, empty, or holding an older adapter as it was saved.
         pages: text files for people, by name.
+        overwrite: also replace an adapter that was changed since, or files that have an adapter's names.
+        access: who may read it, for it may hold wordings of the training notes.
 
     Raises:
         InputError: the folder exists and holds something else.
         OutOfSpaceError: the disk is full.
     """
     target = Path(folder)
-    with indexfiles.new_folder(target) as partial:
+    with indexfiles.new_folder(target, LAYOUT, overwrite=overwrite, access=access) as partial:
         tensors = {name: array for name in ("matrix", "inside") if (array := getattr(adapter, name)) is not None}
         kinds: dict[str, tuple[str, NDArray[Any]]] = {name: _tensor(array) for name, array in tensors.items()}
         if adapter.judge is not None:
@@ -49,10 +67,10 @@ def save_adapter(adapter: Adapter, folder: str | Path, *, pages: Mapping[str, st
         indexfiles.write_tensors(partial / TENSORS, kinds)
         indexfiles.write_frame(partial / "names.parquet", adapter.memory.names)
         indexfiles.write_frame(partial / "seen.parquet", adapter.memory.seen)
-        files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
-        indexfiles.write_json(partial / "manifest.json", {**_manifest(adapter), "files": files})
         for name, text in (pages or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
+        files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
+        indexfiles.write_json(partial / "manifest.json", {**_manifest(adapter), "files": files})
     return target
 
 

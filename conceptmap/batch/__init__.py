@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from conceptmap.batch.engine import ENGINES, Engine, MapperSource
 from conceptmap.batch.engines import engine_for
+from conceptmap.batch.owned import check_folder
 from conceptmap.batch.run import Progress, Run, State, code_notes
 from conceptmap.batch.settings import FORMATS, Part, Settings
 
@@ -21,6 +22,7 @@ __all__ = [
     "Run",
     "Settings",
     "State",
+    "check_folder",
     "code_notes",
     "engine_for",
 ]

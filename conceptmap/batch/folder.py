@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conceptmap.batch.coded import CHECKSUM_BYTES
+from conceptmap.batch.owned import JOURNAL, SHARDS, journal_of
 from conceptmap.errors import DamagedShardError, InputError
-from conceptmap.files import atomic_file, fsync_folder, writing
+from conceptmap.files import PRIVATE, Access, atomic_file, atomic_text, fsync_folder, make_folder, remove_known, writing
 
 try:
     import fcntl as _fcntl
@@ -24,6 +27,9 @@ __all__ = ["PREFIX", "ShardFolder"]
 
 PREFIX = ".shards-"
 LOCK, FINISHING = "lock", "finishing"
+_SHARD = re.compile(r"[0-9a-f]{32}\.shard")
+_UNFINISHED = re.compile(rf"\.(?:[0-9a-f]{{32}}\.shard|{re.escape(JOURNAL)})\.[0-9a-f]{{12}}\.tmp")
+READ_AT_ONCE = 1 << 20
 
 
 @dataclass(eq=False)
@@ -35,12 +41,13 @@ class ShardFolder:
     """
 
     path: Path
+    access: Access = PRIVATE
     _handle: int = field(default=-1, init=False, repr=False)
 
     @classmethod
-    def of(cls, target: Path, run: str) -> ShardFolder:
-        """The folder of a run inside its output folder."""
-        return cls(target / f"{PREFIX}{run[:16]}")
+    def of(cls, target: Path, run: str, access: Access = PRIVATE) -> ShardFolder:
+        """The folder of a run inside its output folder, which is made for those who have access; shards are private."""
+        return cls(target / f"{PREFIX}{run[:16]}", access)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[ShardFolder]:
@@ -54,11 +61,17 @@ class ShardFolder:
             self._handle = -1
             self._remove_if_empty()
 
+    def _make(self) -> None:
+        make_folder(self.path.parent, self.access)
+        make_folder(self.path)
+        if self.path.is_symlink():
+            raise InputError(f"{self.path} is in the way", got="a link", then="choose another output folder")
+
     def _lock_file(self) -> int:
         for _ in range(5):  # another run may just be removing the folder
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._make()
             with contextlib.suppress(FileNotFoundError):
-                return os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+                return os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, PRIVATE.file)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
     def _remove_if_empty(self) -> None:
@@ -82,9 +95,14 @@ class ShardFolder:
         Raises:
             OutOfSpaceError: the disk is full.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make()
         with atomic_file(self._file(key)) as file:
             file.write(content)
+
+    def write_down(self, journal: str) -> None:
+        """Keep the record of what is this program's in the output folder: see ``owned``."""
+        self._make()
+        atomic_text(self.path / JOURNAL, journal)
 
     def read(self, key: str) -> bytes:
         """The bytes of a shard.
@@ -113,8 +131,8 @@ class ShardFolder:
     @contextlib.contextmanager
     def finishing(self) -> Iterator[bool]:
         """Be the only one to finish, thread or process; False where there are no locks to make sure of that."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path / FINISHING, os.O_RDWR | os.O_CREAT, 0o666)
+        self._make()
+        handle = os.open(self.path / FINISHING, os.O_RDWR | os.O_CREAT, PRIVATE.file)
         try:
             yield _flock(handle)
         finally:
@@ -136,13 +154,43 @@ class ShardFolder:
             with contextlib.suppress(OSError):
                 fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, byte)
 
-    def remove_all(self) -> None:
-        """Remove this run's shards and what other runs left behind in the same output folder."""
-        for folder in self.path.parent.glob(f"{PREFIX}*"):
-            if folder == self.path or not _in_use(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+    def remove_all(self, keys: Iterable[str] = ()) -> None:
+        """Remove this run's shards and what other runs left behind in the same output folder, and nothing else.
+
+        Args:
+            keys: shards that were just read, and found to be whole.
+        """
+        for folder in list(self.path.parent.iterdir()) if self.path.parent.is_dir() else ():
+            if folder == self.path:
+                _remove(folder, {f"{key}.shard" for key in keys})
+            elif SHARDS.fullmatch(folder.name) and not _in_use(folder):
+                _remove(folder, set())
         with contextlib.suppress(OSError, InputError):
             fsync_folder(self.path.parent)
+
+
+def _remove(folder: Path, whole: set[str]) -> None:
+    remove_known(folder, lambda name: name in whole or ("/" not in name and _is_ours(folder / name)))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a run wrote this file: it has a name that runs give, and holds what such a file has to hold."""
+    try:
+        if path.name in (LOCK, FINISHING):
+            return path.lstat().st_size == 0
+        if path.name == JOURNAL:
+            return journal_of(path) is not None
+        return bool(_UNFINISHED.fullmatch(path.name) or (_SHARD.fullmatch(path.name) and _is_whole(path)))
+    except OSError:
+        return False
+
+
+def _is_whole(shard: Path) -> bool:
+    with shard.open("rb") as file:
+        checksum, digest = file.read(CHECKSUM_BYTES), hashlib.sha256()
+        while block := file.read(READ_AT_ONCE):
+            digest.update(block)
+    return digest.digest() == checksum
 
 
 def _flock(handle: int) -> bool:

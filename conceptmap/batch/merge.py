@@ -1,36 +1,28 @@
 """The finishing step: every shard checked, the outputs written from them in the order of the notes.
 
-The files are written in a hidden folder and moved into place together at the end, ``run.json`` last: where there is a
-``run.json``, the files that it lists are complete and belong together.
+The files are written in a hidden folder and moved into place together at the end (see ``publishing``), ``run.json``
+last: where there is a ``run.json``, the files that it lists are complete and belong together.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from conceptmap.batch.coded import Coded, unpack
 from conceptmap.batch.folder import ShardFolder
 from conceptmap.batch.outputs import Outputs
-from conceptmap.batch.runfile import read_run, run_text
 from conceptmap.batch.settings import Settings
 from conceptmap.batch.shards import cut
 from conceptmap.coding.code_edits import CodeEdits, read_edits
 from conceptmap.errors import DamagedShardError, InputError
-from conceptmap.export.brat import check_folder
 from conceptmap.export.fhir import check_subjects
 from conceptmap.export.omop import ConceptIds
-from conceptmap.files import atomic_text, fsync_folder, publish, sha256_file, writing
+from conceptmap.files import sha256_file
 from conceptmap.frames import ANNOTATIONS
 from conceptmap.notes.notes import BadNote, Notes
 from conceptmap.ontology.rollup_frames import Rollup, read_targets
@@ -38,19 +30,7 @@ from conceptmap.ontology.rollup_frames import Rollup, read_targets
 if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper, Results
 
-__all__ = [
-    "Finished",
-    "Prepared",
-    "earlier_run",
-    "file_digests",
-    "merge",
-    "prepare",
-    "publish_all",
-    "remove_stale",
-    "staging",
-]
-
-STAGING = ".partial-"
+__all__ = ["Finished", "Prepared", "merge", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ class Finished:
     notices: tuple[str, ...]
 
 
-def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper, target: Path) -> Prepared:
+def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> Prepared:
     """Refuse what cannot be had; find the targets of the roll-up and the concept ids.
 
     Raises:
@@ -96,8 +76,6 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper, target: Pat
         raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
     if "fhir" in settings.formats:
         check_subjects(notes.schema.names())
-    if "brat" in settings.formats:
-        check_folder(target / "brat")
     for index in mapper.indexes:
         index.verify()
     rollup = None
@@ -167,82 +145,3 @@ def _rolled_up(results: Results, rollup: Rollup | None) -> Results:
 
 def _edited(results: Results, notes: pl.DataFrame, edits: CodeEdits | None) -> Results:
     return results if edits is None else replace(results, codes=edits.added(results.codes, notes))
-
-
-# -- from the hidden folder to the final names ------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def staging(target: Path) -> Iterator[Path]:
-    """A hidden folder inside the target that is gone afterwards."""
-    with writing(target):
-        at = target / f"{STAGING}{secrets.token_hex(6)}"
-        at.mkdir(parents=True)
-        try:
-            yield at
-        finally:
-            shutil.rmtree(at, ignore_errors=True)
-
-
-def remove_stale(target: Path) -> None:
-    """Remove the hidden folders of runs that were killed while they finished."""
-    for folder in target.glob(f"{STAGING}*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def file_digests(at: Path) -> dict[str, str]:
-    """SHA-256 of every file; of a folder, of the names and digests of its files."""
-    return {path.name: sha256_file(path) if path.is_file() else _folder_digest(path) for path in sorted(at.iterdir())}
-
-
-def _folder_digest(folder: Path) -> str:
-    digests = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
-    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
-
-
-def publish_all(at: Path, target: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """Move the files into place; what an earlier run wrote and this one did not goes."""
-    names = sorted(path.name for path in at.iterdir())
-    earlier = read_run(target).get("files", {})
-    (target / "run.json").unlink(missing_ok=True)
-    for name in names:
-        if (at / name).is_dir():
-            _publish_folder(at / name, target / name)
-        else:
-            publish(at / name, target / name)
-    for name in earlier if isinstance(earlier, dict) else ():
-        if name not in names and Path(name).name == name:
-            _remove(target / name)
-    atomic_text(target / "run.json", run_text(facts))
-    return (*names, "run.json")
-
-
-def _publish_folder(at: Path, final: Path) -> None:
-    """Give a folder its final name; the one of an earlier run makes way."""
-    if hasattr(os, "sync"):
-        os.sync()  # one call, where thousands of small files would take one each
-    fsync_folder(at)
-    if final.exists():
-        final.replace(at.with_name(f".former-{final.name}"))
-    at.replace(final)
-    fsync_folder(final.parent)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def earlier_run(target: Path, key: str) -> dict[str, Any] | None:
-    """What ``run.json`` says, where an earlier call with this key has finished and its files are as it left them."""
-    found = read_run(target)
-    files = found.get("files")
-    if found.get("key") != key or not isinstance(files, dict):
-        return None
-    for name, expected in files.items():
-        path = target / name
-        if not path.exists() or (sha256_file(path) if path.is_file() else _folder_digest(path)) != expected:
-            return None
-    return found

@@ -123,11 +123,19 @@ def _documents(
     stack: ExitStack, staging: Path, notes: Notes, settings: Settings, ids: ConceptIds | None
 ) -> Iterator[OmopFiles | FhirFile | BratFiles]:
     if "omop" in settings.formats:
-        yield stack.enter_context(OmopFiles(staging, ids=ids, date=settings.date, integer_ids=notes.integer_ids))
+        yield stack.enter_context(
+            OmopFiles(
+                staging,
+                ids=ids,
+                date=settings.date,
+                integer_ids=notes.integer_ids,
+                spreadsheet_safe=settings.spreadsheet_safe,
+            )
+        )
     if "fhir" in settings.formats:
         yield stack.enter_context(FhirFile(staging))
     if "brat" in settings.formats:
-        yield stack.enter_context(BratFiles(staging / "brat"))
+        yield stack.enter_context(BratFiles(staging, spreadsheet_safe=settings.spreadsheet_safe))
 
 
 def carried_names(notes: Notes) -> dict[str, str]:

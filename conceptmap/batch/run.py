@@ -13,20 +13,14 @@ from typing import TYPE_CHECKING, Any
 from conceptmap.batch.engine import Engine
 from conceptmap.batch.engines import run_shards
 from conceptmap.batch.folder import ShardFolder
-from conceptmap.batch.merge import (
-    Finished,
-    earlier_run,
-    file_digests,
-    merge,
-    prepare,
-    publish_all,
-    remove_stale,
-    staging,
-)
+from conceptmap.batch.merge import Finished, merge, prepare
+from conceptmap.batch.owned import check_folder
+from conceptmap.batch.publishing import Place, earlier_run, file_digests, names_of, remove_stale, retire, staging
 from conceptmap.batch.runfile import mapper_facts, read_run, versions
 from conceptmap.batch.settings import Part, Settings
 from conceptmap.batch.shards import Shard, cut, run_key
 from conceptmap.errors import DamagedShardError
+from conceptmap.files import GROUP, PRIVATE
 from conceptmap.notes.notes import BadNote, Notes
 
 if TYPE_CHECKING:
@@ -39,6 +33,7 @@ __all__ = ["Progress", "Run", "State", "code_notes"]
 MENDINGS = 3
 """How often shards that turn out to be damaged are coded again."""
 _SETTINGS, _ENGINE = Settings(), Engine()
+_KEPT = "of an earlier run was changed since and is left as it is"
 LOOK_AGAIN = 0.2
 """Seconds between two looks at what another run is at."""
 
@@ -91,6 +86,8 @@ def code_notes(
     engine: Engine = _ENGINE,
     part: Part | None = None,
     resume: bool = True,
+    overwrite: bool = False,
+    group_readable: bool = False,
     loading_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -104,24 +101,31 @@ def code_notes(
     Args:
         notes: from ``read_notes``.
         mapper: loaded; it codes, or checks what its workers' mappers are.
-        folder: made if it is not there. Files of an earlier run in it are replaced, or removed if not written now.
+        folder: made if it is not there. Files of an earlier run in it are replaced, or removed if not written now,
+            unless they were changed since.
         settings: what to write.
         engine: who does the work.
         part: the shards of this job, where several jobs share the folder; the last one writes the outputs.
         resume: False forgets what earlier calls have finished.
+        overwrite: replace files of the same names although no run wrote them, or somebody has changed them.
+        group_readable: let the group read the outputs; otherwise the owner alone can.
         loading_seconds: how long loading took, for ``run.json``.
         progress: called as notes are done.
 
     Raises:
-        InputError: the settings ask for what cannot be had, or the folder cannot be written to.
+        InputError: the settings ask for what cannot be had, or the folder cannot be written to, or something would be
+            lost in it.
         IndexMismatchError: an index is damaged, or a worker has another one.
         OutOfSpaceError: the disk or the memory is full. Nothing unfinished is left behind.
     """
     target = Path(folder)
-    prepared = prepare(settings, notes, mapper, target)
+    check_folder(target, settings, overwrite=overwrite)
+    prepared = prepare(settings, notes, mapper)
     asked = settings.asked(with_encoder=mapper.encoder is not None)
     run = run_key(mapper, asked, {} if engine.source is None else engine.source.precision)
-    course = _Course(notes, mapper, target, settings, engine, part, prepared, asked, run, progress)
+    access = GROUP if group_readable else PRIVATE
+    place = Place(target, ShardFolder.of(target, run, access), access, overwrite)
+    course = _Course(notes, mapper, place, settings, engine, part, prepared, asked, run, progress)
     return course.run(resume=resume, loading_seconds=loading_seconds)
 
 
@@ -141,7 +145,7 @@ class _Course:
 
     notes: Notes
     mapper: ConceptMapper
-    target: Path
+    place: Place
     settings: Settings
     engine: Engine
     part: Part | None
@@ -155,13 +159,13 @@ class _Course:
     def run(self, *, resume: bool, loading_seconds: float | None) -> Run:
         """Code what is missing, then finish."""
         self.counts.keys = [shard.key for shard in cut(self.notes, self.run_key)]
-        shards = ShardFolder.of(self.target, self.run_key)
+        shards = self.place.shards
         if resume and (found := self._finished()) is not None:
             shards.remove_all()  # where a call was stopped between its last two steps
             return found
-        if self._key_there():  # its files are not as it left them, or not wanted
-            (self.target / "run.json").unlink(missing_ok=True)
         with shards.opened():
+            if self._key_there():  # its files are not as it left them, or not wanted
+                retire(self.place.target, shards)
             if not resume:
                 self._forget(shards)
             for mending in range(MENDINGS):
@@ -226,7 +230,7 @@ class _Course:
 
     def _key_there(self) -> bool:
         """Whether another run has finished meanwhile, so that shards are missing because they were cleared away."""
-        return read_run(self.target).get("key") == self._key()
+        return read_run(self.place.target).get("key") == self._key()
 
     def _wait_for(self, shards: ShardFolder, numbers: list[int]) -> None:
         """Wait until another run has finished one of these shards, or let go of it."""
@@ -263,16 +267,16 @@ class _Course:
 
     def _finished(self) -> Run | None:
         """The run of an earlier call that has done all of this already."""
-        facts = earlier_run(self.target, self._key())
+        facts = earlier_run(self.place.target, self._key())
         if facts is None:
             return None
         bad = tuple(BadNote(**note) for note in facts["quarantined"])
         self._tick(self.notes.n_notes, 0)
-        return Run(self.target, (*facts["files"], "run.json"), facts, bad)
+        return Run(self.place.target, names_of(facts["files"]), facts, bad)
 
     def _unfinished(self, missing: int) -> Run:
         facts = {"shards": {"all": len(self.counts.keys), "missing": missing, "coded_now": self.counts.shards_coded}}
-        return Run(self.target, (), facts, self.notes.quarantined, missing)
+        return Run(self.place.target, (), facts, self.notes.quarantined, missing)
 
     def _finish(self, shards: ShardFolder, loading_seconds: float | None) -> Run:
         """Check the shards, write the outputs, clear away."""
@@ -280,13 +284,14 @@ class _Course:
             if (found := self._finished()) is not None:
                 return found  # another run was faster
             if alone:
-                remove_stale(self.target)
-            with staging(self.target) as at:
+                remove_stale(self.place.target)
+            with staging(self.place.target) as at:
                 finished = merge(shards, at, self.notes, self.mapper, self.settings, self.prepared, self.run_key)
                 facts = self._facts(finished, loading_seconds) | {"files": file_digests(at)}
-                names = publish_all(at, self.target, facts)
-            shards.remove_all()
-        return Run(self.target, names, facts, (*self.notes.quarantined, *finished.failed))
+                facts["notices"] += [f"{name} {_KEPT}" for name in self.place.kept(at, facts["files"])]
+                names = self.place.publish(at, facts)
+            shards.remove_all(self.counts.keys)
+        return Run(self.place.target, names, facts, (*self.notes.quarantined, *finished.failed))
 
     def _facts(self, finished: Finished, loading_seconds: float | None) -> dict[str, Any]:
         seconds = time.perf_counter() - self.began

@@ -1,7 +1,12 @@
-"""``run.json``: what a run was made with and what it gave. Never note text."""
+"""``run.json``: what a run was made with and what it gave. Never note text.
+
+``format`` says that this program wrote it, and ``sha256``, over everything else, that nobody has changed it since.
+Versions before these two fields are known by their other fields.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -17,7 +22,24 @@ if TYPE_CHECKING:
     from conceptmap.index.index import ConceptIndex
     from conceptmap.mapper import ConceptMapper
 
-__all__ = ["encoder_facts", "index_facts", "mapper_facts", "read_run", "run_text", "versions"]
+__all__ = [
+    "RUN_FILE",
+    "encoder_facts",
+    "index_facts",
+    "mapper_facts",
+    "read_run",
+    "recognised",
+    "run_text",
+    "versions",
+]
+
+RUN_FILE = "run.json"
+FORMAT = "conceptmap run 1"
+_FIRST_VERSIONS = {
+    "versions": dict, "indexes": list, "settings": dict, "source": dict, "counts": dict, "quarantined": list,
+    "files": dict,
+}  # fmt: skip
+"""Fields, and what they hold, of a ``run.json`` that does not say its format."""
 
 _PACKAGES = ("networkx", "numpy", "polars", "safetensors", "scipy", "tokenizers", "torch", "transformers")
 
@@ -60,13 +82,39 @@ def mapper_facts(mapper: ConceptMapper) -> dict[str, object]:
 
 def run_text(facts: Mapping[str, object]) -> str:
     """The facts as JSON text."""
-    return json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+    marked = {"format": FORMAT, **facts}
+    return json.dumps({**marked, "sha256": _sha256(marked)}, ensure_ascii=False, indent=2) + "\n"
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """What an earlier run left in a folder; empty when there was none that can be read."""
+    """What an earlier run left in a folder; empty when there was none that can be read and is this program's."""
     try:
-        found = json_of((folder / "run.json").read_bytes())
-    except (OSError, ValueError):
+        return recognised((folder / RUN_FILE).read_bytes())
+    except OSError:
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def recognised(content: bytes) -> dict[str, Any]:
+    """What a ``run.json`` says; nothing where another program wrote it, or somebody has changed it."""
+    try:
+        found = json_of(content)
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    said = {name: value for name, value in found.items() if name != "sha256"}
+    ours = found.get("sha256") == _sha256(said) if found.get("format") == FORMAT else _is_first_version(found)
+    return found if ours else {}
+
+
+def _sha256(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _is_first_version(found: Mapping[str, Any]) -> bool:
+    return (
+        "format" not in found
+        and all(isinstance(found.get(name), kind) for name, kind in _FIRST_VERSIONS.items())
+        and isinstance(found["versions"].get("conceptmap"), str)
+        and isinstance(found["settings"].get("formats"), list)
+    )

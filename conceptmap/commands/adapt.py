@@ -7,7 +7,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, ontology_of, progress_bar, say
+from conceptmap.commands.common import (
+    add_command,
+    add_encoder_options,
+    add_keeping,
+    encoder_of,
+    ontology_of,
+    progress_bar,
+    say,
+)
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="instead: plain notes, as for code; what the dictionary finds in them teaches the linear map alone",
     )
     parser.add_argument("-o", "--output", required=True, metavar="ADAPTER", help="folder for the adapter")
+    add_keeping(parser, "replace an adapter that was changed since it was written")
     parser.add_argument(
         "--index",
         default="icd10cm",
@@ -92,10 +101,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
     if args.encoder == "none":
         raise InputError("an adapter belongs to an encoder", got="--encoder none", expected="an encoder")
-    from conceptmap.adapters import save_adapter
+    from conceptmap.adapters.store import LAYOUT, save_adapter
+    from conceptmap.files import GROUP, PRIVATE
+    from conceptmap.index.files import check_target
     from conceptmap.training.cards import card_pages, with_facts
     from conceptmap.training.train import Settings, train
 
+    check_target(Path(args.output), LAYOUT, overwrite=args.overwrite)
     pseudo = bool(args.notes)
     settings = Settings(
         method=args.method, memorise=args.memorise, read_chars=args.read, pseudo=pseudo, partly=args.partly
@@ -111,7 +123,8 @@ def run(args: argparse.Namespace) -> int:
         licence=args.licence or "not stated",
         encoder_licence=encoder.licence,
     )
-    folder = save_adapter(adapter, args.output, pages=card_pages(adapter))
+    access = GROUP if args.group_readable else PRIVATE
+    folder = save_adapter(adapter, args.output, pages=card_pages(adapter), overwrite=args.overwrite, access=access)
     counts = adapter.card["counts"]
     if counts["left out"]:
         say(f"{counts['left out']:,} mentions were left out: none of their codes is in the index")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, ontology_of, say, write_out
+from conceptmap.commands.common import add_command, add_table_output, check_out, ontology_of, say, write_out
 from conceptmap.commands.tables import read_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--tokens", action="store_true", help="a row per token, out of the folder's tags")
     parser.add_argument("--html", action="store_true", help="write a page instead of CSV")
-    parser.add_argument("-o", "--output", default="-", metavar="OUT.csv", help="a file, or - for stdout (default)")
+    add_table_output(parser, "OUT.csv")
     parser.add_argument(
         "--ontology",
         nargs="+",
@@ -42,12 +42,15 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.linking.alignment import align
     from conceptmap.ontology.crosswalk import Crosswalk
 
+    check_out(args.output, overwrite=args.overwrite)
     path = _table(args.found, "tags" if args.tokens else "annotations")
     found = read_table(path, _NEEDED, integers=("start_char", "end_char", "rank", "token_index"), floats=("score",))
     ontologies = [ontology_of(source) for source in args.ontology]
     aligned = align(found, Crosswalk.of(ontologies))
     systems = [ontology.system for ontology in ontologies]
-    write_out(args.output, aligned_page(aligned, systems).encode() if args.html else csv_bytes(aligned))
+    table = csv_bytes(aligned, safe=args.spreadsheet_safe)
+    data = aligned_page(aligned, systems).encode() if args.html else table
+    write_out(args.output, data, overwrite=args.overwrite, group_readable=args.group_readable)
     _tell(aligned)
     return 0
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, say
+from conceptmap.commands.common import add_command, say, show
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def run(args: argparse.Namespace) -> int:
     }
     table = [_line(name, rows, speed) for name, rows in SIZES.items()]
     if args.json:
-        print(json.dumps({**facts, "ontologies": table}, indent=2))
+        show(json.dumps({**facts, "ontologies": table}, indent=2))
         return 0
-    print("\n".join(f"{name:<37} {'not known' if value is None else value}" for name, value in facts.items()))
-    print(f"\n{'ontology':<10} {'rows':>10} {'tokens/s':>9} {'ms/token':>9} {'s/note':>7} {'index, MiB':>10}")
+    show("\n".join(f"{name:<37} {'not known' if value is None else value}" for name, value in facts.items()))
+    show(f"\n{'ontology':<10} {'rows':>10} {'tokens/s':>9} {'ms/token':>9} {'s/note':>7} {'index, MiB':>10}")
     for line in table:
-        print(_ROW.format_map(line))
+        show(_ROW.format_map(line))
     return 0
 
 

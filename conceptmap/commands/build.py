@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, add_encoder_options, encoder_of, progress_bar, say, write_out
+from conceptmap.commands.common import (
+    add_command,
+    add_encoder_options,
+    add_overwrite,
+    check_out,
+    encoder_of,
+    progress_bar,
+    say,
+    write_out,
+)
 from conceptmap.commands.releases import add_release_options, load_release
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError, said_codes
@@ -33,6 +43,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "or icd10cm, which comes along",
     )
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="folder for the index")
+    add_overwrite(parser, "replace an index that was changed since it was built, or the file of --left-out")
     parser.add_argument(
         "--system", metavar="S", help="snomedct, icd10cm, icd10, umls, doid, hp, mondo; by default what the files say"
     )
@@ -86,12 +97,13 @@ def _add_vector_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build the index."""
     _check(args)
+    _check_outputs(args)
     ontology = load_release(args)
     synonyms = _synonyms(args.synonyms, ontology)
     index = _of_vectors(args, ontology, synonyms) if args.vectors else _of_terms(args, ontology, synonyms)
     if "hubs" in index.manifest.facts:
         say(f"hubs: {index.manifest.facts['hubs']}")
-    folder = index.save(args.output)
+    folder = index.save(args.output, overwrite=args.overwrite)
     say(f"{index.n_rows:,} rows of width {index.dim}: {folder}")
     return 0
 
@@ -111,6 +123,16 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("what to correct hubs with?", got=got, expected="--background NOTES alone")
 
 
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuse what would be replaced, before anything is read."""
+    from conceptmap.index.files import check_target
+    from conceptmap.index.opening import LAYOUT
+
+    check_target(Path(args.output), LAYOUT, overwrite=args.overwrite)
+    if args.left_out:
+        check_out(args.left_out, overwrite=args.overwrite)
+
+
 def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
     from conceptmap.index.building import build_index
 
@@ -128,6 +150,7 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
 
 
 def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
+    from conceptmap.export.csv import csv_bytes
     from conceptmap.index.building import index_of_vectors
     from conceptmap.index.given_vectors import read_vectors
 
@@ -137,7 +160,7 @@ def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataF
         say(f"vectors: {line}")
     _tell_changed(given.changed)
     if args.left_out:
-        write_out(args.left_out, given.changed.write_csv().encode())
+        write_out(args.left_out, csv_bytes(given.changed), overwrite=args.overwrite)
     return index_of_vectors(ontology, given, args.encoder, synonyms=synonyms)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptmap.coding.reporting.setting import SETTINGS
 from conceptmap.commands.common import (
     add_command,
+    add_keeping,
     add_mapper_options,
     listed,
     load_mapper,
@@ -35,6 +37,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         ".txt; or - for stdin",
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="folder for the results")
+    add_keeping(parser, "replace files of the same names that no run wrote, or that were changed since")
     add_mapper_options(parser)
     _add_results(parser)
     _add_engine(parser)
@@ -117,7 +120,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Code the notes."""
-    from conceptmap.batch import Part, Settings, code_notes
+    from conceptmap.batch import Part, Settings, check_folder, code_notes
     from conceptmap.notes.notes import read_notes
 
     settings = Settings(
@@ -133,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
         date=args.date,
     )
     part, engine = None if args.shards is None else Part.read(args.shards), _engine(args)
+    check_folder(Path(args.output), settings, overwrite=args.overwrite)
     notes = read_notes(args.notes)
     mapper, seconds = load_mapper(args)
     try:
@@ -145,6 +149,8 @@ def run(args: argparse.Namespace) -> int:
                 engine=engine,
                 part=part,
                 resume=args.resume,
+                overwrite=args.overwrite,
+                group_readable=args.group_readable,
                 loading_seconds=seconds,
                 progress=progress,
             )

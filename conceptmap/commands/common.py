@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, printable
 
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 __all__ = [
     "QUARANTINED",
     "add_command",
+    "add_keeping",
     "add_mapper_options",
+    "add_overwrite",
+    "add_table_output",
+    "check_out",
     "encoder_of",
     "listed",
     "load_mapper",
@@ -30,7 +34,9 @@ __all__ = [
     "progress_bar",
     "report_quarantine",
     "say",
+    "show",
     "write_out",
+    "write_stdout",
 ]
 
 QUARANTINED = 3
@@ -77,6 +83,30 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
         "embedded: the one that comes along, for disease mentions in ICD-10-CM",
     )
     add_encoder_options(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser, what: str) -> None:
+    """Whether something may be replaced that this program did not write, or not so."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help=f"{what}; without it such a thing is kept, and refused"
+    )
+
+
+def add_keeping(parser: argparse.ArgumentParser, overwrite: str) -> None:
+    """What may be replaced, and who may read what is written."""
+    add_overwrite(parser, overwrite)
+    parser.add_argument(
+        "--group-readable", action="store_true", help="let the group read what is written; by default its owner alone"
+    )
+
+
+def add_table_output(parser: argparse.ArgumentParser, name: str) -> None:
+    """The options of a command that writes one table: where to, and how."""
+    parser.add_argument("-o", "--output", default="-", metavar=name, help="a file, or - for stdout (default)")
+    add_keeping(parser, "replace a file that is there")
+    parser.add_argument(
+        "--spreadsheet-safe", action="store_true", help="put an apostrophe before CSV cells that look like formulas"
+    )
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
@@ -193,7 +223,12 @@ def progress_bar(what: str, *, unit: str) -> Iterator[Progress]:
 
 def say(message: str) -> None:
     """A line for people: stderr."""
-    print(f"conceptmap: {message}", file=sys.stderr)
+    print(f"conceptmap: {printable(message)}", file=sys.stderr)
+
+
+def show(text: str) -> None:
+    """Lines that were asked for: stdout. Nothing in them steers a terminal."""
+    print("\n".join(printable(line) for line in text.split("\n")))
 
 
 def report_quarantine(quarantined: tuple[BadNote, ...], *, where: str | None = None) -> int:
@@ -205,14 +240,48 @@ def report_quarantine(quarantined: tuple[BadNote, ...], *, where: str | None = N
     return QUARANTINED if quarantined else 0
 
 
-def write_out(target: str, data: bytes) -> None:
-    """Write to a file, atomically, or to stdout for ``-``."""
-    if target == "-":
-        sys.stdout.flush()
+def check_out(path: str, *, overwrite: bool) -> None:
+    """Refuse to replace a file, before any work is done: nobody knows what somebody keeps in it.
+
+    An empty one may be replaced, and what is no file, such as a pipe, is written to.
+
+    Raises:
+        InputError: there is a file, and it is not to be overwritten; or a folder.
+    """
+    if path == "-":
+        return
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder", expected="a file")
+    if not overwrite and Path(path).is_file() and Path(path).stat().st_size:
+        raise InputError(f"{path} is there already", then="type --overwrite to replace it, or choose another file")
+
+
+def write_out(path: str, data: bytes, *, overwrite: bool, group_readable: bool = False) -> None:
+    """Write to a file, atomically, or to stdout for ``-``.
+
+    Raises:
+        InputError: there is a file, and it is not to be overwritten.
+    """
+    from conceptmap.files import GROUP, PRIVATE, atomic_file, writing
+
+    if path == "-":
+        write_stdout(data)
+        return
+    check_out(path, overwrite=overwrite)
+    target = Path(path).resolve()  # a link stays a link
+    if target.exists() and not target.is_file():
+        with writing(target), target.open("wb") as pipe:
+            pipe.write(data)
+        return
+    with atomic_file(target, GROUP if group_readable else PRIVATE) as file:
+        file.write(data)
+
+
+def write_stdout(data: bytes) -> None:
+    """Byte for byte; on a terminal without what would steer it."""
+    sys.stdout.flush()
+    if sys.stdout.isatty():
+        show(data.decode(errors="replace").removesuffix("\n"))
+    else:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-        return
-    from conceptmap.files import atomic_file
-
-    with atomic_file(target) as file:
-        file.write(data)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, ontology_of
+from conceptmap.commands.common import add_command, ontology_of, show
 from conceptmap.commands.tables import read_table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     ontology = ontology_of(args.ontology) if args.ontology else None
     marked = Path(args.gold).is_dir() or Path(args.gold).suffix.lower() in MARKED
     scores = _mentions(args, ontology) if marked else _codes(args, ontology)
-    print(json.dumps(scores, indent=2) if args.json else evaluate.as_text(scores))
+    show(json.dumps(scores, indent=2) if args.json else evaluate.as_text(scores))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from conceptmap.commands.common import add_command, say
+from conceptmap.commands.common import add_command, say, show
 from conceptmap.errors import IndexMismatchError
 
 __all__ = ["add", "run"]
@@ -23,10 +23,10 @@ def run(args: argparse.Namespace) -> int:
     """Show it."""
     facts = _of_index(args.index, verify=args.verify) if args.index else _of_installation(verify=args.verify)
     if args.json:
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        show(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         width = max(len(name) for name in facts)
-        print("\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in facts.items()))
+        show("\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in facts.items()))
     return 0
 
 

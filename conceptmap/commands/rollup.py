@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, listed, ontology_of, say, write_out
+from conceptmap.commands.common import add_command, add_table_output, check_out, listed, ontology_of, say, write_out
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError
 
@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--by", type=listed, metavar="COLUMN,…", help="keep scores apart by these; default: note_id, if there is one"
     )
-    parser.add_argument("-o", "--output", default="-", metavar="OUT.csv", help="a file, or - for stdout (default)")
+    add_table_output(parser, "OUT.csv")
     parser.add_argument(
         "--ontology",
         nargs="+",
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.export.csv import csv_bytes
     from conceptmap.ontology.rollup_frames import Rollup, cut, old_codes, read_targets
 
+    check_out(args.output, overwrite=args.overwrite)
     scored = args.cut is not None or args.scores is not None
     codes = read_table(args.codes, ("code", "score") if scored else ("code",), floats=("score",) if scored else ())
     by = _columns(args.by, codes, scored=scored)
@@ -67,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         rollup = Rollup.to(read_targets(args.to), ontologies)
         rolled = rollup.scores(codes, how=args.scores, by=by) if scored else rollup.fill(codes)
-    write_out(args.output, csv_bytes(rolled))
+    table = csv_bytes(rolled, safe=args.spreadsheet_safe)
+    write_out(args.output, table, overwrite=args.overwrite, group_readable=args.group_readable)
     _tell_old(old_codes(codes, ontologies))
     return 0
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from conceptmap.commands.common import (
     add_command,
     add_mapper_options,
+    add_table_output,
+    check_out,
     load_mapper,
     progress_bar,
     report_quarantine,
@@ -31,9 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = add_command(commands, "spans", run, summary="rank concepts for given spans of notes")
     parser.add_argument("notes", metavar="NOTES", help="as for code")
     parser.add_argument("spans", metavar="SPANS.csv", help="columns note_id, start_char, end_char")
-    parser.add_argument(
-        "-o", "--output", default="-", metavar="CANDIDATES.csv", help="a file, or - for stdout (default)"
-    )
+    add_table_output(parser, "CANDIDATES.csv")
     parser.add_argument("-k", type=int, default=20, metavar="K", help="concepts for each span (default 20)")
     add_mapper_options(parser)
 
@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.k < 1:
         raise InputError("-k asks for no concept", got=args.k, expected="1 or more")
+    check_out(args.output, overwrite=args.overwrite)
     notes = read_notes(args.notes)
     spans = read_table(args.spans, _COLUMNS, integers=_COLUMNS[1:]).select(_COLUMNS)
     spans = _checked(spans, notes)
@@ -59,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
             found.append(mapper.spans(chunk, here, k=args.k))
             done += chunk.height
             progress(done, notes.n_notes)
-    write_out(args.output, csv_bytes(pl.concat(found)) if found else b"")
+    table = csv_bytes(pl.concat(found), safe=args.spreadsheet_safe) if found else b""
+    write_out(args.output, table, overwrite=args.overwrite, group_readable=args.group_readable)
     return report_quarantine(notes.quarantined)
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conceptmap.commands.common import add_command, add_mapper_options, load_mapper, write_out
-from conceptmap.errors import InputError
+from conceptmap.commands.common import add_command, add_mapper_options, load_mapper, show, write_stdout
+from conceptmap.errors import InputError, printable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
 
         note = mapper.annotate(text, k=args.k)
         page = report([note], path=paths_of(mapper.path, mapper.indexes), title="Tagged text")
-        write_out("-", page.encode())
+        write_stdout(page.encode())
         return 0
     tags = mapper.tag(text, k=args.k)
-    print(_as_json(tags) if args.json else table(text, tags, k=args.k, width=_width()))
+    show(_as_json(tags) if args.json else table(text, tags, k=args.k, width=_width()))
     return 0
 
 
@@ -143,7 +143,7 @@ def _rows(word: TaggedWord, before: Sequence[object], *, k: int, several: bool) 
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterable[str]:
-    shown = [tuple(_printable(cell) for cell in row) for row in rows]
+    shown = [tuple(printable(cell) for cell in row) for row in rows]
     widths = [max(_columns(row[at]) for row in shown) for at in range(len(shown[0]))]
     for row in shown:
         cells = [cell + " " * (size - _columns(cell)) for cell, size in zip(row, widths, strict=True)]
@@ -159,11 +159,6 @@ def _cut(line: str, width: int) -> str:
             break
         kept.append(character)
     return "".join(kept) + "…"
-
-
-def _printable(text: str) -> str:
-    """Without characters that would steer the terminal."""
-    return "".join("�" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 def _columns(text: str) -> int:

@@ -8,15 +8,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
-from conceptmap.errors import InputError
+from conceptmap.export.csv import CsvFile
+from conceptmap.export.file_names import FILE_NAME, FileNames
 
-__all__ = ["BratFiles", "check_folder", "file_stem", "standoff"]
+__all__ = ["BRAT", "CONFIGURATION", "FILES", "BratFiles", "digests_in", "is_member", "standoff"]
 
+BRAT, FILES = "brat", "brat_notes.csv"
+"""The folder, and beside it the list of its notes."""
 CONFIGURATION = "annotation.conf"
+COLUMNS = pl.Schema({name: pl.String() for name in ("note_id", "file", "txt_sha256", "ann_sha256")})
+_MEMBER = re.compile(rf"{BRAT}/(?:{CONFIGURATION}|{FILE_NAME}\.(?:txt|ann))")
 _BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 """What ends a line somewhere, and the tab, which ends a field: a span is split there."""
 ATTRIBUTES = {"negated": "Negated", "subject": "Subject", "temporality": "Temporality", "certainty": "Certainty"}
@@ -25,32 +29,38 @@ VALUES = {
     "temporality": ("recent", "historical", "hypothetical"),
     "certainty": ("certain", "possible"),
 }
-LONGEST_NAME = 120
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse to replace a folder that is no export.
+def is_member(name: str) -> bool:
+    """Whether a run can write this file into the folder ``brat``."""
+    return _MEMBER.fullmatch(name) is not None
 
-    Raises:
-        InputError: it holds something else.
-    """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIGURATION).is_file():
-        raise InputError(f"{folder} exists and is no BRAT export", then="choose another output folder")
+
+def digests_in(listed: Path) -> Iterator[tuple[str, str]]:
+    """The files of the notes in a ``brat_notes.csv``, with ``brat/`` before their names, and their SHA-256."""
+    rows = pl.read_csv(listed, schema=COLUMNS)
+    for file, txt, ann in rows.select("file", "txt_sha256", "ann_sha256").iter_rows():
+        yield f"{BRAT}/{file}.txt", txt
+        yield f"{BRAT}/{file}.ann", ann
 
 
 class BratFiles:
-    """The folder ``brat``: ``NOTE.txt`` and ``NOTE.ann`` for each note, and ``annotation.conf``.
+    """The folder ``brat``: a ``.txt`` and a ``.ann`` for each note, and ``annotation.conf``.
+
+    Beside it ``brat_notes.csv`` says which file is which note's, and what was written into it.
 
     Attributes:
         counts: notes written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, spreadsheet_safe: bool = False) -> None:
         self.counts = {"brat_notes": 0}
         self.notices: tuple[str, ...] = ()
-        self._folder = folder
+        self._folder = folder / BRAT
         self._systems: set[str] = set()
-        folder.mkdir()
+        self._names = FileNames()
+        self._folder.mkdir()
+        self._list = CsvFile(folder / FILES, COLUMNS, safe=spreadsheet_safe)
 
     def __enter__(self) -> BratFiles:
         return self
@@ -58,6 +68,7 @@ class BratFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._list.close()
         if kind is None:
             (self._folder / CONFIGURATION).write_bytes(_configuration(sorted(self._systems)).encode())
 
@@ -66,24 +77,17 @@ class BratFiles:
         best = mentions.filter(pl.col("rank") == 1)
         self._systems |= set(best["system"].unique())
         found = best.partition_by("note_id", as_dict=True)
+        written: list[tuple[str, str, str, str]] = []
         for note_id, text in notes.select("note_id", "text").iter_rows():
-            stem = file_stem(note_id)
             rows = found[(note_id,)].to_dicts() if (note_id,) in found else []
-            (self._folder / f"{stem}.txt").write_bytes(text.encode())
-            (self._folder / f"{stem}.ann").write_bytes(standoff(text, rows).encode())
+            name = self._names.of(note_id)
+            contents = {"txt": text.encode(), "ann": standoff(text, rows).encode()}
+            for suffix, content in contents.items():
+                (self._folder / f"{name}.{suffix}").write_bytes(content)
+            digests = [hashlib.sha256(content).hexdigest() for content in contents.values()]
+            written.append((note_id, name, *digests))
             self.counts["brat_notes"] += 1
-
-
-def file_stem(note_id: str) -> str:
-    """A file name for a note: its id, with what file systems do not take, or confuse, as %XX.
-
-    >>> file_stem("ward 3/17"), file_stem("n1")
-    ('ward%203%2F17', 'n1')
-    """
-    name = quote(note_id, safe="")
-    if name.startswith(".") or len(name) > LONGEST_NAME:
-        name = f"{name[:LONGEST_NAME].lstrip('.')}~{hashlib.sha256(note_id.encode()).hexdigest()[:16]}"
-    return name
+        self._list.write(pl.DataFrame(written, schema=COLUMNS, orient="row"))
 
 
 def standoff(text: str, mentions: Sequence[dict[str, Any]]) -> str:

@@ -1,16 +1,47 @@
-"""CSV, exact by default: a cell is the note's text, white space and all. On request safe to open in a spreadsheet."""
+"""CSV, exact by default: a cell is the note's text, white space and all. On request safe to open in a spreadsheet.
+
+Every table that conceptmap writes as CSV is written here.
+"""
 
 from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import polars as pl
 
-__all__ = ["csv_bytes", "spreadsheet_safe"]
+__all__ = ["CsvFile", "csv_bytes", "spreadsheet_safe"]
 
 # What a spreadsheet may take for a formula, the full-width forms included.
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
+
+
+class CsvFile:
+    """A table that is written piece by piece.
+
+    Args:
+        path: a new file.
+        schema: its columns, which become the header.
+        safe: neutralise cells that a spreadsheet would run as formulas.
+    """
+
+    def __init__(self, path: Path, schema: pl.Schema, *, safe: bool) -> None:
+        self._safe = safe
+        self._file = path.open("xb")
+        try:
+            self._file.write(csv_bytes(pl.DataFrame(schema=schema), safe=safe))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append rows."""
+        self._file.write(csv_bytes(frame, header=False, safe=self._safe))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 def csv_bytes(frame: pl.DataFrame, *, header: bool = True, safe: bool = False) -> bytes:

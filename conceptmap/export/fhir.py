@@ -27,7 +27,8 @@ SPAN = "http://hl7.org/fhir/StructureDefinition/derivation-reference"
 STATUS = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 NAMES = uuid.UUID("6f1f6c3e-2f0b-5d0c-9a54-6c4d1c7f3a10")
 """Namespace of the entries' UUIDs, which are made of what the entries are about."""
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9\-.]{1,64}")
+"""FHIR's own rule for ids, and not dots alone: a server would take those for a way up its paths."""
 Row = Mapping[str, Any]
 
 
@@ -185,7 +186,7 @@ def _about(note: Row) -> dict[str, Any]:
 
 def _reference(kind: str, name: object) -> dict[str, Any]:
     """A reference by id, or by identifier where FHIR would not take it as an id."""
-    text = str(name).strip()
+    text = str(name)
     if _ID.fullmatch(text):
         return {"reference": f"{kind}/{text}"}
     return {"type": kind, "identifier": {"value": text}}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from conceptmap.errors import InputError
-from conceptmap.export.csv import csv_bytes
+from conceptmap.export.csv import CsvFile, spreadsheet_safe
 
 if TYPE_CHECKING:
     from conceptmap.index.index import ConceptIndex
@@ -42,10 +42,11 @@ _TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 NOTE_NLP = pl.Schema(_TYPES)
 """Columns in the order of the CDM."""
+OMOP_NOTES = pl.Schema({"note_id": pl.Int64, "note_source_value": pl.String})
 
 VOCABULARIES = {"icd10cm": "ICD10CM", "icd10": "ICD10", "snomedct": "SNOMED", "hp": "HPO", "mondo": "MONDO"}
 """What Athena calls our systems. UMLS is none of its vocabularies."""
-WIDEST = 250
+WIDEST, MODIFIERS = 250, 2000
 AROUND = 80
 """Characters of the snippet on either side of a mention."""
 _SPAN = ("note_id", "start_char", "end_char")
@@ -138,16 +139,25 @@ class OmopFiles:
         counts: rows written.
     """
 
-    def __init__(self, folder: Path, *, ids: ConceptIds | None, date: str | None, integer_ids: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ids: ConceptIds | None,
+        date: str | None,
+        integer_ids: bool,
+        spreadsheet_safe: bool = False,
+    ) -> None:
         self.counts = {"note_nlp": 0}
+        self._safe = spreadsheet_safe
         self._ids, self._integer_ids, self._notes, self._without_id = ids, integer_ids, 0, 0
         self._date = _date(date)
         with ExitStack() as stack:
-            self._file = stack.enter_context((folder / "note_nlp.csv").open("xb"))
-            self._file.write(csv_bytes(pl.DataFrame(schema=NOTE_NLP)))
+            self._file = CsvFile(folder / "note_nlp.csv", NOTE_NLP, safe=spreadsheet_safe)
+            stack.callback(self._file.close)
             if not integer_ids:
-                self._names = stack.enter_context((folder / "omop_notes.csv").open("xb"))
-                self._names.write(csv_bytes(pl.DataFrame(schema={"note_id": pl.Int64, "note_source_value": pl.String})))
+                self._names = CsvFile(folder / "omop_notes.csv", OMOP_NOTES, safe=spreadsheet_safe)
+                stack.callback(self._names.close)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> OmopFiles:
@@ -172,7 +182,7 @@ class OmopFiles:
         first = self.counts["note_nlp"] + 1
         table = rows.with_row_index("note_nlp_id", offset=first).select(_columns(self._date))
         table = table.select(pl.col(name).cast(dtype) for name, dtype in NOTE_NLP.items())
-        self._file.write(csv_bytes(table, header=False))
+        self._file.write(_narrow(spreadsheet_safe(table)) if self._safe else table)
         self.counts["note_nlp"] += table.height
 
     def _numbers(self, notes: pl.DataFrame) -> pl.DataFrame:
@@ -181,7 +191,7 @@ class OmopFiles:
             return notes.select("note_id", note=pl.col("note_id").cast(pl.Int64))
         numbers = notes.select("note_id").with_row_index("note", offset=self._notes + 1)
         self._notes += notes.height
-        self._names.write(csv_bytes(numbers.select(pl.col("note").cast(pl.Int64), "note_id"), header=False))
+        self._names.write(numbers.select(pl.col("note").cast(pl.Int64), "note_id"))
         return numbers
 
     @property
@@ -237,8 +247,14 @@ def _columns(date: dt.date) -> list[pl.Expr]:
         pl.lit(None).alias("nlp_datetime"),
         pl.when(present).then(pl.lit("Y")).otherwise(pl.lit("N")).alias("term_exists"),
         pl.col("temporality").alias("term_temporal"),
-        pl.concat_str(modifiers, separator=";", ignore_nulls=True).str.slice(0, 2000).alias("term_modifiers"),
+        pl.concat_str(modifiers, separator=";", ignore_nulls=True).str.slice(0, MODIFIERS).alias("term_modifiers"),
     ]
+
+
+def _narrow(table: pl.DataFrame) -> pl.DataFrame:
+    """Strings no longer than OMOP's columns are wide, now that there may be apostrophes in them."""
+    wide = pl.col("snippet", "lexical_variant", "nlp_system").str.slice(0, WIDEST)
+    return table.with_columns(wide, pl.col("term_modifiers").str.slice(0, MODIFIERS))
 
 
 def _is(column: str, value: str) -> pl.Expr:

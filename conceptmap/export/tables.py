@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from conceptmap.export.csv import csv_bytes
+from conceptmap.export.csv import CsvFile
 from conceptmap.export.jsonl import jsonl_bytes
 
 __all__ = ["TABLE_FORMATS", "TableFiles"]
@@ -32,8 +32,9 @@ class TableFiles:
         self, folder: Path, name: str, schema: pl.Schema, *, formats: Sequence[str], spreadsheet_safe: bool = False
     ) -> None:
         self.rows = 0
-        self._folder, self._name, self._safe = folder, name, spreadsheet_safe
-        self._open: dict[str, BinaryIO] = {}
+        self._folder, self._name = folder, name
+        self._csv: CsvFile | None = None
+        self._jsonl: BinaryIO | None = None
         self._parts: Path | None = None
         self._n_parts = 0
         with ExitStack() as stack:
@@ -41,8 +42,11 @@ class TableFiles:
                 if suffix == "parquet":
                     self._parts = folder / f".{name}.parts"
                     self._parts.mkdir()
-                elif suffix in TABLE_FORMATS:
-                    self._open[suffix] = stack.enter_context((folder / f"{name}.{suffix}").open("xb"))
+                elif suffix == "csv":
+                    self._csv = CsvFile(folder / f"{name}.csv", schema, safe=spreadsheet_safe)
+                    stack.callback(self._csv.close)
+                elif suffix == "jsonl":
+                    self._jsonl = stack.enter_context((folder / f"{name}.jsonl").open("xb"))
             self.write(pl.DataFrame(schema=schema))
             self._stack = stack.pop_all()
 
@@ -50,14 +54,13 @@ class TableFiles:
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Append rows. The first, empty piece gives the CSV its header and the Parquet file its schema."""
-        first = self._n_parts == 0
-        if not (first or frame.height):
+        """Append rows. The first, empty piece gives the Parquet file its schema."""
+        if not (self._n_parts == 0 or frame.height):
             return
-        if "csv" in self._open:
-            self._open["csv"].write(csv_bytes(frame, header=first, safe=self._safe))
-        if "jsonl" in self._open:
-            self._open["jsonl"].write(jsonl_bytes(frame))
+        if self._csv is not None:
+            self._csv.write(frame)
+        if self._jsonl is not None:
+            self._jsonl.write(jsonl_bytes(frame))
         if self._parts is not None:
             buffer = io.BytesIO()  # Polars itself would not say that the disk is full
             frame.write_parquet(buffer)

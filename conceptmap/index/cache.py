@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -22,10 +21,11 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
-from conceptmap.files import writing
-from conceptmap.index.files import read_json
+from conceptmap.files import remove_known, writing
+from conceptmap.index.files import read_json, remove_stale
 from conceptmap.index.index import ConceptIndex
 from conceptmap.index.manifest import FORMAT_VERSION
+from conceptmap.index.opening import LAYOUT
 
 __all__ = ["UNUSED_DAYS", "cache_folder", "cached_index"]
 
@@ -113,13 +113,10 @@ def _opened(target: Path, facts: Mapping[str, str], *, warn: bool) -> ConceptInd
 
 def _saved(target: Path, facts: Mapping[str, str], built: ConceptIndex) -> ConceptIndex:
     """Save under the lock and open again; what killed processes left behind is cleared away."""
-    for stale in target.parent.glob(f".{target.name}.*-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    if target.is_dir() and not (target / "manifest.json").is_file():
-        shutil.rmtree(target, ignore_errors=True)
+    remove_stale(target, LAYOUT)
     index = replace(built, manifest=replace(built.manifest, facts=dict(facts)))
     try:
-        index.save(target)
+        index.save(target, overwrite=True)
     except (InputError, OutOfSpaceError) as error:
         warnings.warn(f"the index is not kept: {error}", stacklevel=3)
         return index
@@ -139,7 +136,7 @@ def _remove_unused(home: Path, name: str, newest: Path) -> None:
             if _is_unused(folder, name):  # still, now that nobody else can build it
                 former = folder.with_name(f".{folder.name}.former-{secrets.token_hex(6)}")
                 folder.replace(former)
-                shutil.rmtree(former, ignore_errors=True)
+                remove_known(former, LAYOUT.names.__contains__)
 
 
 def _is_unused(folder: Path, name: str) -> bool:

@@ -7,10 +7,11 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,22 +23,28 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
-from conceptmap.files import fsync_folder, json_of, writing
+from conceptmap.files import Access, Owned, foreign_error, fsync_folder, json_of, make_folder, remove_known, writing
 
 __all__ = [
     "BLOCK_BYTES",
+    "MANIFEST",
     "CheckedFile",
     "FileDigest",
+    "Layout",
+    "check_target",
     "digests_of",
     "new_folder",
     "read_frame",
     "read_json",
     "read_tensors",
+    "recorded",
+    "remove_stale",
     "write_frame",
     "write_json",
     "write_tensors",
 ]
 
+MANIFEST = "manifest.json"
 BLOCK_BYTES = 16 << 20
 HASHED_AT_ONCE = 4
 SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {
@@ -119,24 +126,63 @@ def digest_of(path: Path) -> FileDigest:
     return FileDigest(total, whole.hexdigest(), blocks)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What a folder of one kind holds.
+
+    Attributes:
+        what: the kind, for messages: "an index".
+        names: of all files that it may hold.
+        record: the digests that the manifest of such a folder wrote down; empty where the manifest is none of ours.
+    """
+
+    what: str
+    names: frozenset[str]
+    record: Callable[[Path], Mapping[str, frozenset[str]]]
+
+
+def check_target(target: Path, layout: Layout, *, overwrite: bool = False) -> None:
+    """Refuse a folder that holds anything but what this program wrote there, and nobody has changed since.
+
+    Raises:
+        InputError: it does. ``overwrite`` gives up files of our names; others are never given up.
+    """
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} exists and is not {layout.what}", then="choose another folder")
+    names = sorted(entry.name for entry in target.iterdir())
+    files = [name for name in names if name in layout.names and not (target / name).is_dir()]
+    if others := [name for name in names if name not in files]:
+        got = f"{', '.join(others[:3])}{' and more' if len(others) > 3 else ''}"
+        raise InputError(f"{target} exists and is not {layout.what} alone", got=got, then="choose another folder")
+    if not overwrite and (foreign := Owned(target, layout.record(target)).foreign(files)):
+        raise foreign_error(target, foreign, then="type --overwrite to replace them, or choose another folder")
+
+
 @contextmanager
-def new_folder(target: Path, n_bytes: int = 0) -> Iterator[Path]:
+def new_folder(
+    target: Path, layout: Layout, *, n_bytes: int = 0, overwrite: bool = False, access: Access | None = None
+) -> Iterator[Path]:
     """A folder to write into, which becomes ``target`` when the block ends well and vanishes when it does not.
 
     Args:
         target: its final name.
+        layout: what it holds.
         n_bytes: about what will be written, refused at once when the disk has less.
+        overwrite: replace files of these names although this program did not write them, or somebody changed them.
+        access: who may read it; everybody whom the umask lets when None.
 
     Raises:
-        InputError: ``target`` exists and is not an index, so that replacing it would lose something else.
+        InputError: ``target`` exists, and replacing it would lose something else.
         OutOfSpaceError: the disk is full.
     """
-    if target.exists() and not (target / "manifest.json").is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target} exists and is not an index", then="choose another folder")
+    target = target.resolve()
+    check_target(target, layout, overwrite=overwrite)
     partial = target.with_name(f".{target.name}.partial-{secrets.token_hex(6)}")
     try:
         with writing(target):
-            partial.mkdir(parents=True)
+            _make(partial, access)
             if (free := shutil.disk_usage(partial).free) < n_bytes:
                 raise OutOfSpaceError(
                     f"no space for {target}",
@@ -147,20 +193,38 @@ def new_folder(target: Path, n_bytes: int = 0) -> Iterator[Path]:
             yield partial
             for path in partial.iterdir():
                 _fsync(path)
+                if access is not None:
+                    path.chmod(access.file)
             fsync_folder(partial)
-            _replace_folder(partial, target)
+            check_target(target, layout, overwrite=overwrite)  # what took hours may have been overtaken
+            _replace_folder(partial, target, layout)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _replace_folder(partial: Path, target: Path) -> None:
+def _make(partial: Path, access: Access | None) -> None:
+    if access is None:
+        partial.mkdir(parents=True)
+    else:
+        make_folder(partial, access)
+
+
+def _replace_folder(partial: Path, target: Path, layout: Layout) -> None:
     """Put the folder in its place; a former one is moved aside first, since folders cannot be exchanged in one step."""
     former = target.with_name(f".{target.name}.former-{secrets.token_hex(6)}")
     if target.exists():
         target.replace(former)
     partial.replace(target)
     fsync_folder(target.parent)
-    shutil.rmtree(former, ignore_errors=True)
+    remove_known(former, layout.names.__contains__)
+
+
+def remove_stale(target: Path, layout: Layout) -> None:
+    """Remove what killed processes left behind while they put a folder in its place."""
+    left = re.compile(rf"\.{re.escape(target.name)}\.(?:partial|former)-[0-9a-f]{{12}}")
+    for folder in target.parent.iterdir():
+        if left.fullmatch(folder.name):
+            remove_known(folder, layout.names.__contains__)
 
 
 def _fsync(path: Path) -> None:
@@ -259,3 +323,21 @@ def _tensor(content: NDArray[np.uint8], entry: Mapping[str, Any], base: int) -> 
 def digests_of(folder: Path) -> dict[str, FileDigest]:
     """Digests of all files of a folder, by name."""
     return {path.name: digest_of(path) for path in sorted(folder.iterdir())}
+
+
+def recorded(folder: Path, is_ours: Callable[[Mapping[str, Any]], bool]) -> dict[str, frozenset[str]]:
+    """What the manifest of a folder wrote down about its files, and the manifest itself as it is.
+
+    Args:
+        folder: with a ``manifest.json``.
+        is_ours: whether what it holds was written by this program, and not changed since.
+    """
+    try:
+        content = (folder / MANIFEST).read_bytes()
+        value = json_of(content)
+        if not isinstance(value, dict) or not is_ours(value):
+            return {}
+        files = {str(name): frozenset([str(entry["sha256"])]) for name, entry in value["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {**files, MANIFEST: frozenset([hashlib.sha256(content).hexdigest()])}

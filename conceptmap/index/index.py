@@ -17,7 +17,7 @@ from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError, said_codes
 from conceptmap.index import files as indexfiles
 from conceptmap.index.manifest import Manifest, stored_type
-from conceptmap.index.opening import FRAMES, VECTORS, opened_frame, opened_vectors
+from conceptmap.index.opening import FRAMES, LAYOUT, VECTORS, opened_frame, opened_vectors
 from conceptmap.index.rows import GIVEN, check_norms, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.topk import TopK, check_device, cosines, place, prepare, topk
 
@@ -176,17 +176,22 @@ class ConceptIndex:
 
     # -- on disk --------------------------------------------------------------------------------------------------
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the index into a folder, which appears whole or not at all.
 
+        Args:
+            folder: new, empty, or holding an index as it was saved.
+            overwrite: also replace an index that was changed since, or files that have an index's names.
+
         Raises:
-            InputError: the folder exists and holds something else than an index.
+            InputError: the folder exists and holds something else.
             OutOfSpaceError: the disk is full.
         """
         target = Path(folder)
         if self.vectors is not None:
             self.verify()
-        with indexfiles.new_folder(target, 0 if self.vectors is None else self.vectors.nbytes) as partial:
+        n_bytes = 0 if self.vectors is None else self.vectors.nbytes
+        with indexfiles.new_folder(target, LAYOUT, n_bytes=n_bytes, overwrite=overwrite) as partial:
             for name in FRAMES:
                 frame = getattr(self, name)
                 if frame is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.index.files import FileDigest
 
-__all__ = ["FORMAT_VERSION", "STORED_TYPES", "Manifest", "stored_type"]
+__all__ = ["FORMAT_VERSION", "STORED_TYPES", "Manifest", "is_manifest", "stored_type"]
 
 FORMAT_VERSION = 1
 STORED_TYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
@@ -78,6 +78,11 @@ class Manifest:
 
 def _sha256(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def is_manifest(value: Mapping[str, Any]) -> bool:
+    """Whether an object is the manifest of an index, of whatever format version, as this program wrote it."""
+    return "sha256" in value and value["sha256"] == _sha256({n: entry for n, entry in value.items() if n != "sha256"})
 
 
 def stored_type(dtype: str) -> str:

@@ -9,15 +9,20 @@ import polars as pl
 
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index import files as indexfiles
-from conceptmap.index.manifest import STORED_TYPES, Manifest
+from conceptmap.index.manifest import STORED_TYPES, Manifest, is_manifest
 
-__all__ = ["FRAMES", "VECTORS", "opened_frame", "opened_vectors"]
+__all__ = ["FRAMES", "LAYOUT", "VECTORS", "opened_frame", "opened_vectors"]
 
 VERIFY_AT_OPENING = 1 << 30
 """Bytes: vectors of at least this size are checked block by block as they are first read."""
 VECTORS = "vectors.safetensors"
 FRAMES = ("concepts", "terms", "edges", "maps", "notes", "lexicon")
 OPTIONAL = ("maps", "notes", "lexicon")
+LAYOUT = indexfiles.Layout(
+    "an index",
+    frozenset({indexfiles.MANIFEST, VECTORS, *(f"{name}.parquet" for name in FRAMES)}),
+    lambda folder: indexfiles.recorded(folder, is_manifest),
+)
 
 
 def opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame | None:

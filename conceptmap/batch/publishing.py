@@ -1,0 +1,179 @@
+"""From a hidden folder to the final names: what belongs together moves together, and nothing of somebody else's goes.
+
+A file makes way only if a run of this program wrote it and nobody has changed it since, or if the caller said so. What
+is written down before the first file moves makes a run that is killed here know its own files again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conceptmap.batch.folder import ShardFolder
+from conceptmap.batch.owned import OVERWRITE, blocked_error, is_output, journal_text, owned_of, there, unlike
+from conceptmap.batch.runfile import RUN_FILE, read_run, run_text
+from conceptmap.export.brat import BRAT, CONFIGURATION, FILES, digests_in
+from conceptmap.files import (
+    Access,
+    Owned,
+    atomic_text,
+    foreign_error,
+    fsync_folder,
+    make_folder,
+    publish,
+    remove_known,
+    sha256_file,
+    writing,
+)
+
+__all__ = ["STAGING", "Place", "earlier_run", "file_digests", "names_of", "remove_stale", "retire", "staging"]
+
+STAGING = ".partial-"
+_STAGING = re.compile(r"\.partial-[0-9a-f]{12}")
+_STAGED = re.compile(rf"\.[a-z]+\.parts(?:/\d{{8}}\.parquet)?|{BRAT}|\.former-{BRAT}")
+
+
+@contextlib.contextmanager
+def staging(target: Path) -> Iterator[Path]:
+    """A hidden folder inside the target that is gone afterwards."""
+    with writing(target):
+        at = target / f"{STAGING}{secrets.token_hex(6)}"
+        make_folder(at)
+        try:
+            yield at
+        finally:
+            shutil.rmtree(at, ignore_errors=True)
+
+
+def remove_stale(target: Path) -> None:
+    """Remove what runs that were killed while they finished left in their hidden folders."""
+    for folder in target.iterdir():
+        if _STAGING.fullmatch(folder.name):
+            remove_known(folder, lambda name: is_output(name.removeprefix(".former-")) or bool(_STAGED.fullmatch(name)))
+
+
+def file_digests(at: Path) -> dict[str, str]:
+    """SHA-256 of every file; those of the folder ``brat`` are in its list, but for its configuration."""
+    files = {path.name: sha256_file(path) for path in sorted(at.iterdir()) if path.is_file()}
+    configuration = at / BRAT / CONFIGURATION
+    return files | ({f"{BRAT}/{CONFIGURATION}": sha256_file(configuration)} if configuration.is_file() else {})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where outputs go.
+
+    Attributes:
+        target: the output folder.
+        shards: of this run; its journal is kept there.
+        access: who may read the files.
+        overwrite: replace files of other people, too.
+    """
+
+    target: Path
+    shards: ShardFolder
+    access: Access
+    overwrite: bool
+
+    def kept(self, at: Path, files: Mapping[str, str]) -> list[str]:
+        """Files of earlier runs that are not written now, and were changed since: they stay.
+
+        Args:
+            at: where the new files are.
+            files: from `file_digests`.
+        """
+        new, owned = _digests(at, files), owned_of(self.target)
+        old = [name for name in there(self.target) if name in owned.record and name not in {*new, RUN_FILE}]
+        return owned.foreign(old)
+
+    def publish(self, at: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """Move the files of ``at`` into place; what an earlier run wrote, and this one did not, goes.
+
+        Raises:
+            InputError: somebody has put files there meanwhile. Nothing has moved.
+        """
+        new = _digests(at, facts["files"])
+        owned = owned_of(self.target)
+        self._check(owned, [*new, RUN_FILE])
+        stale = [name for name in there(self.target) if name not in new and name != RUN_FILE and owned.holds(name)]
+        self._write_down(owned, new)
+        (self.target / RUN_FILE).unlink(missing_ok=True)
+        for name in facts["files"]:
+            if "/" not in name:
+                (at / name).chmod(self.access.file)
+                publish(at / name, self.target / name)
+        if (at / BRAT).is_dir():
+            self._publish_brat(at / BRAT, self.target / BRAT)
+        self._remove(stale)
+        atomic_text(self.target / RUN_FILE, run_text(facts), self.access)
+        return names_of(facts["files"])
+
+    def _check(self, owned: Owned, names: Sequence[str]) -> None:
+        existing = [name for name in names if os.path.lexists(self.target / name)]
+        if blocked := unlike(self.target, names):
+            raise blocked_error(self.target / blocked)
+        if not self.overwrite and (foreign := owned.foreign(existing)):
+            raise foreign_error(self.target, foreign, then=OVERWRITE)
+
+    def _write_down(self, owned: Owned, new: Mapping[str, str]) -> None:
+        record = {name: owned.record.get(name, frozenset()) | {digest} for name, digest in new.items()}
+        self.shards.write_down(journal_text({**owned.record, **record}))
+
+    def _publish_brat(self, at: Path, final: Path) -> None:
+        """Give the notes' files their final names; one call makes them durable, where each would take its own."""
+        for path in at.iterdir():
+            path.chmod(self.access.file)
+        if hasattr(os, "sync"):
+            os.sync()
+        if not final.exists():
+            at.chmod(self.access.folder)
+            at.replace(final)
+        else:
+            for path in at.iterdir():
+                path.replace(final / path.name)
+            fsync_folder(final)
+        fsync_folder(final.parent)
+
+    def _remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            (self.target / name).unlink(missing_ok=True)
+        if any(name.startswith(f"{BRAT}/") for name in names):
+            with contextlib.suppress(OSError):  # where something else is in it
+                (self.target / BRAT).rmdir()
+
+
+def _digests(at: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """What is written now, the files of notes included."""
+    return {**files, **(dict(digests_in(at / FILES)) if FILES in files else {})}
+
+
+def names_of(files: Mapping[str, str]) -> tuple[str, ...]:
+    """What a run wrote into its folder, ``run.json`` last."""
+    return (*sorted({name.partition("/")[0] for name in files}), RUN_FILE)
+
+
+def earlier_run(target: Path, key: str) -> dict[str, Any] | None:
+    """What ``run.json`` says, where an earlier call with this key has finished and its files are as it left them."""
+    found = read_run(target)
+    files = found.get("files")
+    if found.get("key") != key or not isinstance(files, dict):
+        return None
+    owned = owned_of(target, journals=False)
+    return (
+        found
+        if files and all(owned.holds(name) for name in owned.record) and {*files} - {BRAT} <= {*owned.record}
+        else None
+    )
+
+
+def retire(target: Path, shards: ShardFolder) -> None:
+    """Take ``run.json`` away and write down what it said of its files, which are this program's as before."""
+    shards.write_down(journal_text(owned_of(target).record))
+    (target / RUN_FILE).unlink(missing_ok=True)
