@@ -111,7 +111,8 @@ def _graded(text: str, span: tuple[int, int]) -> tuple[str, ...]:
 
 def _weeks(concept: int, text: str, book: CodeBook) -> Completed | None:
     """The code of the week, for one that stands for weeks of gestation."""
-    if "weeks gestation" not in book.names[concept] and "Weeks of gestation" not in book.names[concept]:
+    name = book.names[concept]
+    if name[:1].isdigit() or ("weeks gestation" not in name and "Weeks of gestation" not in name):
         return None
     said = gestation(text) or 0
     at = book.position_of_code.get(f"{book.codes[concept][:3]}.{said:02d}")

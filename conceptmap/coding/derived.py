@@ -13,6 +13,8 @@ from conceptmap.coding.drafts import Drafts, codes_in
 from conceptmap.coding.drug_harm import Finding, Harm, adverse_effects, imply_drugs
 from conceptmap.coding.drug_use import Use, long_term_use
 from conceptmap.coding.drugs import Drug, drugs_in, specific
+from conceptmap.coding.newborns import newborn_facts, settle_newborn
+from conceptmap.coding.obstetrics import births, settle_pregnancy
 from conceptmap.coding.substances import settle_substances, substances
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.coding.underdosing import poisoning, underdosing
@@ -57,7 +59,12 @@ def with_derived(
         *poisoning(text, bounds, told),
         *adverse_effects(text, bounds, told, findings, book.system),
     ]
-    return _added(text, kept, [*_first_of_each(uses), *_first_of_each(harms), *substances(text)], book)
+    return _added(
+        text,
+        kept,
+        [*_first_of_each(uses), *_first_of_each(harms), *substances(text), *births(text), *newborn_facts(text)],
+        book,
+    )
 
 
 def derive(drafts: Drafts, book: CodeBook, around: Surroundings) -> None:
@@ -70,6 +77,8 @@ def derive(drafts: Drafts, book: CodeBook, around: Surroundings) -> None:
     """
     if book.system not in _SYSTEMS:
         return
+    settle_pregnancy(drafts, book, around.text)
+    settle_newborn(drafts, book, around.text)
     imply_drugs(drafts, book, around.text)
     settle_substances(drafts, book)
     _insulin_only_in_diabetes(drafts, book)
