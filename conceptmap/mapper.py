@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from conceptmap.adapters import Adapter, open_adapter
-from conceptmap.adapters.fit import check_adapter, check_fit
+from conceptmap.adapters.compatibility import check_adapter, check_encoder
 from conceptmap.coding.coding import check_include
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
@@ -167,14 +167,14 @@ class ConceptMapper:
         for one in adapters:
             check_adapter(one, opened, reader)
         for index in opened:
-            if all(one.fit.system != index.system for one in adapters):
-                check_fit(index, reader)
+            if all(one.made_for.system != index.system for one in adapters):
+                check_encoder(index, reader)
         return cls(opened, reader, adapters)
 
     @cached_property
     def linkers(self) -> tuple[Linker, ...]:
         """One for each index."""
-        adapters = {adapter.fit.system: adapter for adapter in self.adapters}
+        adapters = {adapter.made_for.system: adapter for adapter in self.adapters}
         return tuple(Linker(index, adapters.get(index.system)) for index in self.indexes)
 
     @cached_property

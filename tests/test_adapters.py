@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conceptmap.adapters import Adapter, open_adapter, save_adapter
-from conceptmap.adapters.adapter import Fit
+from conceptmap.adapters.adapter import Compatibility
 from conceptmap.adapters.calibration import Calibration, expected_error, fit_calibration, reliability
 from conceptmap.adapters.judge import FEATURES, Judge, best_threshold
 from conceptmap.adapters.linear import Pairs, fit, unit
@@ -23,7 +23,7 @@ from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.matching.content import content_words
 from conceptmap.matching.matcher import TermMatcher
 
-HERE = Fit("an-encoder", "1", 8, "test", "2099", 6, "0" * 64)
+HERE = Compatibility("an-encoder", "1", 8, "test", "2099", 6, "0" * 64)
 
 
 def rotated(width: int, *, turn: float = 9.0, dim: int = 12) -> tuple[Pairs, np.ndarray]:
@@ -175,7 +175,7 @@ def test_an_adapter_survives_the_folder(tmp_path: Path) -> None:
     folder = save_adapter(adapter, tmp_path / "adapter", pages={"README.md": "# Card\n"})
     again = open_adapter(folder)
     assert again.sha256 == adapter.sha256
-    assert again.fit == adapter.fit
+    assert again.made_for == adapter.made_for
     assert again.card == {"licence": "mine"}
     assert (folder / "README.md").read_text() == "# Card\n"
     vectors = np.random.default_rng(4).normal(size=(5, 8)).astype(np.float32)

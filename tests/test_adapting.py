@@ -26,7 +26,7 @@ from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.text.words import words
 from conceptmap.training.cards import card_pages, with_facts
-from conceptmap.training.train import Settings, pseudo_marked, train
+from conceptmap.training.train import TrainingSettings, pseudo_marked, train
 
 DIM = 16
 WORDS = {"water sickness": "I50.9", "sugar trouble": "E11.9", "pressure": "I10", "hot spell": "R50.9", "bonk": "R51.9"}
@@ -196,7 +196,7 @@ def test_plain_notes_teach_the_map_alone() -> None:
     )
     marked = pseudo_marked(ConceptMapper((index(),), None), plain)
     assert {code for m in marked[0].mentions for code in m.codes} == {"R50.9", "R51.9", "I10"}
-    taught = train(index(), encoder(), marked, Settings(pseudo=True, method="ridge"))
+    taught = train(index(), encoder(), marked, TrainingSettings(pseudo=True, method="ridge"))
     assert taught.matrix is not None
     assert (taught.judge, taught.memory.names.height) == (None, 0)
 
@@ -210,11 +210,11 @@ def test_notes_marked_in_part_make_nothing_abstain(monkeypatch: pytest.MonkeyPat
         return card_pages(with_facts(taught, data="d", licence="l", encoder_licence="e"))["README.md"]
 
     monkeypatch.setattr("conceptmap.training.train_judge.MOST_ERROR", 0.0)
-    off = train(index(), encoder(), some, Settings(partly=True))
+    off = train(index(), encoder(), some, TrainingSettings(partly=True))
     assert (off.inside, off.judge, off.card["marked"]) == (None, None, "in part")
     assert "too much to be called a probability" in page(off)
     monkeypatch.setattr("conceptmap.training.train_judge.MOST_ERROR", 1.0)
-    judged = train(index(), encoder(), some, Settings(partly=True))
+    judged = train(index(), encoder(), some, TrainingSettings(partly=True))
     assert judged.judge is not None
     assert judged.judge.threshold == 0.0
     assert "none abstains" in page(judged)
@@ -233,7 +233,7 @@ def test_a_map_is_stored_in_half_the_bytes_without_changing(tmp_path: Path) -> N
 
 
 def test_nothing_of_the_notes_is_kept_when_asked() -> None:
-    taught = train(index(), encoder(), notes(), Settings(memorise=0))
+    taught = train(index(), encoder(), notes(), TrainingSettings(memorise=0))
     assert taught.memory.names.height == 0
     assert taught.memory.seen.height == 0
 
@@ -288,7 +288,7 @@ def test_the_command_trains_and_other_commands_apply(
 )
 def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Settings(**settings)  # type: ignore[arg-type]
+        TrainingSettings(**settings)  # type: ignore[arg-type]
 
 
 def test_too_little_is_refused() -> None:

@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 from tiny_models import make
 
 from conceptmap.adapters import Adapter
-from conceptmap.adapters.adapter import Fit
+from conceptmap.adapters.adapter import Compatibility
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.encoders import device, load_encoder, precision, resident
 from conceptmap.encoders.device import LEAST_TOKENS, MOST_TOKENS, Meter
@@ -249,7 +249,7 @@ def test_tokens_are_stitched_the_same(on_device: ConceptMapper, on_processor: Co
 def test_an_adapter_works_where_the_vectors_are() -> None:
     vectors = np.concatenate([_random(5, 8, 5), np.zeros((1, 8), np.float32)])
     nothing = Memory(pl.DataFrame(schema=NAMES), pl.DataFrame(schema=SEEN))
-    fit = Fit("an-encoder", "1", 8, "test", "2099", 6, "0" * 64)
+    fit = Compatibility("an-encoder", "1", 8, "test", "2099", 6, "0" * 64)
     adapter = Adapter(fit, nothing, matrix=_random(8, 6, 6), inside=_random(1, 9, 7)[0])
     mapped = adapter.mapped(torch.from_numpy(vectors))
     assert isinstance(mapped, torch.Tensor)

@@ -15,9 +15,9 @@ from oracles import topk_oracle
 
 from conceptmap.topk import prepare, rows, topk
 from conceptmap.topk.loops import native, scan
-from conceptmap.topk.loops.codes import Chunks, Codes, address, code_queries
 from conceptmap.topk.loops.kernels import AVX2, AVX_VNNI, PLAIN, VNNI, Target, source
 from conceptmap.topk.loops.native import Kernels, compiled, kernels
+from conceptmap.topk.loops.quantised import Chunks, QuantisedRows, address, quantise_queries
 
 STORED = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -42,10 +42,10 @@ def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
     return unit
 
 
-def _coded(loops: Kernels, unit: NDArray[np.float64], stored: str = "float32") -> Codes:
+def _quantised(loops: Kernels, unit: NDArray[np.float64], stored: str = "float32") -> QuantisedRows:
     """Unit rows, stored with other norms, as codes."""
     n, dim = unit.shape
-    chunks, into = Chunks.of(dim), Codes.room_for(n, Chunks.of(dim).width)
+    chunks, into = Chunks.of(dim), QuantisedRows.room_for(n, Chunks.of(dim).width)
     values = torch.zeros((n, dim + -dim % 8), dtype=STORED[stored])
     values[:, :dim] = torch.from_numpy(unit * 8)
     inverse, row = np.full(n, 1 / 8, np.float32), np.zeros(chunks.width, np.float32)
@@ -58,13 +58,13 @@ def _bits(
     loops: Kernels, unit: NDArray[np.float64], asked: NDArray[np.float64], threshold: NDArray[Any]
 ) -> NDArray[np.bool_]:
     """Which pairs ``scan`` lets through. *Shape:* (n_rows, n)."""
-    chunks, codes = Chunks.of(unit.shape[1]), _coded(loops, unit)
-    coded = code_queries(asked, chunks, loops.target)
-    level = coded.level(threshold.astype(np.float32))
-    tiles, groups = len(codes.done), len(coded.codes)
+    chunks, codes = Chunks.of(unit.shape[1]), _quantised(loops, unit)
+    quantised = quantise_queries(asked, chunks, loops.target)
+    level = quantised.level(threshold.astype(np.float32))
+    tiles, groups = len(codes.done), len(quantised.codes)
     found = np.zeros((tiles, groups * loops.target.queries), np.uint16)
-    of_query = (address(coded.codes), address(coded.starts), groups)
-    of_row = (address(codes.scale), address(codes.lost), address(coded.lift), address(level), address(found))
+    of_query = (address(quantised.codes), address(quantised.starts), groups)
+    of_row = (address(codes.scale), address(codes.lost), address(quantised.lift), address(level), address(found))
     loops.scan(address(codes.codes), tiles, *chunks.summed(loops.target), *of_query, *of_row)
     bits = np.unpackbits(found.view(np.uint8).reshape(tiles, -1, 2), axis=-1, bitorder="little")
     return bits.transpose(0, 2, 1).reshape(tiles * 16, -1)[: len(unit), : len(asked)].astype(bool)
@@ -94,7 +94,7 @@ def test_codes_lose_no_more_than_they_say(loops: Kernels, dim: int, stored: str)
     chunks = Chunks.of(dim)
     for vectors in _families(dim).values():
         unit = _unit(torch.from_numpy(_unit(vectors)).to(STORED[stored]).to(torch.float64).numpy())
-        into = _coded(loops, unit)
+        into = _quantised(loops, unit)
         tiles = into.codes.reshape(-1, chunks.width // 4, 16, 4).transpose(0, 2, 1, 3).reshape(-1, chunks.width)
         whole = tiles[: len(unit)].astype(np.float64) - loops.target.zero
         assert np.abs(whole).max() <= loops.target.zero - 1
@@ -128,15 +128,15 @@ def test_queries_are_coded_as_numpy_does_it(loops: Kernels, dim: int) -> None:
     for vectors in _families(dim).values():
         queries = (vectors[:50] * 5).astype(np.float32)
         norms = np.linalg.norm(queries.astype(np.float64), axis=1)
-        expected = code_queries(queries / norms[:, None], chunks, loops.target)
-        coded, unit = loops.asked(queries, norms, chunks)
+        expected = quantise_queries(queries / norms[:, None], chunks, loops.target)
+        quantised, unit = loops.asked(queries, norms, chunks)
         np.testing.assert_allclose(unit[:, :dim], queries / norms[:, None], rtol=2.0**-23, atol=0)
         assert not unit[:, dim:].any()
-        np.testing.assert_array_equal(coded.codes, expected.codes)
-        np.testing.assert_array_equal(coded.starts, expected.starts)
+        np.testing.assert_array_equal(quantised.codes, expected.codes)
+        np.testing.assert_array_equal(quantised.starts, expected.starts)
         for name in ("step", "drop", "lift"):
-            np.testing.assert_allclose(getattr(coded, name), getattr(expected, name), rtol=2.0**-23, atol=0)
-        assert (coded.drop >= expected.drop - 2.0**-40).all()
+            np.testing.assert_allclose(getattr(quantised, name), getattr(expected, name), rtol=2.0**-23, atol=0)
+        assert (quantised.drop >= expected.drop - 2.0**-40).all()
 
 
 def test_sums_reach_the_limit_of_16_bits_and_no_further(loops: Kernels) -> None:
@@ -156,18 +156,20 @@ def test_bits_are_those_of_products_of_whole_numbers(loops: Kernels, dim: int) -
     widest = 19 if loops.target.narrow else 127  # 8 * 19 is the greatest norm over half a chunk
     rows = generator.integers(-widest, widest + 1, (16 * tiles, chunks.width))
     rows[::7], rows[1::7], rows[2::7] = widest, -widest, widest * generator.choice([-1, 1], chunks.width)
-    into = Codes.room_for(len(rows), chunks.width)
+    into = QuantisedRows.room_for(len(rows), chunks.width)
     bytes_of = (rows + loops.target.zero).astype(np.uint8)
     into.codes[:] = bytes_of.reshape(tiles, 16, -1, 4).transpose(0, 2, 1, 3).reshape(-1)
     into.scale[:] = 1
     signs = generator.choice([-1.0, 1.0], (3, dim))
-    coded = code_queries(_unit(np.concatenate([np.ones((1, dim)), -np.ones((1, dim)), signs])), chunks, loops.target)
-    quads = coded.codes.reshape(len(coded.codes), -1, loops.target.queries)
+    quantised = quantise_queries(
+        _unit(np.concatenate([np.ones((1, dim)), -np.ones((1, dim)), signs])), chunks, loops.target
+    )
+    quads = quantised.codes.reshape(len(quantised.codes), -1, loops.target.queries)
     whole = np.ascontiguousarray(quads.transpose(0, 2, 1)).view(np.int8).reshape(-1, chunks.width).astype(np.int64)
     sums = rows @ whole.T
     level = np.sort(sums, axis=0)[len(rows) // 2].astype(np.float32)
     found, lift = np.zeros((tiles, sums.shape[1]), np.uint16), np.zeros_like(level)
-    of_query = (address(coded.codes), address(coded.starts), len(coded.codes))
+    of_query = (address(quantised.codes), address(quantised.starts), len(quantised.codes))
     of_row = (address(into.scale), address(into.lost), address(lift), address(level), address(found))
     loops.scan(address(into.codes), tiles, *chunks.summed(loops.target), *of_query, *of_row)
     expected = (sums >= level).reshape(tiles, 16, -1)
@@ -212,11 +214,11 @@ def test_answers_are_the_oracles_and_most_rows_are_ruled_out(
 
 @pytest.mark.parametrize("most", [rows.KEPT_BYTES, 0])
 def test_rows_are_coded_once_where_codes_are_kept(loops: Kernels, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    coded: list[int] = []
+    quantised: list[int] = []
     genuine = loops.code[torch.float16]
 
     def code(*arguments: Any) -> None:
-        coded.append(arguments[1])
+        quantised.append(arguments[1])
         genuine(*arguments)
 
     monkeypatch.setattr(scan, "kernels", lambda: replace(loops, code={torch.float16: code}))
@@ -230,7 +232,7 @@ def test_rows_are_coded_once_where_codes_are_kept(loops: Kernels, most: int, mon
         found = topk(queries, ready, 5)
         np.testing.assert_array_equal(found.rows, expected[1])
         np.testing.assert_array_equal(found.scores, expected[0])
-    assert sum(coded) == (3000 if most else 9000)
+    assert sum(quantised) == (3000 if most else 9000)
 
 
 @pytest.mark.parametrize("grouped", [False, True])

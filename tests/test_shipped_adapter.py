@@ -11,7 +11,7 @@ import pytest
 import small_mapper
 
 from conceptmap.adapters import open_adapter
-from conceptmap.adapters.adapter import Fit, fit_of
+from conceptmap.adapters.adapter import Compatibility, compatibility_of
 from conceptmap.encoders import load_encoder
 from conceptmap.errors import IndexMismatchError
 from conceptmap.mapper import ConceptMapper
@@ -19,17 +19,17 @@ from conceptmap.readers import load_ontology
 
 
 @cache
-def fit_here() -> Fit:
+def fit_here() -> Compatibility:
     """What an adapter for the embedded index belongs to: a row for each term of the release, in its order."""
     release = load_ontology("icd10cm")
     rows = release.terms.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
     index = SimpleNamespace(terms=rows, system=release.system, release=release.release, dim=384)
     encoder = load_encoder("embedded")
-    return fit_of(index, encoder=encoder.name, revision=encoder.revision, dim=encoder.dim)  # type: ignore[arg-type]
+    return compatibility_of(index, encoder=encoder.name, revision=encoder.revision, dim=encoder.dim)  # type: ignore[arg-type]
 
 
 def test_it_belongs_to_what_comes_along() -> None:
-    assert open_adapter("embedded").fit == fit_here()
+    assert open_adapter("embedded").made_for == fit_here()
 
 
 def test_it_is_a_map_and_nothing_else() -> None:

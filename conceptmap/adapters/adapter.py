@@ -18,11 +18,11 @@ from conceptmap.encoders.embeddings import Vectors, on_host
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index.index import ConceptIndex
 
-__all__ = ["Adapter", "Fit", "fit_of"]
+__all__ = ["Adapter", "Compatibility", "compatibility_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class Compatibility:
     """The encoder and the index that an adapter belongs to.
 
     Attributes:
@@ -42,13 +42,13 @@ class Fit:
     rows: str
 
 
-def fit_of(index: ConceptIndex, *, encoder: str, revision: str, dim: int) -> Fit:
+def compatibility_of(index: ConceptIndex, *, encoder: str, revision: str, dim: int) -> Compatibility:
     """What an adapter for this index and encoder belongs to."""
     with_rows = index.terms.drop_nulls("row").sort("row")
     digest = hashlib.sha256()
     for column in ("node", "term"):
         digest.update("\n".join(with_rows[column].to_list()).encode())
-    return Fit(encoder, revision, dim, index.system, index.release, index.dim, digest.hexdigest())
+    return Compatibility(encoder, revision, dim, index.system, index.release, index.dim, digest.hexdigest())
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Adapter:
         card: data, licence, figures.
     """
 
-    fit: Fit
+    made_for: Compatibility
     memory: Memory
     matrix: NDArray[np.float32] | None = None
     inside: NDArray[np.float32] | None = None
@@ -77,7 +77,7 @@ class Adapter:
     @cached_property
     def sha256(self) -> str:
         """Digest of everything that bears on what the adapter does."""
-        digest = hashlib.sha256(repr((self.fit, self.inside_threshold)).encode())
+        digest = hashlib.sha256(repr((self.made_for, self.inside_threshold)).encode())
         for array in (self.matrix, self.inside):
             digest.update(b"-" if array is None else np.ascontiguousarray(array, dtype="<f4").tobytes())
         for frame in (self.memory.names, self.memory.seen):
@@ -92,21 +92,21 @@ class Adapter:
         Raises:
             IndexMismatchError: the adapter was trained for others; the message names the first difference.
         """
-        here = fit_of(index, encoder=encoder, revision=revision, dim=dim)
-        if here == self.fit:
+        here = compatibility_of(index, encoder=encoder, revision=revision, dim=dim)
+        if here == self.made_for:
             return
         what = "encoder" if (here.encoder, here.revision, here.dim) != self._encoder else "index"
-        name = next(name for name in Fit.__slots__ if getattr(here, name) != getattr(self.fit, name))
+        name = next(name for name in Compatibility.__slots__ if getattr(here, name) != getattr(self.made_for, name))
         raise IndexMismatchError(
             f"the adapter was trained for another {what}: its {name.replace('_', ' ')} differs",
             got=str(getattr(here, name))[:40],
-            expected=str(getattr(self.fit, name))[:40],
+            expected=str(getattr(self.made_for, name))[:40],
             then="train it again: conceptmap adapt",
         )
 
     @property
     def _encoder(self) -> tuple[str, str, int]:
-        return self.fit.encoder, self.fit.revision, self.fit.dim
+        return self.made_for.encoder, self.made_for.revision, self.made_for.dim
 
     def mapped(self, vectors: Vectors) -> Vectors:
         """Token vectors, or means of them, in the index's space. *Shape:* (n, dim) to (n, index_dim)."""

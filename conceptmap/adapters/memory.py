@@ -16,7 +16,7 @@ from typing import NamedTuple
 import polars as pl
 
 from conceptmap.matching.content import Content
-from conceptmap.matching.lexicon import ACRONYM, LEXICON, MAX_WORDS, bag_key, loose_number, number
+from conceptmap.matching.lexicon import ACRONYM, LEXICON, MAX_WORDS, bag_key, form_key, loose_form_key
 from conceptmap.matching.wordings import EXACT, LOOSE
 
 __all__ = ["NAMES", "SEEN", "Annotated", "Known", "Memory", "extend_lexicon", "forms_within", "remember"]
@@ -118,7 +118,7 @@ def extend_lexicon(lexicon: pl.DataFrame, names: pl.DataFrame, concept_of: Mappi
     for joined, written, code, _, share in names.iter_rows():
         if code in concept_of:
             forms = joined.split()
-            key, loose = (bag_key(map(of, forms)) for of in (number, loose_number))
+            key, loose = (bag_key(map(of, forms)) for of in (form_key, loose_form_key))
             quality = EXACT if share >= 0.5 else LOOSE
             rows.append((key, loose, concept_of[code], quality, len(forms), joined, written))
     learned = pl.DataFrame(rows, schema=LEXICON, orient="row")

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.adapters.adapter import Adapter, Fit
+from conceptmap.adapters.adapter import Adapter, Compatibility
 from conceptmap.adapters.calibration import Calibration
 from conceptmap.adapters.judge import FEATURES, Judge
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
@@ -88,7 +88,7 @@ def _manifest(adapter: Adapter) -> dict[str, Any]:
         "threshold": adapter.judge.threshold,
     }
     settings = {"inside_threshold": adapter.inside_threshold, "judge": judge}
-    return {"format": FORMAT, "fit": asdict(adapter.fit), **settings, "card": dict(adapter.card)}
+    return {"format": FORMAT, "fit": asdict(adapter.made_for), **settings, "card": dict(adapter.card)}
 
 
 def open_adapter(folder: str | Path) -> Adapter:
@@ -114,7 +114,7 @@ def open_adapter(folder: str | Path) -> Adapter:
         read = indexfiles.read_tensors(source / TENSORS)
         tensors = {name: np.array(array, dtype=_TYPES[name]) for name, (_, array, _) in read.items()}
         return Adapter(
-            fit=Fit(**value["fit"]),
+            made_for=Compatibility(**value["fit"]),
             memory=Memory(*(_frame(source, name, files, schema) for name, schema in _FRAMES)),
             matrix=tensors.get("matrix"),
             inside=tensors.get("inside"),

@@ -76,7 +76,9 @@ def mapper_facts(mapper: ConceptMapper) -> dict[str, object]:
     """Everything of a mapper that bears on its results."""
     facts: dict[str, object] = {"encoder": encoder_facts(mapper.encoder), "indexes": index_facts(mapper.indexes)}
     if mapper.adapters:
-        facts["adapters"] = [{"system": adapter.fit.system, "sha256": adapter.sha256} for adapter in mapper.adapters]
+        facts["adapters"] = [
+            {"system": adapter.made_for.system, "sha256": adapter.sha256} for adapter in mapper.adapters
+        ]
     return facts
 
 

@@ -105,11 +105,11 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.files import GROUP, PRIVATE
     from conceptmap.index.files import check_target
     from conceptmap.training.cards import card_pages, with_facts
-    from conceptmap.training.train import Settings, train
+    from conceptmap.training.train import TrainingSettings, train
 
     check_target(Path(args.output), LAYOUT, overwrite=args.overwrite)
     pseudo = bool(args.notes)
-    settings = Settings(
+    settings = TrainingSettings(
         method=args.method, memorise=args.memorise, read_chars=args.read, pseudo=pseudo, partly=args.partly
     )
     encoder = encoder_of(args)

@@ -1,4 +1,4 @@
-"""Tables: the one reader of our own data files, ``conceptmap/data/*.csv``."""
+"""Data tables: the one reader of the package's own files ``conceptmap/data/*.csv``."""
 
 from __future__ import annotations
 

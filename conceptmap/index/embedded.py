@@ -1,4 +1,4 @@
-"""The index of the embedded ICD-10-CM release: built on first use, kept in the user's cache folder."""
+"""Embedded index: that of the ICD-10-CM release which comes with the installation, kept in the user's cache folder."""
 
 from __future__ import annotations
 

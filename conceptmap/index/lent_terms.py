@@ -1,4 +1,4 @@
-"""Terms that one ontology lends another over its cross-references: DOID's names for ICD-10-CM's codes, say.
+"""Lent terms: names that one ontology has for another's codes over its cross-references: DOID's for ICD-10-CM, say.
 
 A cross-reference is not a synonymy. What is lent has to mean the code, so a concept that refers to codes in different
 places of the hierarchy lends nothing, and neither do related or broader names, abbreviations, nor a term that the other
@@ -16,7 +16,7 @@ from conceptmap.matching.lexicon import LENT
 from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["Lent", "lend_terms"]
+__all__ = ["LentTerms", "lend_terms"]
 
 _SAME = ("xref", "exactMatch", "source_code")  # relations of a map that may join concepts of one meaning
 _SHELVES = ("chapter", "block")
@@ -28,7 +28,7 @@ _ABBREVIATION = r"^[A-Z0-9][A-Za-z0-9-]{0,3}[A-Z0-9]$"  # MI, COPD, HbA1c
 
 
 @dataclass(frozen=True, eq=False)
-class Lent:
+class LentTerms:
     """What one ontology lends.
 
     Attributes:
@@ -42,7 +42,7 @@ class Lent:
     left_out: dict[str, int]
 
 
-def lend_terms(lender: Ontology, ontology: Ontology) -> Lent:
+def lend_terms(lender: Ontology, ontology: Ontology) -> LentTerms:
     """Returns the terms that the concepts of ``lender`` have for concepts of ``ontology``.
 
     A concept that refers to several codes lends to the one that subsumes the others, if there is such a one. Codes that
@@ -64,7 +64,7 @@ def lend_terms(lender: Ontology, ontology: Ontology) -> Lent:
     rows = pairs.join(live, on="code").select("node", "target_code").drop_nulls().unique(maintain_order=True)
     targets, left_out = _targets(rows, ontology)
     lent, without = _terms(lender, targets, ontology)
-    return Lent(lent, targets.height, left_out | without)
+    return LentTerms(lent, targets.height, left_out | without)
 
 
 def _targets(rows: pl.DataFrame, ontology: Ontology) -> tuple[pl.DataFrame, dict[str, int]]:

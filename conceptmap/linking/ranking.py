@@ -85,7 +85,7 @@ def _views(
     adapter = linker.adapter
     if adapter is None:
         return [(contextual, CONTEXTUAL), (encoder.terms(strings), 1 - CONTEXTUAL)]
-    if encoder.term_dim != adapter.fit.dim:  # its sentence vectors are of another kind
+    if encoder.term_dim != adapter.made_for.dim:  # its sentence vectors are of another kind
         return [(linker.mapped(contextual), 1.0)]
     both = (contextual, ADAPTED_CONTEXTUAL), (encoder.terms(strings), 1 - ADAPTED_CONTEXTUAL)
     return [(linker.mapped(vectors), weight) for vectors, weight in both]

@@ -1,8 +1,8 @@
 """Lexicon: the wordings of an index's terms, each with the key by which the matcher finds it in texts.
 
-A term is a bag of normal forms. Every form has a random 64-bit number and a bag is the sum of its forms' numbers, its
-key. Word order inside a clause is therefore free ("pain in the abdomen", "abdominal pain"); across a comma, a slash, a
-line end, "and" or "or" it is not ("abdominal pain, chest tightness" holds no chest pain).
+A term is a bag of normal forms. Every form has a random 64-bit key, and the key of a bag is the sum of its forms'. Word
+order inside a clause is therefore free ("pain in the abdomen", "abdominal pain"); across a comma, a slash, a line end,
+"and" or "or" it is not ("abdominal pain, chest tightness" holds no chest pain).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = [
     "MAX_WORDS",
     "bag_key",
     "build_lexicon",
+    "form_key",
     "lexicon_of",
-    "loose_number",
-    "number",
+    "loose_form_key",
 ]
 
 CLASSIFICATIONS = ("icd10cm", "icd10")
@@ -60,20 +60,20 @@ ACRONYM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
 
 
 @lru_cache(maxsize=500_000)
-def number(form: str) -> int:
-    """The random number of a form, the same everywhere and always."""
+def form_key(form: str) -> int:
+    """The key of a form: a random number, the same everywhere and always."""
     return int.from_bytes(blake2b(form.encode(), digest_size=8).digest(), "little")
 
 
 @lru_cache(maxsize=500_000)
-def loose_number(form: str) -> int:
-    """The number of a form's looser class."""
-    return number(loose_class(form))
+def loose_form_key(form: str) -> int:
+    """The key of a form's looser class."""
+    return form_key(loose_class(form))
 
 
-def bag_key(numbers: Iterable[int]) -> int:
-    """The key of a bag of forms, given their numbers."""
-    return sum(numbers) & _KEY_MASK
+def bag_key(keys: Iterable[int]) -> int:
+    """The key of a bag of forms, given theirs."""
+    return sum(keys) & _KEY_MASK
 
 
 def lexicon_of(system: str, concepts: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
@@ -112,7 +112,7 @@ def build_lexicon(
     Returns:
         A frame of schema ``LEXICON``, a row per wording and concept, sorted by key and then best first.
     """
-    stop_keys = {bag_key(map(number, term_forms(text))) for text in stop}
+    stop_keys = {bag_key(map(form_key, term_forms(text))) for text in stop}
     rows: dict[tuple[int, int], tuple[int, int, int, int, int, str, str | None]] = {}
     for node, term, kind in terms.select("node", "term", "kind").iter_rows():
         concept = concept_of[node]
@@ -122,12 +122,12 @@ def build_lexicon(
             forms = term_forms(wording)
             if not forms or len(forms) > MAX_WORDS or not _tells(forms, wording):
                 continue
-            key = bag_key(map(number, forms))
+            key = bag_key(map(form_key, forms))
             if key in stop_keys or (quality <= LOOSE and len(forms) < 2):
                 continue
             known = rows.get((key, concept))
             if known is None or known[3] < quality:
-                loose = bag_key(map(loose_number, forms))
+                loose = bag_key(map(loose_form_key, forms))
                 written = wording if ACRONYM.fullmatch(wording) else None
                 rows[key, concept] = (key, loose, concept, quality, len(forms), " ".join(forms), written)
     return pl.DataFrame(list(rows.values()), schema=LEXICON, orient="row").sort(

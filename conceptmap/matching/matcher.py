@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.matching.content import Content, content_words
-from conceptmap.matching.lexicon import MAX_WORDS, bag_key, loose_number, number
+from conceptmap.matching.lexicon import MAX_WORDS, bag_key, form_key, loose_form_key
 from conceptmap.matching.wordings import LOOSE
 
 __all__ = ["Hit", "TermMatcher"]
@@ -185,11 +185,11 @@ class _Windows:
 
     @cached_property
     def _sums(self) -> NDArray[np.uint64]:
-        return _running_sum([number(self.passage.form[i]) for i in self.chosen.tolist()])
+        return _running_sum([form_key(self.passage.form[i]) for i in self.chosen.tolist()])
 
     @cached_property
     def _loose_sums(self) -> NDArray[np.uint64]:
-        return _running_sum([loose_number(self.passage.form[i]) for i in self.chosen.tolist()])
+        return _running_sum([loose_form_key(self.passage.form[i]) for i in self.chosen.tolist()])
 
 
 def _running_sum(numbers: list[int]) -> NDArray[np.uint64]:
@@ -243,7 +243,7 @@ class TermMatcher:
         long = self.lexicon.filter(pl.col("n_words") >= 3).select("key", form=pl.col("forms").str.split(" "))
         lacking = long.explode("form").filter(pl.col("form").is_in(sorted(_DISPENSABLE)))
         keys, forms = lacking["key"].to_list(), lacking["form"].to_list()
-        short = {bag_key((key, -number(form))) for key, form in zip(keys, forms, strict=True)}
+        short = {bag_key((key, -form_key(form))) for key, form in zip(keys, forms, strict=True)}
         return _Keys.of(np.array(sorted(short), dtype=np.uint64))
 
     def find(self, text: str, content: Content | None = None) -> list[Hit]:
@@ -279,7 +279,7 @@ class TermMatcher:
     def wordings(self, bags: Sequence[Sequence[str]]) -> list[list[int]]:
         """Entries of which each bag of forms is a wording, best first; those shortened too far are left out."""
         out: list[list[int]] = [[] for _ in bags]
-        keys = np.array([bag_key(map(number, bag)) for bag in bags], dtype=np.uint64)
+        keys = np.array([bag_key(map(form_key, bag)) for bag in bags], dtype=np.uint64)
         for i, place in zip(*(found.tolist() for found in self._strict.places(keys)), strict=True):
             out[i] = [entry for entry in self._strict.at(place) if self.quality[entry] > LOOSE]
         return out
@@ -319,4 +319,4 @@ def _is_modifier(form: str) -> bool:
 def _same_order(said: Sequence[str], printed: Sequence[str], *, loose: bool) -> bool:
     if not loose:
         return list(said) == list(printed)
-    return list(map(loose_number, said)) == list(map(loose_number, printed))
+    return list(map(loose_form_key, said)) == list(map(loose_form_key, printed))

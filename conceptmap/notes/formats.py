@@ -1,4 +1,4 @@
-"""Files of notes: one generator of rows for each format, all with the same row and the same errors."""
+"""Formats of note files (CSV, JSONL, Parquet, text): a generator of rows for each, with the same row and errors."""
 
 from __future__ import annotations
 

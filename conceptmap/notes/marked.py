@@ -1,4 +1,4 @@
-"""Read notes in which people marked mentions: JSON Lines, BRAT folders, PubTator files.
+"""Marked notes: notes in which people marked mentions, out of JSON Lines, BRAT folders and PubTator files.
 
 Offsets are code points of the note, half-open. A mention without a code that can be used is a span to leave alone:
 neither an example nor a counter-example.

@@ -16,7 +16,7 @@ additions in float32, in any order, fused or not, errs by at most g(2n) times th
 g(m) = m 2**-24 / (1 - m 2**-24) (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1; g(n)
 when products are fused or exact), and that sum is at most the product of the norms. Elements below float32's normal
 range add at most dim * 2**-125. A bfloat16 product is itself rounded once more: r = 2**-8, else 0. A pair that codes
-chose (`loops/codes.py`) is multiplied with the row as it is stored, and the sum with the rounded inverse of its
+chose (`loops/quantised.py`) is multiplied with the row as it is stored, and the sum with the rounded inverse of its
 norm: two roundings of the whole take the place of three of each of the row's elements, within the same e, and with
 norms between 2**-40 and 2**40 what underflows is nothing beside them. Every rescored pair is checked against the bound,
 so that a product that does not keep it ends in an error, not in a wrong answer.

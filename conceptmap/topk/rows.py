@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from conceptmap.errors import InputError
-from conceptmap.topk.loops.codes import Chunks, Codes
 from conceptmap.topk.loops.native import kernels
+from conceptmap.topk.loops.quantised import Chunks, QuantisedRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ class Prepared:
         norms: Euclidean norms of the stored rows. *Shape:* (n_rows,) float64.
         moderate: whether every norm lies within ``SAFE_NORMS``.
         product: type that products of whole blocks are computed in, float32 or bfloat16.
-        scan: whether whole numbers say first which products are needed, see `conceptmap.topk.loops.codes`.
+        scan: whether whole numbers say first which products are needed, see `conceptmap.topk.loops.quantised`.
         kept: the rows as whole numbers, made as they are first searched; None where they are too many to be kept.
         verify: called with a range of rows before it is read, or None.
     """
@@ -48,7 +48,7 @@ class Prepared:
     moderate: bool
     product: torch.dtype
     scan: bool = False
-    kept: Codes | None = None
+    kept: QuantisedRows | None = None
     verify: Callable[[int, int], None] | None = None
 
     @property
@@ -103,7 +103,7 @@ def prepare(
     moderate = not len(lengths) or (float(lengths.min()) >= low and float(lengths.max()) <= high)
     low_type, scan = _product_type(product)
     width = Chunks.of(max(1, stored.shape[1])).width
-    kept = Codes.room_for(len(stored), width) if scan and 0 < len(stored) * width <= KEPT_BYTES else None
+    kept = QuantisedRows.room_for(len(stored), width) if scan and 0 < len(stored) * width <= KEPT_BYTES else None
     return Prepared(stored, lengths, moderate, low_type, scan, kept, verify)
 
 

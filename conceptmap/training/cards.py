@@ -29,7 +29,7 @@ def card_pages(adapter: Adapter) -> dict[str, str]:
 
 
 def _card(adapter: Adapter) -> str:
-    card, fit = adapter.card, asdict(adapter.fit)
+    card, fit = adapter.card, asdict(adapter.made_for)
     counts = card["counts"]
     parts = [
         f"# Adapter for {fit['system']} {fit['release']} and {fit['encoder']}",

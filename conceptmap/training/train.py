@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.adapters.adapter import Adapter, fit_of
+from conceptmap.adapters.adapter import Adapter, compatibility_of
 from conceptmap.adapters.linear import METHODS, Pairs, fit, unit
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.encoders import TokenEncoder
@@ -27,9 +27,9 @@ from conceptmap.matching.content import content_words
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.training.codes import with_known_codes
 from conceptmap.training.train_judge import learn_inside, learn_judge, learn_memory
-from conceptmap.training.training_notes import Studied
+from conceptmap.training.training_notes import TrainingNotes
 
-__all__ = ["Settings", "pseudo_marked", "train"]
+__all__ = ["TrainingSettings", "pseudo_marked", "train"]
 
 POOL_ROWS = 4096
 NEAR_ROWS = 32
@@ -40,7 +40,7 @@ ACCURACIES = (1, 5, 20)
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """How to train.
 
     Attributes:
@@ -71,7 +71,7 @@ class Settings:
 
 
 def train(
-    index: ConceptIndex, encoder: TokenEncoder, notes: Sequence[MarkedNote], settings: Settings | None = None
+    index: ConceptIndex, encoder: TokenEncoder, notes: Sequence[MarkedNote], settings: TrainingSettings | None = None
 ) -> Adapter:
     """Train an adapter; its card holds the figures.
 
@@ -84,7 +84,7 @@ def train(
     Raises:
         InputError: the index has no vectors, or fewer than 20 mentions in 8 notes have a code that it holds.
     """
-    settings = settings or Settings()
+    settings = settings or TrainingSettings()
     if not index.dim:
         raise InputError(
             "an adapter needs an index with vectors", got="a lexical index", then="build it with an encoder"
@@ -97,17 +97,17 @@ def train(
         raise InputError("too little to learn from", got=got, expected="20 mentions in 8 notes, better thousands")
     if settings.partly:
         known = [replace(note, ignored=((0, len(note.text)),)) for note in known]
-    studied = Studied.of(mapper, known, read_chars=settings.read_chars, seed=settings.seed)
+    training = TrainingNotes.of(mapper, known, read_chars=settings.read_chars, seed=settings.seed)
     everyone = range(len(known))
-    chosen = _choose(studied, settings)
+    chosen = _choose(training, settings)
     stays = chosen.method == "none" and index.dim == encoder.dim
-    matrix = None if stays else _fitted(chosen.method, _pairs(studied, *studied.queries(everyone)))
+    matrix = None if stays else _fitted(chosen.method, _pairs(training, *training.queries(everyone)))
     adapter = Adapter(
-        fit_of(index, encoder=encoder.name, revision=encoder.revision, dim=encoder.dim),
+        compatibility_of(index, encoder=encoder.name, revision=encoder.revision, dim=encoder.dim),
         Memory(pl.DataFrame(schema=NAMES), pl.DataFrame(schema=SEEN)),
         matrix=matrix,
     )
-    counts = {"notes": len(known), "mentions": n_mentions, "left out": lost, "notes read": studied.n_read}
+    counts = {"notes": len(known), "mentions": n_mentions, "left out": lost, "notes read": training.n_read}
     card: dict[str, Any] = {
         "counts": counts,
         "marked": "in part" if settings.partly else "throughout",
@@ -116,11 +116,11 @@ def train(
     }
     if settings.pseudo:
         return replace(adapter, card=card)
-    judge, figures = learn_judge(studied, settings.memorise, partly=settings.partly)
-    inside, threshold, auc = (None, 0.0, 0.0) if settings.partly else learn_inside(studied, settings.seed)
+    judge, figures = learn_judge(training, settings.memorise, partly=settings.partly)
+    inside, threshold, auc = (None, 0.0, 0.0) if settings.partly else learn_inside(training, settings.seed)
     return replace(
         adapter,
-        memory=learn_memory(studied, everyone, settings.memorise),
+        memory=learn_memory(training, everyone, settings.memorise),
         judge=judge,
         inside=inside,
         inside_threshold=threshold,
@@ -174,34 +174,34 @@ class _Choice:
     figures: dict[str, Any]
 
 
-def _choose(studied: Studied, settings: Settings) -> _Choice:
+def _choose(training: TrainingNotes, settings: TrainingSettings) -> _Choice:
     """The map that ranks the mentions of held-out notes best, and how good it is."""
-    held = [i for i, note in enumerate(studied.notes) if note.mentions][::HELD_OUT]
-    rest = sorted(set(range(len(studied.notes))).difference(held))
-    taught = {c for i in rest for m in studied.notes[i].mentions for c in studied.concepts(m)}
-    vectors, right = studied.queries(held)
+    held = [i for i, note in enumerate(training.notes) if note.mentions][::HELD_OUT]
+    rest = sorted(set(range(len(training.notes))).difference(held))
+    taught = {c for i in rest for m in training.notes[i].mentions for c in training.concepts(m)}
+    vectors, right = training.queries(held)
     if not right:
         raise InputError(
             "too little to learn from", got="no vector of a held-out mention", then="read more of the notes"
         )
     unseen = np.array([not (wanted & taught) for wanted in right])
-    pairs = _pairs(studied, *studied.queries(rest))
+    pairs = _pairs(training, *training.queries(rest))
     methods = _methods(settings.method, len(pairs.right))
     maps = {method: _fitted(method, pairs) for method in methods}
-    found = {method: _hits(studied, vectors @ matrix, right) for method, matrix in maps.items()}
+    found = {method: _hits(training, vectors @ matrix, right) for method, matrix in maps.items()}
     tried = {method: {"all": _at(hits), "unseen": _at(hits[unseen])} for method, hits in found.items()}
     best = settings.method
     if best == "auto":
         best = max(methods, key=lambda method: (found[method] == 1).mean())
-    names = studied.names(rest, 0 if settings.pseudo else settings.memorise)
-    assert studied.mapper.encoder is not None
-    fit_here = fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=studied.mapper.encoder.dim)
+    names = training.names(rest, 0 if settings.pseudo else settings.memorise)
+    assert training.mapper.encoder is not None
+    fit_here = compatibility_of(training.mapper.indexes[0], encoder="", revision="", dim=training.mapper.encoder.dim)
     base = Adapter(fit_here, Memory(names, pl.DataFrame(schema=SEEN)))
-    spans = [i for i in held if i < studied.n_read and studied.notes[i].mentions]
-    new = np.array([not (studied.concepts(m) & taught) for i in spans for m in studied.notes[i].mentions])
-    plain = {"without adapter": _ranks(studied, spans, None)} if studied.same_width else {}
-    alone = {"remembered wordings alone": _ranks(studied, spans, base, by_name=True)}
-    every = {**plain, **alone, "with adapter": _ranks(studied, spans, replace(base, matrix=maps[best]))}
+    spans = [i for i in held if i < training.n_read and training.notes[i].mentions]
+    new = np.array([not (training.concepts(m) & taught) for i in spans for m in training.notes[i].mentions])
+    plain = {"without adapter": _ranks(training, spans, None)} if training.same_width else {}
+    alone = {"remembered wordings alone": _ranks(training, spans, base, by_name=True)}
+    every = {**plain, **alone, "with adapter": _ranks(training, spans, replace(base, matrix=maps[best]))}
     figures = {
         "held-out mentions": len(new),
         "of concepts not in the rest": int(new.sum()),
@@ -222,9 +222,9 @@ def _fitted(method: str, pairs: Pairs) -> NDArray[np.float32]:
     return matrix.astype(np.float16).astype(np.float32)  # as it is stored
 
 
-def _pairs(studied: Studied, vectors: NDArray[np.float32], right: list[frozenset[int]]) -> Pairs:
+def _pairs(training: TrainingNotes, vectors: NDArray[np.float32], right: list[frozenset[int]]) -> Pairs:
     """Queries with the rows of all their concepts and, up to ``POOL_ROWS``, rows that come near some query."""
-    index = studied.mapper.indexes[0]
+    index = training.mapper.indexes[0]
     with_rows = frozenset(np.unique(index.row_concept).tolist())
     usable = [i for i, wanted in enumerate(right) if wanted & with_rows]
     wanted = frozenset().union(*(right[i] for i in usable))
@@ -238,12 +238,12 @@ def _pairs(studied: Studied, vectors: NDArray[np.float32], right: list[frozenset
     some = np.random.default_rng(0).permutation(more)[: max(0, POOL_ROWS - len(own))]
     rows = np.sort(np.concatenate([own, some]))
     concepts = index.row_concept[rows]
-    return Pairs(vectors[usable], unit(index.values(rows)), concepts, [right[i] for i in usable], studied.still)
+    return Pairs(vectors[usable], unit(index.values(rows)), concepts, [right[i] for i in usable], training.still)
 
 
-def _hits(studied: Studied, vectors: NDArray[np.float32], right: Sequence[frozenset[int]]) -> NDArray[np.int64]:
+def _hits(training: TrainingNotes, vectors: NDArray[np.float32], right: Sequence[frozenset[int]]) -> NDArray[np.int64]:
     """Rank of the first right concept of each query, 0 where it is not among the first 20. *Shape:* (n,)."""
-    index = studied.mapper.indexes[0]
+    index = training.mapper.indexes[0]
     rows = index.search(vectors, min(max(ACCURACIES), index.concepts.height)).rows
     lists = np.where(rows >= 0, index.row_concept[rows], -1).tolist()
     return np.array([_rank(found, wanted) for found, wanted in zip(lists, right, strict=True)], dtype=np.int64)
@@ -254,27 +254,27 @@ def _rank(found: Sequence[int], wanted: frozenset[int]) -> int:
 
 
 def _ranks(
-    studied: Studied, chosen: Sequence[int], adapter: Adapter | None, *, by_name: bool = False
+    training: TrainingNotes, chosen: Sequence[int], adapter: Adapter | None, *, by_name: bool = False
 ) -> NDArray[np.int64]:
     """Rank of the first right concept of each mention of the chosen notes, as ``spans`` would rank them."""
     if not chosen:
         return np.empty(0, dtype=np.int64)
-    linker = replace(studied.mapper.linkers[0], adapter=adapter)
-    notes = [studied.notes[i] for i in chosen]
+    linker = replace(training.mapper.linkers[0], adapter=adapter)
+    notes = [training.notes[i] for i in chosen]
     spans = [[(m.start_char, m.end_char) for m in note.mentions] for note in notes]
-    encoder = None if by_name else studied.mapper.encoder
+    encoder = None if by_name else training.mapper.encoder
     ranked = rank_spans(
         linker,
         encoder,
         [note.text for note in notes],
         spans,
-        [studied.embeddings[i] for i in chosen],
-        [studied.mapper.expander(note.text) for note in notes],
+        [training.embeddings[i] for i in chosen],
+        [training.mapper.expander(note.text) for note in notes],
         max(ACCURACIES),
     )
     return np.array(
         [
-            _rank([r.concept for r in found], studied.concepts(mention))
+            _rank([r.concept for r in found], training.concepts(mention))
             for note, lists in zip(notes, ranked, strict=True)
             for mention, found in zip(note.mentions, lists, strict=True)
         ],

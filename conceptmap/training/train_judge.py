@@ -1,4 +1,4 @@
-"""Teach an adapter's judge: notes are read with what other notes taught, and each mention found is right or wrong."""
+"""Train an adapter's judge: each fold of notes is read with what the others taught, its mentions are right or wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from conceptmap.adapters.adapter import Adapter, fit_of
+from conceptmap.adapters.adapter import Adapter, compatibility_of
 from conceptmap.adapters.calibration import expected_error, fit_calibration, reliability
 from conceptmap.adapters.judge import Judge, best_threshold, feature_rows
 from conceptmap.adapters.linear import unit
@@ -23,7 +23,7 @@ from conceptmap.linking.linker import Linker
 from conceptmap.matching.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
 from conceptmap.text.words import words
-from conceptmap.training.training_notes import Studied
+from conceptmap.training.training_notes import TrainingNotes
 
 __all__ = ["learn_inside", "learn_judge", "learn_memory"]
 
@@ -54,17 +54,17 @@ class _Cases:
     gold: list[tuple[int, ...]]
 
 
-def learn_judge(studied: Studied, memorise: int, *, partly: bool = False) -> tuple[Judge | None, dict[str, Any]]:
+def learn_judge(training: TrainingNotes, memorise: int, *, partly: bool = False) -> tuple[Judge | None, dict[str, Any]]:
     """The judge, and figures over the notes that are read, each read with what the others taught.
 
     Args:
-        studied: the notes.
-        memorise: as in ``Settings``.
+        training: the notes.
+        memorise: as in ``TrainingSettings``.
         partly: mentions that touch no marked one are ignored in these notes; nothing abstains, and there is no judge
             where its probabilities are not true.
     """
-    cases = _cases(studied, memorise)
-    figures = _baselines(studied, cases)
+    cases = _cases(training, memorise)
+    figures = _baselines(training, cases)
     if len(cases.right) < LEAST_CASES or cases.right.all() or not cases.right.any():
         return None, figures
     z = np.empty(len(cases.right))
@@ -76,7 +76,7 @@ def learn_judge(studied: Studied, memorise: int, *, partly: bool = False) -> tup
         here = cases.fold == fold
         calibrated[here] = fit_calibration(z[~here], cases.right[~here])(z[here])
     found = {(note, number) for note, numbers in zip(cases.note, cases.gold, strict=True) for number in numbers}
-    n_gold = sum(len(note.mentions) for note in studied.notes[: studied.n_read])
+    n_gold = sum(len(note.mentions) for note in training.notes[: training.n_read])
     threshold = 0.0 if partly else best_threshold(calibrated, cases.right, n_gold - len(found))
     bins = reliability(calibrated, cases.right)
     figures |= {
@@ -90,16 +90,16 @@ def learn_judge(studied: Studied, memorise: int, *, partly: bool = False) -> tup
     return Judge(fit_logistic(cases.rows, cases.right), fit_calibration(z, cases.right), threshold), figures
 
 
-def _baselines(studied: Studied, cases: _Cases) -> dict[str, Any]:
+def _baselines(training: TrainingNotes, cases: _Cases) -> dict[str, Any]:
     """Precision, recall and F1 of the dictionary alone, and of the dictionary with the remembered wordings."""
-    read = range(studied.n_read)
-    n_gold = sum(len(studied.notes[i].mentions) for i in read)
-    linker = studied.mapper.linkers[0]
-    plain = _found(studied, linker, read)
-    none = _collect(studied, linker, read, plain, Memory(pl.DataFrame(), pl.DataFrame(schema=SEEN)), 0, rows=False)
+    read = range(training.n_read)
+    n_gold = sum(len(training.notes[i].mentions) for i in read)
+    linker = training.mapper.linkers[0]
+    plain = _found(training, linker, read)
+    none = _collect(training, linker, read, plain, Memory(pl.DataFrame(), pl.DataFrame(schema=SEEN)), 0, rows=False)
     everything = np.ones(len(cases.right), dtype=np.bool_)
     return {
-        "notes": studied.n_read,
+        "notes": training.n_read,
         "dictionary alone": _score(none, np.ones(len(none.right), dtype=np.bool_), n_gold),
         "with remembered wordings": _score(cases, everything, n_gold),
     }
@@ -113,16 +113,16 @@ def _score(cases: _Cases, kept: NDArray[np.bool_], n_gold: int) -> dict[str, flo
     return {name: round(value, 4) for name, value in (("precision", precision), ("recall", recall), ("f1", f1))}
 
 
-def _cases(studied: Studied, memorise: int) -> _Cases:
+def _cases(training: TrainingNotes, memorise: int) -> _Cases:
     parts = []
-    linker = studied.mapper.linkers[0]
-    blank = fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=0)
+    linker = training.mapper.linkers[0]
+    blank = compatibility_of(training.mapper.indexes[0], encoder="", revision="", dim=0)
     for fold in range(FOLDS):
-        others = [i for i in range(len(studied.notes)) if i % FOLDS != fold]
-        memory = learn_memory(studied, others, memorise)
+        others = [i for i in range(len(training.notes)) if i % FOLDS != fold]
+        memory = learn_memory(training, others, memorise)
         taught = replace(linker, adapter=Adapter(blank, memory))
-        here = range(fold, studied.n_read, FOLDS)
-        parts.append(_collect(studied, taught, here, _found(studied, taught, here), memory, fold))
+        here = range(fold, training.n_read, FOLDS)
+        parts.append(_collect(training, taught, here, _found(training, taught, here), memory, fold))
     return _Cases(
         np.concatenate([part.rows for part in parts]),
         np.concatenate([part.right for part in parts]),
@@ -132,16 +132,16 @@ def _cases(studied: Studied, memorise: int) -> _Cases:
     )
 
 
-def _found(studied: Studied, linker: Linker, chosen: Sequence[int]) -> list[list[Mention]]:
+def _found(training: TrainingNotes, linker: Linker, chosen: Sequence[int]) -> list[list[Mention]]:
     """Mentions of notes that are read, as ``code`` would find them."""
-    texts, contents = [studied.notes[i].text for i in chosen], [studied.contents[i] for i in chosen]
-    if not studied.same_width:  # without a map the vectors cannot be compared
+    texts, contents = [training.notes[i].text for i in chosen], [training.contents[i] for i in chosen]
+    if not training.same_width:  # without a map the vectors cannot be compared
         return linker.lexical(texts, contents)
-    return linker.link(texts, contents, linker.spot(texts, contents), [studied.embeddings[i] for i in chosen])
+    return linker.link(texts, contents, linker.spot(texts, contents), [training.embeddings[i] for i in chosen])
 
 
 def _collect(
-    studied: Studied,
+    training: TrainingNotes,
     linker: Linker,
     chosen: Sequence[int],
     found: Sequence[Sequence[Mention]],
@@ -153,10 +153,10 @@ def _collect(
     """Features and truth of the mentions found; those that touch nothing but an ignored span are left out."""
     kept_rows, right, notes, gold = [], [], [], []
     for i, mentions in zip(chosen, found, strict=True):
-        verdicts = [_verdict(studied.notes[i], m, linker) for m in mentions]
+        verdicts = [_verdict(training.notes[i], m, linker) for m in mentions]
         if rows and mentions:
-            cosines = linker.plain_cosines(studied.embeddings[i], mentions)
-            every = feature_rows(studied.notes[i].text, studied.contents[i], mentions, memory, cosines)
+            cosines = linker.plain_cosines(training.embeddings[i], mentions)
+            every = feature_rows(training.notes[i].text, training.contents[i], mentions, memory, cosines)
             kept_rows.append(every[[verdict != UNJUDGED for verdict, _ in verdicts]])
         for verdict, numbers in verdicts:
             if verdict != UNJUDGED:
@@ -179,23 +179,23 @@ def _verdict(note: MarkedNote, mention: Mention, linker: Linker) -> tuple[int, t
     return (UNJUDGED if skipped else WRONG), ()
 
 
-def learn_memory(studied: Studied, chosen: Sequence[int], memorise: int) -> Memory:
+def learn_memory(training: TrainingNotes, chosen: Sequence[int], memorise: int) -> Memory:
     """What the chosen notes teach of wordings; nothing when none are to be memorised."""
-    names = studied.names(chosen, memorise)
-    return Memory(names, _seen_counts(studied, chosen, names) if memorise else pl.DataFrame(schema=SEEN))
+    names = training.names(chosen, memorise)
+    return Memory(names, _seen_counts(training, chosen, names) if memorise else pl.DataFrame(schema=SEEN))
 
 
-def _seen_counts(studied: Studied, chosen: Sequence[int], names: pl.DataFrame) -> pl.DataFrame:
+def _seen_counts(training: TrainingNotes, chosen: Sequence[int], names: pl.DataFrame) -> pl.DataFrame:
     """How often each wording is found in the chosen notes, and how often rightly: schema ``SEEN``."""
-    blank = fit_of(studied.mapper.indexes[0], encoder="", revision="", dim=0)
-    linker = replace(studied.mapper.linkers[0], adapter=Adapter(blank, Memory(names, pl.DataFrame(schema=SEEN))))
-    contents = [studied.contents[i] for i in chosen]
+    blank = compatibility_of(training.mapper.indexes[0], encoder="", revision="", dim=0)
+    linker = replace(training.mapper.linkers[0], adapter=Adapter(blank, Memory(names, pl.DataFrame(schema=SEEN))))
+    contents = [training.contents[i] for i in chosen]
     seen: Counter[str] = Counter()
     right: Counter[str] = Counter()
-    found = linker.lexical([studied.notes[i].text for i in chosen], contents)
+    found = linker.lexical([training.notes[i].text for i in chosen], contents)
     for i, content, mentions in zip(chosen, contents, found, strict=True):
         for mention in mentions:
-            verdict, _ = _verdict(studied.notes[i], mention, linker)
+            verdict, _ = _verdict(training.notes[i], mention, linker)
             if verdict != UNJUDGED:
                 forms = " ".join(forms_within(content, mention.start_char, mention.end_char))
                 seen[forms] += 1
@@ -203,10 +203,10 @@ def _seen_counts(studied: Studied, chosen: Sequence[int], names: pl.DataFrame) -
     return pl.DataFrame([(forms, n, right[forms]) for forms, n in sorted(seen.items())], schema=SEEN, orient="row")
 
 
-def learn_inside(studied: Studied, seed: int) -> tuple[NDArray[np.float32] | None, float, float]:
+def learn_inside(training: TrainingNotes, seed: int) -> tuple[NDArray[np.float32] | None, float, float]:
     """Weights that tell words of mentions from others, the sum from which a word may be one, and the held-out AUC."""
     vectors, inside = [], []
-    for note, tokens in zip(studied.notes, studied.embeddings, strict=False):
+    for note, tokens in zip(training.notes, training.embeddings, strict=False):
         found, (_, rows) = words(note.text), smoothed_words(note.text, tokens)
         starts, ends = np.array(found.start_char, dtype=np.int64), np.array(found.end_char, dtype=np.int64)
         marked = [(m.start_char, m.end_char) for m in note.mentions]

@@ -1,4 +1,4 @@
-"""The notes that an adapter is trained on, with what is read from them once."""
+"""Training notes: their content words, token vectors and marked mentions, each computed once."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from conceptmap.matching.content import Content, content_words
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.notes.notes import n_within
 
-__all__ = ["Studied"]
+__all__ = ["TrainingNotes"]
 
 MOMENT_ROWS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Studied:
+class TrainingNotes:
     """The training notes, with what is read from them once.
 
     Attributes:
@@ -46,7 +46,7 @@ class Studied:
     embeddings: Sequence[TokenEmbeddings]
 
     @classmethod
-    def of(cls, mapper: ConceptMapper, notes: Sequence[MarkedNote], *, read_chars: int, seed: int) -> Studied:
+    def of(cls, mapper: ConceptMapper, notes: Sequence[MarkedNote], *, read_chars: int, seed: int) -> TrainingNotes:
         """Shuffle the notes and read them through the encoder, up to so many code points."""
         assert mapper.encoder is not None
         shuffled = random.Random(seed).sample(list(notes), len(notes))  # noqa: S311 - not for secrets

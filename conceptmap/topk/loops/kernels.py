@@ -9,7 +9,7 @@ Codes lie in tiles of 16 rows, four dimensions of each row together: byte ``((ti
 is dimension ``4 * quad + j``, plus 64 or 128 so that it is never negative. A vector register holds 8 or 16 rows then,
 and four dimensions of a query, repeated, meet them all in one instruction. Two registers of rows meet a group of
 queries, so that each query is loaded once for two multiplications: processors that multiply twice in a cycle load no
-more than twice. Without VNNI dimensions come in chunks, summed in 16 bits, which `codes.py` keeps from
+more than twice. Without VNNI dimensions come in chunks, summed in 16 bits, which `quantised.py` keeps from
 overflowing.
 """
 

@@ -12,9 +12,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk.loops.codes import WIDEST_QUERY, Chunks, Coded, Codes, address, code_queries, longest
 from conceptmap.topk.loops.kernels import AVX2, AVX_VNNI, ROWS_PER_TILE, VNNI, Target, source
 from conceptmap.topk.loops.machine_code import features, machine_code
+from conceptmap.topk.loops.quantised import (
+    WIDEST_QUERY,
+    Chunks,
+    QuantisedQueries,
+    QuantisedRows,
+    address,
+    longest,
+    quantise_queries,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,15 +68,15 @@ class Kernels:
     dots: dict[torch.dtype, Callable[..., None]]
     engine: Any = field(repr=False)
 
-    def sizes(self, chunks: Chunks, into: Codes) -> tuple[float, ...]:
+    def sizes(self, chunks: Chunks, into: QuantisedRows) -> tuple[float, ...]:
         """The last arguments of ``code``: how dimensions are cut, how large codes may be, and where they go."""
         limits = (chunks.pairs // 4, chunks.chunks, self.target.zero - 1, longest(self.target)[0])
         return (*limits, address(into.codes), address(into.scale), address(into.lost))
 
     def asked(
         self, queries: NDArray[np.float32], norms: NDArray[np.float64], chunks: Chunks
-    ) -> tuple[Coded, NDArray[np.float32]]:
-        """Queries as ``scan`` reads them (as `code_queries` makes them), and as unit vectors.
+    ) -> tuple[QuantisedQueries, NDArray[np.float32]]:
+        """Queries as ``scan`` reads them (as `quantise_queries` makes them), and as unit vectors.
 
         Args:
             queries: *Shape:* (n, dim).
@@ -80,7 +88,7 @@ class Kernels:
         """
         n, dim = queries.shape
         given = np.ascontiguousarray(np.pad(queries, ((0, 0), (0, -dim % 8))) if dim % 8 else queries)
-        into, row = Coded.room_for(n, chunks, self.target), np.zeros(chunks.width)
+        into, row = QuantisedQueries.room_for(n, chunks, self.target), np.zeros(chunks.width)
         unit = np.zeros((n, chunks.width), np.float32)
         quads, sums = chunks.summed(self.target)
         asked = (address(given), n, given.shape[1], address(norms), address(row), quads // 2, sums)
@@ -111,9 +119,9 @@ def _multiplies_rightly(made: Kernels) -> bool:
     queries, chunks, rows = made.target.queries, Chunks.of(256), 3 * ROWS_PER_TILE
     unit = np.sin(np.arange(1, (rows + 1) * 256 + 1, dtype=np.float64) ** 2).reshape(-1, 256)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    asked = code_queries(np.repeat(unit[rows:], queries, axis=0), chunks, made.target)
+    asked = quantise_queries(np.repeat(unit[rows:], queries, axis=0), chunks, made.target)
     values, row = np.ascontiguousarray(unit[:rows], dtype=np.float32), np.zeros(256, np.float32)
-    into, inverse = Codes.room_for(rows, 256), np.ones(rows, np.float32)
+    into, inverse = QuantisedRows.room_for(rows, 256), np.ones(rows, np.float32)
     made.code[torch.float32](address(values), rows, 256, address(inverse), address(row), *made.sizes(chunks, into))
     level, found = asked.level(np.zeros(queries, np.float32)), np.zeros((3, queries), np.uint16)
     of_query = (address(asked.codes), address(asked.starts), 1)

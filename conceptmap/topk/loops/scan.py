@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.topk.loops.codes import Chunks, Coded, Codes, address
 from conceptmap.topk.loops.kernels import ROWS_PER_TILE
 from conceptmap.topk.loops.native import Kernels, kernels
+from conceptmap.topk.loops.quantised import Chunks, QuantisedQueries, QuantisedRows, address
 from conceptmap.topk.pool import Pool, join
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Scanner:
     Attributes:
         loops: compiled for this processor.
         chunks: how dimensions are cut.
-        coded: the queries' codes.
+        quantised: the queries' codes.
         unit: unit queries. *Shape:* (n, width) float32.
         margin: how far below the k-th best product a row may still belong to the answer. *Shape:* (n,) float32.
         groups: of every row of the matrix, or None. *Shape:* (n_rows,) int64.
@@ -55,7 +55,7 @@ class Scanner:
 
     loops: Kernels
     chunks: Chunks
-    coded: Coded
+    quantised: QuantisedQueries
     unit: NDArray[np.float32]
     margin: NDArray[np.float32]
     groups: torch.Tensor | None
@@ -68,7 +68,7 @@ class Scanner:
     @cached_property
     def _asked_at(self) -> tuple[int, ...]:
         """Addresses are looked up once: that takes longer than passing them."""
-        return address(self.coded.codes), address(self.coded.starts), len(self.coded.codes)
+        return address(self.quantised.codes), address(self.quantised.starts), len(self.quantised.codes)
 
     @cached_property
     def _unit_at(self) -> tuple[int, ...]:
@@ -76,7 +76,7 @@ class Scanner:
 
     @cached_property
     def _limit_at(self) -> tuple[int, ...]:
-        return address(self.coded.drop), address(self.coded.step), address(self.margin)
+        return address(self.quantised.drop), address(self.quantised.step), address(self.margin)
 
     def pairs(self, prepared: Prepared, at: slice | torch.Tensor, threshold: NDArray[np.float32]) -> Pool | None:
         """Pairs of one block whose product is at or above their query's threshold; rows count from the block's first.
@@ -99,7 +99,7 @@ class Scanner:
         for part, first in zip(self.parts, range(0, n, each), strict=False):
             last = min(first + each, n)
             some = slice(at.start + first, at.start + last) if isinstance(at, slice) else at[first:last]
-            part.threshold[:], part.level[:] = threshold, self.coded.level(threshold)
+            part.threshold[:], part.level[:] = threshold, self.quantised.level(threshold)
             work.append((part, prepared, some, last - first, first))
         pools = list(self.threads.map(lambda one: self._part(*one), work)) if len(work) > 1 else [self._part(*work[0])]
         for part, *_ in work:
@@ -132,7 +132,7 @@ class Scanner:
             start, part.seen = start + size, part.seen + size
         return join(pools)
 
-    def _scan(self, part: _Part, rows: _Rows, codes: Codes, start: int, size: int) -> None:
+    def _scan(self, part: _Part, rows: _Rows, codes: QuantisedRows, start: int, size: int) -> None:
         """Code some rows, unless that was done before, and set the bits of the pairs that codes cannot rule out."""
         loops, cut = self.loops, self.chunks
         if not codes.done.all():
@@ -140,13 +140,13 @@ class Scanner:
             loops.code[rows.values.dtype](*stored, *loops.sizes(cut, codes))
             codes.done[:] = True
         quads = (len(codes.done), *cut.summed(loops.target))
-        per_row = (address(codes.scale), address(codes.lost), address(self.coded.lift))
+        per_row = (address(codes.scale), address(codes.lost), address(self.quantised.lift))
         loops.scan(address(codes.codes), *quads, *self._asked_at, *per_row, part.limit_at[1], part.found_at)
 
     def _settle(self, part: _Part, rows: _Rows, groups: torch.Tensor | None, start: int, size: int, first: int) -> int:
         """Multiply them; how many reach their threshold, or -1 if there are too many to begin with."""
         n = len(self.unit)
-        found = (part.found_at, size, n, len(self.coded.lift))
+        found = (part.found_at, size, n, len(self.quantised.lift))
         stored = (rows.at(start), rows.dim, rows.inverse_at(start), *self._unit_at)
         group = 0 if groups is None else groups.data_ptr() + 8 * start
         room = min(len(part.row_of), n * max(size // SHARE + SPARE, part.first))
@@ -196,8 +196,8 @@ class _Part:
 
     Attributes:
         first: rows that are scanned together at first.
-        rows_at_once: rows that are coded and scanned together.
-        bits_at_once: rows that are scanned together where they were coded before.
+        rows_at_once: rows that are quantised and scanned together.
+        bits_at_once: rows that are scanned together where they were quantised before.
         threshold, level: what products, and sums of codes, are compared with. *Shapes:* (n,), (n_padded,) float32.
         best, owner: products of each query's best rows, falling, and the rows' groups. *Shape:* (n, k).
         hits: of ``settle``. *Shape:* (n + 2,) int32.
@@ -219,7 +219,7 @@ class _Part:
     hits: NDArray[np.int32]
     row: NDArray[np.float32]
     unit: NDArray[np.float32]
-    codes: Codes
+    codes: QuantisedRows
     found: NDArray[np.uint16]
     query_of: NDArray[np.int64]
     row_of: NDArray[np.int64]
@@ -244,7 +244,7 @@ class _Part:
             hits=np.zeros(n + 2, np.int32),
             row=np.zeros(width, np.float32),
             unit=np.zeros((unit_rows, width), np.float32),
-            codes=Codes.room_for(rows, width),
+            codes=QuantisedRows.room_for(rows, width),
             found=np.empty(bits // ROWS_PER_TILE * n_padded, np.uint16),
             query_of=np.empty(room, np.int64),
             row_of=np.empty(room, np.int64),
@@ -308,8 +308,8 @@ def scanner(
     if loops is None or dim > WIDEST:
         return None
     chunks = Chunks.of(dim)
-    coded, unit = loops.asked(queries.numpy(), norms.numpy(), chunks)
+    quantised, unit = loops.asked(queries.numpy(), norms.numpy(), chunks)
     n_threads, listed = torch.get_num_threads(), k if k <= LONGEST_LIST else 0
     each = 0 if _plain(prepared) else -(-rows_at_once // n_threads // ROWS_PER_TILE) * ROWS_PER_TILE
-    parts = [_Part.of(n, len(coded.lift), listed, width=chunks.width, unit_rows=each) for _ in range(n_threads)]
-    return Scanner(loops, chunks, coded, unit, margin.numpy(), groups, listed, threads, parts)
+    parts = [_Part.of(n, len(quantised.lift), listed, width=chunks.width, unit_rows=each) for _ in range(n_threads)]
+    return Scanner(loops, chunks, quantised, unit, margin.numpy(), groups, listed, threads, parts)

@@ -1,4 +1,4 @@
-"""Whether an index, an adapter and an encoder were made for each other."""
+"""Compatibility of an index, an adapter and an encoder: each knows which of the others it was made for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index.index import ConceptIndex
 
-__all__ = ["check_adapter", "check_fit"]
+__all__ = ["check_adapter", "check_encoder"]
 
 
 def check_adapter(adapter: Adapter, indexes: Sequence[ConceptIndex], encoder: TokenEncoder | None) -> None:
@@ -19,14 +19,14 @@ def check_adapter(adapter: Adapter, indexes: Sequence[ConceptIndex], encoder: To
         IndexMismatchError: it was, or there is no encoder.
     """
     if encoder is None:
-        expected = adapter.fit.encoder
+        expected = adapter.made_for.encoder
         raise IndexMismatchError("an adapter belongs to an encoder", got="no encoder", expected=expected)
-    same = [index for index in indexes if index.system == adapter.fit.system]
+    same = [index for index in indexes if index.system == adapter.made_for.system]
     for index in same or indexes:
         adapter.check(index, encoder.name, encoder.revision, encoder.dim)
 
 
-def check_fit(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
+def check_encoder(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
     """Refuse an index whose rows come from another encoder.
 
     Raises:

@@ -1,6 +1,6 @@
 """Vectors as small whole numbers, and the bound that makes their products safe to search with.
 
-A unit row r is coded as scale * c with whole numbers |c_i| <= 63, or 127 where products are added in 32 bits, and a
+A unit row r is quantised as scale * c with whole numbers |c_i| <= 63, or 127 where products are added in 32 bits, and a
 unit query q as step * d with |d_i| <= 127.
 Whatever rounding does,
 
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from conceptmap.topk.loops.kernels import ROWS_PER_TILE, Target
 
-__all__ = ["Chunks", "Coded", "Codes", "address", "code_queries", "longest"]
+__all__ = ["Chunks", "QuantisedQueries", "QuantisedRows", "address", "longest", "quantise_queries"]
 
 WIDEST_QUERY = 127
 LONGEST_ROW, LONGEST_QUERY = 148, 211
@@ -78,7 +78,7 @@ class Chunks:
 
 
 @dataclass(frozen=True, slots=True)
-class Coded:
+class QuantisedQueries:
     """Queries as ``scan`` reads them, in groups of ``target.queries``, the last group filled up with zeros.
 
     Attributes:
@@ -96,8 +96,8 @@ class Coded:
     lift: NDArray[np.float32]
 
     @classmethod
-    def room_for(cls, n: int, chunks: Chunks, target: Target) -> Coded:
-        """For so many queries, none of them coded yet."""
+    def room_for(cls, n: int, chunks: Chunks, target: Target) -> QuantisedQueries:
+        """For so many queries, none of them quantised yet."""
         groups = -(-n // target.queries)
         return cls(
             np.zeros((groups, chunks.chunks, 2 * chunks.pairs, target.queries), np.int32),
@@ -116,7 +116,7 @@ class Coded:
         return level
 
 
-def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> Coded:
+def quantise_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> QuantisedQueries:
     """Code unit queries.
 
     Args:
@@ -136,7 +136,7 @@ def code_queries(unit: NDArray[np.float64], chunks: Chunks, target: Target) -> C
     codes = whole.astype(np.int8)
     quads = codes.view(np.int32).reshape(groups, target.queries, chunks.chunks, 2 * chunks.pairs)
     starts = _starts(-target.zero * _by_halves(whole, chunks), target).reshape(groups, target.queries, -1)
-    return Coded(
+    return QuantisedQueries(
         np.ascontiguousarray(quads.transpose(0, 2, 3, 1)),
         np.ascontiguousarray(starts.transpose(0, 2, 1)),
         step[:n],
@@ -168,7 +168,7 @@ def _starts(sums: NDArray[np.float64], target: Target) -> NDArray[np.int32]:
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
+class QuantisedRows:
     """Coded rows, in tiles.
 
     Attributes:
@@ -184,20 +184,20 @@ class Codes:
     done: NDArray[np.bool_]
 
     @classmethod
-    def room_for(cls, n_rows: int, width: int) -> Codes:
-        """For so many rows, none of them coded yet."""
+    def room_for(cls, n_rows: int, width: int) -> QuantisedRows:
+        """For so many rows, none of them quantised yet."""
         tiles = -(-n_rows // ROWS_PER_TILE)
         rows = tiles * ROWS_PER_TILE
         raw = np.zeros(rows * width + 64, dtype=np.uint8)
         codes = raw[-address(raw) % 64 :][: rows * width]
         return cls(codes, np.zeros(rows, np.float32), np.zeros(rows, np.float32), np.zeros(tiles, np.bool_))
 
-    def part(self, start: int, n_rows: int) -> Codes:
+    def part(self, start: int, n_rows: int) -> QuantisedRows:
         """Some of the rows; ``start`` is a tile's first."""
         first, tiles = start // ROWS_PER_TILE, -(-n_rows // ROWS_PER_TILE)
         rows, width = slice(start, start + tiles * ROWS_PER_TILE), len(self.codes) // len(self.scale)
         codes = self.codes[rows.start * width : rows.stop * width]
-        return Codes(codes, self.scale[rows], self.lost[rows], self.done[first : first + tiles])
+        return QuantisedRows(codes, self.scale[rows], self.lost[rows], self.done[first : first + tiles])
 
 
 def address(array: NDArray[np.generic]) -> int:
