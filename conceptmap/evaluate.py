@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from conceptmap.errors import UnknownCodeError
+from conceptmap.frames import overlapping
 from conceptmap.notes.marked import MarkedNote
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "GoldMentions",
     "as_text",
     "auc",
+    "precision_recall",
     "score_codes",
     "score_mentions",
     "score_spans",
@@ -116,13 +118,23 @@ def _by_code(gold: pl.DataFrame, guessed: pl.DataFrame) -> dict[str, float]:
     by_code = pairs.group_by("code").agg(f1=2 * hit.sum() / either.sum()).sort("code")
     right = int(pairs.select(hit.sum()).item())
     return {
-        **_prf(right, guessed.height, right, gold.height),
+        **precision_recall(right, guessed.height, right, gold.height),
         "macro_f1": float(by_code["f1"].sum()) / max(by_code.height, 1),
     }
 
 
-def _prf(right: int, guessed: int, found: int, gold: int) -> dict[str, float]:
-    """Precision, recall and their harmonic mean."""
+def precision_recall(right: float, guessed: int, found: float, gold: int) -> dict[str, float]:
+    """Precision, recall and their harmonic mean.
+
+    Args:
+        right: how many guesses are right, or the sum of how right each is.
+        guessed: how many guesses there are.
+        found: how many of what should be found was found, or the sum of how much of each was.
+        gold: how much should be found.
+
+    >>> precision_recall(1, 2, 1, 4)
+    {'precision': 0.5, 'recall': 0.25, 'f1': 0.3333333333333333}
+    """
     precision, recall = right / max(guessed, 1), found / max(gold, 1)
     return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / max(precision + recall, 1e-9)}
 
@@ -209,12 +221,13 @@ def score_mentions(gold: GoldMentions, predicted: pl.DataFrame, *, ontology: Ont
             codes is shared, best pair each.
     """
     first = _first_ranks(gold, predicted).select(_SPAN).unique(maintain_order=True).with_row_index("guess")
-    touched = _overlaps(first, gold.mentions).with_columns(right=pl.col("codes").list.contains(pl.col("code")))
+    touched = overlapping(first, gold.mentions).with_columns(right=pl.col("codes").list.contains(pl.col("code")))
     right = touched.filter("right")
     off = first.join(touched, on="guess", how="anti")
-    off = off.join(_overlaps(off, gold.ignored), on="guess", how="anti")
+    off = off.join(overlapping(off, gold.ignored), on="guess", how="anti")
     counted = touched["guess"].n_unique() + off.height
-    scores = {"mentions": _prf(right["guess"].n_unique(), counted, right["mention"].n_unique(), gold.mentions.height)}
+    n_right, n_found = right["guess"].n_unique(), right["mention"].n_unique()
+    scores = {"mentions": precision_recall(n_right, counted, n_found, gold.mentions.height)}
     if ontology is not None:
         scores["hierarchy"] = _shared(touched, counted, gold.mentions.height, _upwards(ontology))
     scores["counts"] = {"notes": len(gold.note_ids), "mentions": gold.mentions.height, "predictions": counted}
@@ -250,10 +263,10 @@ def score_tokens(gold: GoldMentions, predicted: pl.DataFrame) -> Scores:
     score = pl.col("score").fill_null(0.0) if "score" in tokens.columns else pl.lit(0.0).alias("score")
     tokens = tokens.with_columns(score)
     covers = (pl.col("start_char_right") <= pl.col("start_char")) & (pl.col("end_char") <= pl.col("end_char_right"))
-    within = _overlaps(tokens, gold.mentions).filter(covers)
+    within = overlapping(tokens, gold.mentions).filter(covers)
     n_inside = within["guess"].n_unique()
     right = within.filter(pl.col("codes").list.contains(pl.col("code")))["guess"].n_unique()
-    judged = tokens.join(_overlaps(tokens, gold.ignored), on="guess", how="anti")
+    judged = tokens.join(overlapping(tokens, gold.ignored), on="guess", how="anti")
     judged = judged.with_columns(inside=pl.col("guess").is_in(within["guess"].unique().implode()))
     tags = {"acc@1": right / max(n_inside, 1), "auc": auc(judged["score"], judged["inside"])}
     return {"token tags": tags, "counts": {"tokens inside": n_inside, "tokens": judged.height}}
@@ -273,14 +286,6 @@ def _first_ranks(gold: GoldMentions, predicted: pl.DataFrame) -> pl.DataFrame:
     return _with_rank(predicted).filter(known & (pl.col("rank") == 1)).drop("guess", strict=False)
 
 
-def _overlaps(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
-    """Rows with each span of the same note that shares a character with them."""
-    joined = rows.join(spans, on="note_id", how="inner", maintain_order="left_right")
-    return joined.filter(
-        (pl.col("start_char") < pl.col("end_char_right")) & (pl.col("start_char_right") < pl.col("end_char"))
-    )
-
-
 def _shared(touched: pl.DataFrame, guessed: int, gold: int, above: Callable[[str], Iterable[str]]) -> dict[str, float]:
     """Partial credit: the shared part of what is above the predicted code (precision) and the gold code (recall)."""
     best_guess: dict[int, float] = {}
@@ -292,8 +297,7 @@ def _shared(touched: pl.DataFrame, guessed: int, gold: int, above: Callable[[str
             both = len(own & other)
             best_guess[guess] = max(best_guess.get(guess, 0.0), both / max(len(own), 1))
             best_gold[mention] = max(best_gold.get(mention, 0.0), both / max(len(other), 1))
-    precision, recall = sum(best_guess.values()) / max(guessed, 1), sum(best_gold.values()) / max(gold, 1)
-    return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / max(precision + recall, 1e-9)}
+    return precision_recall(sum(best_guess.values()), guessed, sum(best_gold.values()), gold)
 
 
 def auc(scores: pl.Series, right: pl.Series) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-__all__ = ["ANNOTATIONS", "CODES", "SPANS", "TAGS", "frame_of"]
+__all__ = ["ANNOTATIONS", "CODES", "SPANS", "TAGS", "frame_of", "overlapping"]
 
 ANNOTATIONS = pl.Schema(
     {
@@ -93,3 +93,20 @@ def frame_of(rows: Sequence[tuple[object, ...]], schema: pl.Schema) -> pl.DataFr
     """
     columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
     return pl.DataFrame({name: list(column) for name, column in zip(schema, columns, strict=True)}, schema=schema)
+
+
+def overlapping(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """Rows with each span of the same note that shares a character with them.
+
+    Args:
+        rows: columns ``note_id, start_char, end_char`` and others.
+        spans: likewise; columns of the same name get ``_right``.
+
+    >>> rows = pl.DataFrame({"note_id": ["a", "b"], "start_char": [0, 0], "end_char": [5, 5]})
+    >>> spans = pl.DataFrame({"note_id": ["a", "a"], "start_char": [4, 5], "end_char": [9, 9], "name": ["x", "y"]})
+    >>> overlapping(rows, spans)["name"].to_list()
+    ['x']
+    """
+    pairs = rows.join(spans, on="note_id", how="inner", maintain_order="left_right")
+    starts_before = pl.col("start_char") < pl.col("end_char_right")
+    return pairs.filter(starts_before & (pl.col("start_char_right") < pl.col("end_char")))

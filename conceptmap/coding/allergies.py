@@ -7,11 +7,10 @@ have a status code are ``data/allergens_<system>.csv``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from conceptmap.coding.named_lists import listed
 from conceptmap.data.tables import read_rows
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import parse_ranges, within
@@ -24,6 +23,7 @@ __all__ = ["SECTION", "is_reaction", "with_allergens"]
 
 SECTION: Final = "allergies"
 _STRENGTH: Final = 0.95
+_MOST_WORDS: Final = 3
 _ALLERGIC: Final = {"icd10cm": parse_ranges("J30 J45 K52.2 L20 L23 L50.0 T78 Z00-Z99")}
 _EVERYTHING: Final = (("", "\uffff"),)
 _NO_ALLERGEN: Final = re.compile(
@@ -47,7 +47,7 @@ def with_allergens(text: str, sections: Sequence[Section], known: Sequence[Menti
     spans = Overlaps([(m.start_char, m.end_char) for m in known])
     gone: set[int] = set()
     named: list[Mention] = []
-    for start, end, code, _ in listed(text, lists, _allergens(book.system)) if lists else ():
+    for start, end, code in _listed(text, lists, _allergens(book.system)) if lists else ():
         concept = book.position_of_code.get(code)
         beside = [number for number in spans.touching(start, end) if number not in gone]
         if concept is None or any(_is_allergic(known[number], book) for number in beside) or _denied(text, start, end):
@@ -56,6 +56,23 @@ def with_allergens(text: str, sections: Sequence[Section], known: Sequence[Menti
         named.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
     kept = [mention for number, mention in enumerate(known) if number not in gone]
     return sorted([*kept, *named], key=lambda m: (m.start_char, m.end_char))
+
+
+def _listed(
+    text: str, sections: Sequence[Section], names: Mapping[tuple[str, ...], str]
+) -> Iterator[tuple[int, int, str]]:
+    """The names in the bodies of some sections with their codes, in reading order; the longest at each place."""
+    for section in sections if names else ():
+        body = words(text[section.heading_end : section.end_char])
+        i = 0
+        while i < len(body.form):
+            forms = (tuple(body.form[i : i + size]) for size in range(_MOST_WORDS, 0, -1))
+            name = next((form for form in forms if form in names), None)
+            last = i if name is None else i + len(name) - 1
+            if name is not None:
+                start, end = body.start_char[i], body.end_char[last]
+                yield section.heading_end + start, section.heading_end + end, names[name]
+            i = last + 1
 
 
 def is_reaction(code: str, section: str | None, system: str) -> bool:

@@ -8,6 +8,7 @@ from itertools import combinations
 import polars as pl
 
 from conceptmap.errors import InputError, said_columns
+from conceptmap.frames import overlapping
 from conceptmap.ontology.crosswalk import Crosswalk
 
 __all__ = ["agreement_column", "align"]
@@ -70,23 +71,22 @@ def _beside(rows: pl.DataFrame, best: pl.DataFrame, key: str, system: str) -> pl
     if key == "token_index":
         cells = best.select("note_id", key, *columns).unique(["note_id", key], keep="first").rename(columns)
         return rows.join(cells, on=["note_id", key], how="left", maintain_order="left")
-    cells = best.select("note_id", pl.col("mention_id").alias("_id"), pl.col("start_char").alias("_start"),
-                        pl.col("end_char").alias("_end"), *columns)  # fmt: skip
+    cells = best.select("note_id", "start_char", "end_char", *columns, _id="mention_id")
     named = {**columns, "_id": f"{system}_mention_id"}
     notes = rows.with_columns(_part=pl.col("_note") // _NOTES_AT_ONCE).partition_by("_part", maintain_order=True)
     wanted = (
-        pl.concat([_overlapping(part, cells) for part in notes or [rows]])
+        pl.concat([_most_shared(part, cells) for part in notes or [rows]])
         .select("note_id", "mention_id", *named)
         .rename(named)
     )
     return rows.join(wanted, on=["note_id", "mention_id"], how="left", maintain_order="left")
 
 
-def _overlapping(rows: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+def _most_shared(rows: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """For each row the cell that shares most characters with it, and of these the one with fewest others."""
-    pairs = rows.select("note_id", "mention_id", "start_char", "end_char").join(cells, on="note_id")
-    shared = pl.min_horizontal("end_char", "_end") - pl.max_horizontal("start_char", "_start")
-    length = (pl.col("end_char") - pl.col("start_char")) + (pl.col("_end") - pl.col("_start"))
-    near = pairs.with_columns(shared=shared, rest=length - 2 * shared).filter(pl.col("shared") > 0)
-    near = near.sort("shared", "rest", "_start", descending=[True, False, False], maintain_order=True)
+    near = overlapping(rows.select("note_id", "mention_id", "start_char", "end_char"), cells)
+    start, end, its_start, its_end = map(pl.col, ("start_char", "end_char", "start_char_right", "end_char_right"))
+    shared = pl.min_horizontal(end, its_end) - pl.max_horizontal(start, its_start)
+    near = near.with_columns(shared=shared, rest=(end - start) + (its_end - its_start) - 2 * shared)
+    near = near.sort("shared", "rest", "start_char_right", descending=[True, False, False], maintain_order=True)
     return near.unique(["note_id", "mention_id"], keep="first", maintain_order=True)

@@ -18,7 +18,7 @@ from conceptmap.adapters.linear import unit
 from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import SEEN, Memory, forms_within
 from conceptmap.encoders.word_vectors import smoothed_words
-from conceptmap.evaluate import auc
+from conceptmap.evaluate import auc, precision_recall
 from conceptmap.linking.linker import Linker
 from conceptmap.matching.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
@@ -107,10 +107,8 @@ def _baselines(training: TrainingNotes, cases: _Cases) -> dict[str, Any]:
 
 def _score(cases: _Cases, kept: NDArray[np.bool_], n_gold: int) -> dict[str, float]:
     pairs = {(cases.note[i], number) for i in np.flatnonzero(kept) for number in cases.gold[i]}
-    precision = float(cases.right[kept].sum()) / max(int(kept.sum()), 1)
-    recall = len(pairs) / max(n_gold, 1)
-    f1 = 2 * precision * recall / max(precision + recall, 1e-9)
-    return {name: round(value, 4) for name, value in (("precision", precision), ("recall", recall), ("f1", f1))}
+    figures = precision_recall(int(cases.right[kept].sum()), int(kept.sum()), len(pairs), n_gold)
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def _cases(training: TrainingNotes, memorise: int) -> _Cases:
