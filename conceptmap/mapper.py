@@ -34,8 +34,8 @@ from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.context import assess
-from conceptmap.text.sections import sections
-from conceptmap.text.sentences import sentences
+from conceptmap.text.page import Page
+from conceptmap.text.view import seen, view_of
 from conceptmap.text.words import Words
 from conceptmap.topk import check_device, chosen_device
 
@@ -99,9 +99,14 @@ class _Batch:
     """Notes after the first pass: their words, and for each linker what it spotted in each."""
 
     note_ids: list[str]
-    texts: list[str]
+    pages: list[Page]
     contents: list[Content]
     spotted: list[list[Spotted]]
+
+    @property
+    def texts(self) -> list[str]:
+        """What is read of each note."""
+        return [page.text for page in self.pages]
 
     @property
     def spans(self) -> list[Spans]:
@@ -227,15 +232,15 @@ class ConceptMapper:
         for batch, embeddings in self._encoded(notes, for_tags=for_tags):
             pairs = zip(self.linkers, batch.spotted, strict=True)
             linked = [linker.link(batch.texts, batch.contents, spotted, embeddings) for linker, spotted in pairs]
-            for i, (note_id, text) in enumerate(zip(batch.note_ids, batch.texts, strict=True)):
+            for i, (note_id, page) in enumerate(zip(batch.note_ids, batch.pages, strict=True)):
                 tokens = None if embeddings is None else embeddings[i]
-                yield self._reading(note_id, text, tokens, [found[i] for found in linked])
+                yield self._reading(note_id, page, tokens, [found[i] for found in linked])
 
     def _reading(
-        self, note_id: str, text: str, tokens: TokenEmbeddings | None, linked: Sequence[Sequence[Mention]]
+        self, note_id: str, page: Page, tokens: TokenEmbeddings | None, linked: Sequence[Sequence[Mention]]
     ) -> Reading:
         """A note with its mentions where its sections want them, and what is said of each."""
-        parts, lines = sections(text), sentences(text)
+        text, parts, lines = page.text, page.sections, page.sentences
         every = [
             by_sections(text, parts, lines, found, linker.book)
             for linker, found in zip(self.linkers, linked, strict=True)
@@ -243,8 +248,8 @@ class ConceptMapper:
         mentions = [[m for m in found if not m.abstains] for found in every]
         abstaining = [[m for m in found if m.abstains] for found in every]
         spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
-        contexts = dict(zip(spans, assess(text, spans, parts, lines), strict=True))
-        return Reading(note_id, text, tokens, mentions, abstaining, spans, contexts, parts, lines)
+        contexts = dict(zip(spans, assess(text, spans, parts, lines, page.layout), strict=True))
+        return Reading(note_id, page, tokens, mentions, abstaining, spans, contexts)
 
     def _encoded(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[tuple[_Batch, list[TokenEmbeddings] | None]]:
         """Batches with their embeddings; while one is encoded, the words of the next are gone through."""
@@ -252,7 +257,7 @@ class ConceptMapper:
             waiting: list[tuple[_Batch, Future[list[TokenEmbeddings] | None]]] = []
             for note_ids, texts in _batches(notes):
                 batch = self._spotted(note_ids, texts)
-                waiting.append((batch, ahead.submit(self._embed, texts, None if for_tags else batch.spans)))
+                waiting.append((batch, ahead.submit(self._embed, batch.texts, None if for_tags else batch.spans)))
                 if len(waiting) == 2:
                     first, embeddings = waiting.pop(0)
                     yield first, embeddings.result()
@@ -260,8 +265,10 @@ class ConceptMapper:
                 yield batch, embeddings.result()
 
     def _spotted(self, note_ids: list[str], texts: list[str]) -> _Batch:
-        contents = [content_words(text, self.expander(text)) for text in texts]
-        return _Batch(note_ids, texts, contents, [linker.spot(texts, contents) for linker in self.linkers])
+        pages = [Page.of(text) for text in texts]
+        contents = [content_words(page.text, self.expander(page.text), page.sentences) for page in pages]
+        read = [page.text for page in pages]
+        return _Batch(note_ids, pages, contents, [linker.spot(read, contents) for linker in self.linkers])
 
     def _embed(self, texts: Sequence[str], spans: Sequence[Spans] | None) -> list[TokenEmbeddings] | None:
         """Tokens of the spans; of everything, as tags need it, without any."""
@@ -346,12 +353,15 @@ class ConceptMapper:
             raise InputError("spans of notes that are not there", got=f"{len(unknown):,} such notes")
         rows: list[tuple[Any, ...]] = []
         for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
-            wanted = [asked[note_id] for note_id in note_ids]
+            given = [asked[note_id] for note_id in note_ids]
+            views = [view_of(text) for text in texts]
+            wanted = [[seen(view, *span) for span in spans] for view, spans in zip(views, given, strict=True)]
+            texts = [view.text for view in views]
             embeddings = self._embed(texts, wanted)
             expands = [self.expander(text) for text in texts]
             for linker in self.linkers:
                 ranked = rank_spans(linker, self.encoder, texts, wanted, embeddings, expands, k)
-                for note_id, here, lists in zip(note_ids, wanted, ranked, strict=True):
+                for note_id, here, lists in zip(note_ids, given, ranked, strict=True):
                     rows += _span_rows(note_id, here, lists, linker)
         return frame_of(rows, SPANS)
 

@@ -17,6 +17,7 @@ from conceptmap.linking.tags import tag_tokens
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
+from conceptmap.text.page import Page
 from conceptmap.text.sections import Section, section_at
 
 __all__ = [
@@ -40,25 +41,26 @@ class Reading:
 
     Attributes:
         note_id: as given.
-        text: as given.
+        page: the note laid open; all offsets here are those of what is read of it.
         tokens: its tokens, or None without an encoder.
         mentions: for each linker its mentions in reading order.
         abstaining: for each linker the mentions that its adapter found too improbable; they name nothing.
         spans: the distinct spans of all mentions in reading order; the n-th is mention ``m<n+1>``.
         contexts: what is said of each span.
-        sections: of the note.
-        sentences: of the note.
     """
 
     note_id: str
-    text: str
+    page: Page
     tokens: TokenEmbeddings | None
     mentions: Sequence[Sequence[Mention]]
     abstaining: Sequence[Sequence[Mention]]
     spans: Sequence[tuple[int, int]]
     contexts: Mapping[tuple[int, int], Context]
-    sections: Sequence[Section]
-    sentences: Sequence[tuple[int, int]]
+
+    def written(self, start: int, end: int) -> tuple[int, int, str]:
+        """A span of what is read as it stands in the note: start, end and text there."""
+        start, end = self.page.view.span(start, end)
+        return start, end, self.page.view.original[start:end]
 
     def mention_id(self, mention: Mention) -> str:
         """``m1`` for the first span of the note, and so on."""
@@ -70,7 +72,7 @@ class Reading:
 
     def section(self, mention: Mention) -> str | None:
         """Name of the section that a mention stands in."""
-        section = section_at(self.sections, mention.start_char)
+        section = section_at(self.page.sections, mention.start_char)
         return section.name if section else None
 
 
@@ -101,7 +103,7 @@ def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -
         book, index = linker.book, linker.index
         for mention in sorted([*standing, *abstaining], key=lambda m: m.start_char):
             span = mention.start_char, mention.end_char
-            head = (reading.note_id, reading.mention_id(mention), *span, reading.text[span[0] : span[1]])
+            head = (reading.note_id, reading.mention_id(mention), *reading.written(*span))
             said = reading.contexts[span]
             tail = (reading.section(mention), said.negated, said.subject, said.temporality, said.certainty, None, None)
             if mention.abstains:
@@ -127,9 +129,9 @@ def coded(
             mentions,
             [reading.contexts[m.start_char, m.end_char] for m in mentions],
             linker.book,
-            text=reading.text,
-            sections=reading.sections,
-            sentences=reading.sentences,
+            text=reading.page.text,
+            sections=reading.page.sections,
+            sentences=reading.page.sentences,
             instructions=rules,
             include=include,
             setting=setting,
@@ -177,8 +179,9 @@ def tag_rows(reading: Reading, linkers: Sequence[Linker], k: int) -> Iterator[tu
         if not linker.index.dim:
             continue
         book = linker.book
-        for tag in tag_tokens(reading.text, tokens, mentions, linker, k):
+        for tag in tag_tokens(reading.page.text, tokens, mentions, linker, k):
             start, end = int(tokens.start_char[tag.token]), int(tokens.end_char[tag.token])
             named = (None, None) if tag.concept is None else (book.codes[tag.concept], book.names[tag.concept])
-            head = (reading.note_id, tag.token, start, end, reading.text[start:end], tag.rank, linker.index.system)
+            written = reading.written(start, end)
+            head = (reading.note_id, tag.token, *written, tag.rank, linker.index.system)
             yield (*head, *named, tag.score)

@@ -11,7 +11,7 @@ from conceptmap.coding.completion import complete
 from conceptmap.coding.drafts import Drafts, add
 from conceptmap.coding.exact.cause import caused
 from conceptmap.coding.exact.siblings import siblings_of
-from conceptmap.coding.histories import family_history, is_done_now, past_history
+from conceptmap.coding.histories import family_history, is_done_now, is_over, past_history
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.errors import InputError
 from conceptmap.matching.mentions import Mention
@@ -112,13 +112,14 @@ def drafts_of(
             if reason:
                 add(taken, code, [number], strength, affirmed=False).reason = reason
                 continue
-            past = (
-                None
-                if code in still
-                else past_history(code, context, section, partial(around.in_line, number=number), book)
-            )
+            says = partial(around.in_line, number=number)
+            over = is_over(code, context, says, book)
+            past = None if code in still or context.ended != over else past_history(code, context, section, says, book)
             if past is not None:
                 add(drafts, past[0], [number], strength, affirmed=True, remark=f"{past[1]}: {book.codes[code]}")
+                continue
+            if over:
+                add(taken, code, [number], strength, affirmed=False).reason = "said to be over"
                 continue
         _affirmed(drafts, number, best, strength, book, around, affirmed=affirmed)
     return drafts

@@ -18,7 +18,7 @@ from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 
-__all__ = ["PAST_SECTIONS", "family_history", "is_done_now", "of_another_patient", "past_history"]
+__all__ = ["PAST_SECTIONS", "family_history", "is_done_now", "is_over", "of_another_patient", "past_history"]
 
 PAST_SECTIONS: Final = frozenset({"past medical history", "past surgical history", "resolved problems"})
 _FAMILY: Final = frozenset({"family history", "family and social history"})
@@ -27,9 +27,14 @@ _STILL: Final = re.compile(
     r"|stage iv|untreated|new)\b",
     re.IGNORECASE,
 )
+_REMISSION: Final = re.compile(r"\bremission\b", re.IGNORECASE)
+_WITH_REMISSION: Final = {"icd10cm": parse_ranges("C81-C96 F10-F33")}
 _OF_FAMILY: Final = {"icd10cm": parse_ranges("Z80-Z84")}
 _LONG_AGO: Final = re.compile(
-    r"\b(?:years?|yrs?|decades?) (?:ago|before|earlier)\b|\bin (?:19|20)\d\d\b", re.IGNORECASE
+    r"\b(?:years?|yrs?|decades?) (?:ago|before|earlier)\b|\bin (?:19|20)\d\d\b|[(,] ?(?:19|20)\d\d[),]"
+    r"|\bin the (?:remote |distant )?past\b|\bas an? (?:child|kid|infant|teenager|baby)\b|\bchildhood\b"
+    r"|[(,\u2013-]\s?(?:remote|old)\s*(?:[).,;\n]|\Z)|\bby history\b|\blong ago\b",
+    re.IGNORECASE,
 )
 _STATUS: Final = {
     "icd10cm": parse_ranges("Z89-Z90 Z92.2-Z92.3 Z93-Z95 Z98 Z99.2"),
@@ -77,11 +82,20 @@ def past_history(
         says: whether the sentence that it stands in has a pattern.
         book: of the index.
     """
-    if context.temporality != "historical" or context.negated or says(_STILL):
+    if context.temporality != "historical" or context.negated:
+        return None
+    if context.ended:
+        return _history("history", code, book)
+    if says(_STILL):
         return None
     if section not in PAST_SECTIONS and not says(_LONG_AGO):
         return None
     return _history("history", code, book)
+
+
+def is_over(code: int, context: Context, says: Callable[[re.Pattern[str]], bool], book: CodeBook) -> bool:
+    """Whether a condition is said to be over; one whose remission has a code of its own is coded with that."""
+    return context.ended and not (within(book.codes[code], _WITH_REMISSION.get(book.system, ())) and says(_REMISSION))
 
 
 def family_history(code: int, context: Context, section: str | None, book: CodeBook) -> tuple[int, str] | None:

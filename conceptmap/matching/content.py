@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -80,15 +81,24 @@ def organs() -> frozenset[str]:
     return frozenset(form for row in named for form in content_words(row["canonical"]).form)
 
 
-def content_words(text: str, expand: Callable[[Words], Mapping[int, Sequence[str]]] | None = None) -> Content:
+def content_words(
+    text: str,
+    expand: Callable[[Words], Mapping[int, Sequence[str]]] | None = None,
+    statements: Sequence[tuple[int, int]] = (),
+) -> Content:
     """The words of ``text`` that terms are compared by.
 
     Args:
         text: a note or a term.
         expand: given the words, the positions of abbreviations and the forms of their long forms; no forms for the
             further words of an abbreviation of several, such as "N/V".
+        statements: half-open spans of its sentences: nothing goes on from one to the next.
     """
     found = words(text)
+    for start, _ in statements:
+        first = bisect_left(found.start_char, start)
+        if first < len(found.gap) and not (first and found.gap[first] == 0 and len(found.form[first - 1]) == 1):
+            found.gap[first] = 2  # but for the initial in "E. coli"
     return _content(found, expand(found) if expand else None)
 
 

@@ -11,15 +11,17 @@ ICD-10-CM guidelines (II.H) count them among the uncertain terms that code as if
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from conceptmap.errors import InputError
+from conceptmap.text.layout import Entry, Layout, layout_of
 from conceptmap.text.sections import Section, section_at
 from conceptmap.text.sentences import ITEM, sentences
-from conceptmap.text.triggers import Hit, Tokens, find_triggers, tokens
+from conceptmap.text.statement import Statement
+from conceptmap.text.triggers import Tokens, tokens
 
 __all__ = ["Context", "assess"]
 
@@ -29,13 +31,15 @@ class Context:
     """What a note says of a mention; ``None`` is "not assessed", never "no".
 
     ``subject`` is "patient", "family" or "other"; ``temporality`` "recent", "historical" or "hypothetical";
-    ``certainty`` "certain", "probable" ("consistent with") or "possible".
+    ``certainty`` "certain", "probable" ("consistent with") or "possible". ``ended`` adds to "historical" that a list or
+    form says it is over: resolved, inactive, in remission.
     """
 
     negated: bool | None = None
     subject: str | None = None
     temporality: str | None = None
     certainty: str | None = None
+    ended: bool = field(default=False, repr=False)
 
 
 _SECTION_SUBJECT: Final = {"family history": "family"}
@@ -46,25 +50,11 @@ _SECTION_TEMPORALITY: Final = {
     "instructions": "hypothetical",
     "discharge instructions": "hypothetical",
 }
-_VERBS: Final = frozenset(
-    "is are was were has had have shows showed showing reveals revealed demonstrates demonstrated presents presented"
-    " developed develops underwent received started began complained appeared appears remained remains became"
-    " required underwent undergoes included includes lowers lowered suppresses"
-    " suggests indicates suffered experienced continued continues does did will would".split()
-)
-_SEEN: Final = frozenset(
-    "noted seen observed found present detected identified appreciated reported evident visualized demonstrated"
-    " palpated".split()
-)
-_SUBJECTS: Final = frozenset("he she they it we i patient pt the his her a an this there".split())
-_JOINS: Final = frozenset({"or", "nor", "and"})
-_AUXILIARIES: Final = frozenset("is are was were be been being has have had also clearly to".split())
-_ASIDES: Final = frozenset("with without which who including such as".split())
+_CANDIDATES: Final = frozenset({"differential diagnosis"})
 _PERSONS: Final = frozenset({"family", "other"})
 _THIRD_PERSON: Final = frozenset("he she his her patient patient's".split())  # instructions say "you"
 _LONGEST_STEM: Final = 24
 _LONGEST_STEM_TEXT: Final = 400
-_FARTHEST: Final = 100  # words; no trigger reaches farther
 
 
 def assess(
@@ -72,6 +62,7 @@ def assess(
     spans: Sequence[tuple[int, int]],
     sections: Sequence[Section],
     bounds: Sequence[tuple[int, int]] | None = None,
+    layout: Layout | None = None,
 ) -> list[Context]:
     """Assess mentions in their sentences.
 
@@ -79,7 +70,8 @@ def assess(
         text: the note.
         spans: half-open ``(start, end)`` of the mentions in code points, in any order; they may nest and overlap.
         sections: the note's ``sections(text)``; an empty list leaves out what sections tell.
-        bounds: the note's ``sentences(text)``, where they are known already.
+        bounds: the note's sentences, where they are known already.
+        layout: the note's ``layout_of(text)``, where it is known already: what its forms answer.
 
     Returns:
         One context for each span, in their order; a mention in a heading is not assessed: all four are ``None``.
@@ -93,20 +85,49 @@ def assess(
     """
     if not spans:
         return []
-    note = _Note(text, sections, sentences(text) if bounds is None else bounds)
+    layout = layout_of(text) if layout is None else layout
+    note = _Note(text, sections, sentences(text, layout.breaks) if bounds is None else bounds)
     by_window: dict[tuple[int, int], list[int]] = {}
     found = [Context()] * len(spans)
     for place, (start, end) in enumerate(spans):
         if not 0 <= start < end <= len(text):
             raise InputError("a mention does not fit its note", got=(start, end), expected=f"within 0 and {len(text)}")
         window = note.window(start, end)
-        if window is not None:
+        entry = layout.entry(start, end)
+        if entry is not None and (window is not None or entry.kind in _FORMS) and (entry.kind, entry.answer) != _PLUS:
+            asked = note.asked(entry, (start, end)).context(start, end)
+            found[place] = _answered(asked, entry.answer, over=note.is_over(entry))
+        elif window is not None:
             by_window.setdefault(window, []).append(place)
     for (first, last), places in by_window.items():
         sentence = note.sentence(first, last, [spans[place] for place in places])
         for place in places:
             found[place] = sentence.context(*spans[place])
     return found
+
+
+_PLUS: Final = ("sign", "yes")
+"""A plus only sets a finding apart from those with a minus; what else is said of it holds."""
+_FORMS: Final = frozenset({"question", "box", "table"})
+
+
+_STAY: Final = frozenset(
+    "hospital course|discharge diagnosis|diagnosis|assessment|assessment and plan|impression|plan|interval history"
+    "|history of present illness|postoperative diagnosis|principal diagnosis".split("|")
+)
+"""Sections in which what is resolved was treated in this stay."""
+
+
+def _answered(asked: Context, answer: str, *, over: bool) -> Context:
+    """What is said of a finding that a form asks for: as its own words have it, but for the answer."""
+    then = asked.temporality if asked.temporality == "historical" else "recent"
+    if answer in ("no", "error"):
+        return replace(asked, negated=True, certainty="certain", temporality=then)
+    if answer == "blank":
+        return replace(asked, temporality="hypothetical")
+    if answer == "past":
+        return replace(asked, temporality="historical", certainty="certain", ended=over)
+    return replace(asked, temporality=then, certainty="certain")
 
 
 class _Note:
@@ -122,7 +143,7 @@ class _Note:
     def window(self, start: int, end: int) -> tuple[int, int] | None:
         """Numbers of the first and last sentence that a mention touches; ``None`` in a heading or in white space."""
         section = section_at(self.sections, start)
-        if section is not None and section.heading_start <= start < section.heading_end:
+        if section is not None and start < section.heading_end and section.heading_start < end:
             return None
         first = max(bisect_right(self.starts, start) - 1, 0)
         last = bisect_right(self.starts, end - 1) - 1
@@ -144,6 +165,18 @@ class _Note:
             found = Tokens(before.words + found.words, before.starts + found.starts, before.ends + found.ends)
         return _Sentence(found, spans, section.name if section else None)
 
+    def is_over(self, entry: Entry) -> bool:
+        """Whether what a form puts in the past is over, and not resolved in the stay that the section tells of."""
+        section = section_at(self.sections, entry.start_char)
+        said = self.text[entry.answer_start : entry.answer_end].lower()
+        return not said.startswith(("resol", "heal")) or section is None or section.name not in _STAY
+
+    def asked(self, entry: Entry, span: tuple[int, int]) -> _Sentence:
+        """What a form asks, as a sentence of its own."""
+        section = section_at(self.sections, span[0])
+        found = tokens(self.text, entry.start_char, entry.end_char, nitric_oxide=self.nitric_oxide)
+        return _Sentence(found, [span], section.name if section else None)
+
     def _stem(self, number: int, section: Section | None) -> tuple[int, int] | None:
         """The line that opens the list that a sentence is an item of ("She denies:")."""
         floor = section.heading_end if section else 0
@@ -160,168 +193,41 @@ class _Note:
 
 
 class _Sentence:
-    """A sentence's tokens and triggers, and what they say of its mentions."""
+    """A sentence under its heading, and what both say of its mentions."""
 
     def __init__(self, found: Tokens, spans: Sequence[tuple[int, int]], section: str | None) -> None:
-        self.words, self.starts, self.ends = found
-        self.section = section
-        self.third_person = not _THIRD_PERSON.isdisjoint(self.words)
-        self.hits = find_triggers(self.words)
-        self.firsts = [hit.first for hit in self.hits]
-        self.holders: dict[int, list[tuple[int, int]]] = {}
-        for place in {self._place(*span) for span in spans} if self.hits else ():
-            for number in range(bisect_left(self.firsts, place[0]), bisect_left(self.firsts, place[1])):
-                self.holders.setdefault(number, []).append(place)
-
-    def _place(self, start: int, end: int) -> tuple[int, int]:
-        """First and last (half-open) token of a mention."""
-        first = max(bisect_right(self.starts, start) - 1, 0)
-        if self.ends[first] <= start:
-            first += 1
-        return first, max(bisect_right(self.starts, end - 1), first + 1)
+        self.statement = Statement(found, spans)
+        self.section = section or ""
+        self.third_person = not _THIRD_PERSON.isdisjoint(found.words)
 
     def context(self, start: int, end: int) -> Context:
         """The context of one mention."""
-        place = self._place(start, end)
-        hits = self._active(place)
-        stops = [hit for hit in hits if hit.trigger.direction == "stop"]
-        reached: list[str] = []  # nearest first
-        for hit in sorted(hits, key=lambda hit: max(place[0] - hit.last, hit.first - place[1])):
-            category = hit.trigger.category
-            if category not in reached and hit.trigger.direction != "stop" and self._reaches(hit, place, stops):
-                reached.append(category)
-        stopped = {hit.trigger.category for hit in stops if hit.trigger.reach == "all"}
+        reached, stopped = self.statement.reached(start, end)
+        over = "ended" in reached
+        if over:
+            reached.append("historical")
+        usual = "possible" if self.section in _CANDIDATES else "certain"
         return Context(
             negated="negated" in reached,
             subject=self._subject(reached, stopped),
             temporality=self._temporality(reached, stopped),
-            certainty=next((degree for degree in ("possible", "probable") if degree in reached), "certain"),
+            certainty=next((degree for degree in ("possible", "probable") if degree in reached), usual),
+            ended=over,
         )
 
     def _subject(self, reached: list[str], stopped: set[str]) -> str:
         for name in reached:
             if name in _PERSONS:
                 return name
-        return "patient" if "family" in stopped else _SECTION_SUBJECT.get(self.section or "", "patient")
+        return "patient" if "family" in stopped else _SECTION_SUBJECT.get(self.section, "patient")
 
     def _temporality(self, reached: list[str], stopped: set[str]) -> str:
+        if "named" in reached and "negated" not in reached:
+            return "hypothetical"
         for name in ("hypothetical", "historical"):
             if name in reached:
                 return name
-        default = _SECTION_TEMPORALITY.get(self.section or "", "recent")
+        default = _SECTION_TEMPORALITY.get(self.section, "recent")
         if default == "hypothetical" and self.third_person:
             return "recent"
         return "recent" if default in stopped else default
-
-    def _active(self, place: tuple[int, int]) -> list[Hit]:
-        """The triggers near a mention that stand outside it and are not a part of a mention beside it."""
-        active = []
-        nearest = bisect_left(self.firsts, place[0] - _FARTHEST), bisect_left(self.firsts, place[1] + _FARTHEST)
-        for number in range(*nearest):
-            hit = self.hits[number]
-            if hit.first < place[1] and place[0] < hit.last:
-                continue
-            holders = self.holders.get(number, ())
-            if not any(hit.last <= last and (last <= place[0] or place[1] <= first) for first, last in holders):
-                active.append(hit)
-        return active
-
-    def _reaches(self, hit: Hit, place: tuple[int, int], stops: Sequence[Hit]) -> bool:
-        """Whether nothing between a trigger and a mention ends the trigger's scope."""
-        trigger = hit.trigger
-        if hit.last <= place[0]:
-            start, end, forward = hit.last, place[0], True
-        else:
-            start, end, forward = place[1], self._statement(hit.first), False
-        if trigger.direction != "both" and (trigger.direction == "forward") != forward:
-            return False
-        if (
-            start > end
-            or end - start > (0 if trigger.reach == "next" else trigger.words)
-            or ";" in self.words[start:end]
-        ):
-            return False
-        if any(start <= stop.first < end and stop.trigger.category in {trigger.category, "any"} for stop in stops):
-            return False
-        if forward and not self._closed(start, end):
-            return False
-        if trigger.reach == "all":
-            return True
-        if trigger.reach == "noun" and not _VERBS.isdisjoint(self.words[start:end]):
-            return False
-        if trigger.reach == "phrase":
-            return "," not in self.words[start:end] or (forward and self._or_list(start, place[0]))
-        if not forward:
-            return not self._verb_before(place, end)
-        if trigger.category == "negated" and self._other_noun(start, end):
-            return False
-        return not self._clause_between(start, place[0], of_person=trigger.category in _PERSONS)
-
-    def _closed(self, start: int, end: int) -> bool:
-        """Whether no bracket that a trigger stands in is closed before the mention: "(no edema) and a mass"."""
-        depth = 0
-        for word in self.words[start:end]:
-            depth += (word == "(") - (word == ")")
-            if depth < 0:
-                return False
-        return True
-
-    def _other_noun(self, start: int, end: int) -> bool:
-        """Whether a new noun with its own finding follows a comma: "lungs without rales, abdomen with [masses]"."""
-        between = self.words[start:end]
-        return "," in between and "with" in between[len(between) - between[::-1].index(",") :]
-
-    def _statement(self, first: int) -> int:
-        """Where the statement of a backward trigger begins: with its auxiliaries, and before an aside between commas.
-
-        "Goitre, with normal pulses, [has] not [been] seen": the goitre is what was not seen.
-        """
-        while first > 0 and self.words[first - 1] in _AUXILIARIES:
-            first -= 1
-        if first > 2 and self.words[first - 1] == ",":
-            for comma in range(first - 2, max(first - _FARTHEST, 0), -1):
-                if self.words[comma] == ",":
-                    return comma if self.words[comma + 1] in _ASIDES else first
-        return first
-
-    def _or_list(self, start: int, first: int) -> bool:
-        """Whether the commas between belong to a list that an "or" closes: "possible edema, collapse or effusion"."""
-        following = self.words[start : first + 8]
-        return "or" in following and _VERBS.isdisjoint(following[: following.index("or")])
-
-    def _clause_between(self, start: int, end: int, *, of_person: bool) -> bool:
-        """Whether another clause begins between a trigger and the mention after it.
-
-        A person's clause goes on to its own verb ("Father, a smoker, had a stroke") until another subject comes.
-        """
-        verb = False
-        for place in range(start, end):
-            word = self.words[place]
-            if word in {",", "and"}:
-                subject = self.words[place + 1] in _SUBJECTS
-                if (subject or not (of_person or word == "and")) and self._is_clause(place + 1, after_verb=verb):
-                    return True
-            verb = verb or word in _VERBS
-        return False
-
-    def _is_clause(self, start: int, *, after_verb: bool) -> bool:
-        """Whether the words from ``start`` to the next comma have a verb of their own.
-
-        "No rash, fever or cough was noted" is one clause; "No rash was noted, cough was" is two.
-        """
-        end = start
-        while end < min(len(self.words), start + _FARTHEST) and self.words[end] not in {",", ";"}:
-            end += 1
-        segment = self.words[start:end]
-        verb = next((place for place, word in enumerate(segment) if word in _VERBS), None)
-        if verb is None or segment[0] in {"or", "nor"}:
-            return False
-        return after_verb or _SEEN.isdisjoint(segment) or _JOINS.isdisjoint(segment[:verb])
-
-    def _verb_before(self, place: tuple[int, int], end: int) -> bool:
-        """Whether a mention belongs to an earlier clause than the trigger behind it."""
-        between = self.words[place[1] : end]
-        if not _VERBS.isdisjoint(between):
-            return True
-        before = self.words[max(place[0] - _FARTHEST, 0) : place[0]]
-        return ("," in between or "and" in between) and not _VERBS.isdisjoint(before)

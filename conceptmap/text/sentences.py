@@ -7,6 +7,8 @@ enumeration owns it; a line break ends one unless the line was merely wrapped.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 __all__ = ["ITEM", "sentences"]
@@ -46,11 +48,15 @@ _LETTERS: Final = re.compile(r"[a-z]+")
 _SHORT_LINE: Final = 22
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+_KEY: Final = re.compile(r"[A-Za-z][\w/&'()-]*(?: [\w/&'()-]+){0,3}:(?=\s)")
+
+
+def sentences(text: str, breaks: Sequence[int] = ()) -> list[tuple[int, int]]:
     r"""Cut a note into sentences.
 
     Args:
         text: the note as it is; any line ends, any script.
+        breaks: places in order where a statement begins because the one before is finished: those of its layout.
 
     Returns:
         Half-open ``(start, end)`` pairs in code points, in order, without overlap, with no white space at either edge.
@@ -75,7 +81,22 @@ def sentences(text: str) -> list[tuple[int, int]]:
     end = len(text.rstrip())
     if end > start:
         found.append((start, end))
-    return found
+    return _cut(text, found, breaks) if breaks else found
+
+
+def _cut(text: str, found: Sequence[tuple[int, int]], breaks: Sequence[int]) -> list[tuple[int, int]]:
+    """The sentences, those that a statement begins inside cut in two there."""
+    out: list[tuple[int, int]] = []
+    for start, end in found:
+        number = bisect_right(breaks, start)
+        while number < len(breaks) and breaks[number] < end:
+            before = text[start : breaks[number]].rstrip()
+            if before:
+                out.append((start, start + len(before)))
+            start = breaks[number]
+            number += 1
+        out.append((start, end))
+    return out
 
 
 def _ends(text: str, start: int, stop: int, following: int) -> bool:
@@ -126,6 +147,8 @@ def _line_ends(text: str, start: int, stop: int, following: int) -> bool:
         return False
     head = _LETTERS.match(text, following)
     after = text[following]
+    if _KEY.match(text, following):
+        return True
     if head and head[0] in _OPEN_START:
         return False
     return not ((after.islower() or after.isdigit() or after in "(/") and len(line) > _SHORT_LINE)

@@ -21,10 +21,10 @@ from conceptmap.errors import InputError
 __all__ = ["Hit", "Tokens", "Trigger", "find_triggers", "tokens", "triggers"]
 
 CATEGORIES: Final = frozenset(
-    {"negated", "possible", "probable", "historical", "hypothetical", "family", "other", "any"}
+    {"negated", "possible", "probable", "historical", "ended", "hypothetical", "named", "family", "other", "any"}
 )
 DIRECTIONS: Final = frozenset({"forward", "backward", "both", "stop", "pseudo"})
-REACHES: Final = frozenset({"", "list", "noun", "phrase", "next", "all"})
+REACHES: Final = frozenset({"", "list", "noun", "phrase", "next", "beside", "all", "told"})
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?|[^\w\s]|_+")
 _PIECE: Final = re.compile(r"\)\??|[(|]|[^\s()|]+")
 _NAME: Final = re.compile(r"\{\w+\}")
@@ -45,8 +45,9 @@ class Trigger:
     """What a phrase does: to which category, in which direction, how far.
 
     ``reach`` is "list" (on through commas until a clause begins), "noun" (the same, until any verb), "all" (through
-    clauses too), "phrase" (until a comma, unless an "or" list follows) or "next" (the words beside it only). ``words``
-    is the most tokens that it reaches. A stop that reaches "all" also ends what the section says.
+    clauses too), "told" (the same, where the sentence is about talking), "phrase" (until a comma, unless an "or" list
+    follows), "next" (the word beside it only) or "beside" (that word or one more, without a mark). ``words`` is the
+    most tokens that it reaches. A stop that reaches "all" also ends what the section says.
     """
 
     category: str
