@@ -97,9 +97,18 @@ def content_words(
     found = words(text)
     for start, _ in statements:
         first = bisect_left(found.start_char, start)
-        if first < len(found.gap) and not (first and found.gap[first] == 0 and len(found.form[first - 1]) == 1):
-            found.gap[first] = 2  # but for the initial in "E. coli"
+        if first < len(found.gap) and (first == 0 or _ends_before(text, found, first)):
+            found.gap[first] = 2
     return _content(found, expand(found) if expand else None)
+
+
+def _ends_before(text: str, found: Words, first: int) -> bool:
+    """Whether a sentence really ends before a word: not at the initial of "E. coli", nor at a wrapped line."""
+    before, after = found.end_char[first - 1], found.start_char[first]
+    if found.gap[first] == 0 and len(found.form[first - 1]) == 1:
+        return False
+    wrapped = text[before:after].isspace() and (text[after].islower() or text[after].isdigit())
+    return not wrapped or found.gap[first] != 1
 
 
 def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Content:
