@@ -35,7 +35,7 @@ from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.context import assess
 from conceptmap.text.page import Page
-from conceptmap.text.view import seen, view_of
+from conceptmap.text.view import all_seen
 from conceptmap.text.words import Words
 from conceptmap.topk import check_device, chosen_device
 
@@ -354,9 +354,7 @@ class ConceptMapper:
         rows: list[tuple[Any, ...]] = []
         for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
             given = [asked[note_id] for note_id in note_ids]
-            views = [view_of(text) for text in texts]
-            wanted = [[seen(view, *span) for span in spans] for view, spans in zip(views, given, strict=True)]
-            texts = [view.text for view in views]
+            texts, wanted = all_seen(texts, given)
             embeddings = self._embed(texts, wanted)
             expands = [self.expander(text) for text in texts]
             for linker in self.linkers:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from conceptmap.errors import InputError
 from conceptmap.text.markup import MARKUP, markup_pieces
 
-__all__ = ["View", "seen", "view_of"]
+__all__ = ["View", "all_seen", "seen", "view_of"]
 
 Piece = tuple[int, int, str]
 """A half-open stretch of the original and what is read in its place."""
@@ -112,6 +112,16 @@ def seen(view: View, start: int, end: int) -> tuple[int, int]:
         return start, end
     first = min(bisect_right(view.ends, start), max(len(view.text) - 1, 0))
     return first, max(bisect_left(view.starts, end), first + 1)
+
+
+def all_seen(
+    notes: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]
+) -> tuple[list[str], list[list[tuple[int, int]]]]:
+    """What is read of each note, and where its spans are in that."""
+    views = [view_of(note) for note in notes]
+    return [view.text for view in views], [
+        [seen(view, *span) for span in here] for view, here in zip(views, spans, strict=True)
+    ]
 
 
 def view_of(text: str) -> View:
