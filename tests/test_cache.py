@@ -46,7 +46,7 @@ def _build() -> ConceptIndex:
 def _kept(home: Path, *encoders: str, name: str = "doid") -> list[Path]:
     """The folders of indexes of these encoders in the cache."""
     indexes = [cached_index({**FACTS, "encoder": one}, _build, name=name, folder=home) for one in encoders]
-    return [index.checked.path.parent for index in indexes if index.checked is not None]
+    return [index.checked.file.path.parent for index in indexes if index.checked is not None]
 
 
 def _age(*folders: Path, days: float = 99) -> None:
@@ -113,7 +113,7 @@ def test_a_lost_manifest_is_built_again(tmp_path: Path) -> None:
 def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
     built = cached_index(FACTS, _build, name="doid", folder=tmp_path)
     assert built.checked is not None
-    folder = built.checked.path.parent
+    folder = built.checked.file.path.parent
     partial = tmp_path / f".{folder.name}.partial-0123456789ab"
     folder.rename(partial)
     cached_index(FACTS, _build, name="doid", folder=tmp_path)

@@ -282,7 +282,7 @@ def test_large_vectors_are_checked_when_first_read(
     folder = ConceptIndex.from_vectors(codes, vectors, ontology).save(tmp_path / "index")
     whole = ConceptIndex.open(folder)
     assert whole.checked is not None
-    assert whole.checked.verified < set(range(len(whole.checked.digest.blocks)))
+    assert whole.checked.file.verified < set(range(len(whole.checked.file.digest.blocks)))
     path = folder / "vectors.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

@@ -13,26 +13,38 @@ from numpy.typing import NDArray
 
 from conceptmap.adapters.adapter import Adapter, Compatibility
 from conceptmap.adapters.calibration import Calibration
+from conceptmap.adapters.checks import ImplausibleError, check_adapter_values
 from conceptmap.adapters.judge import FEATURES, Judge
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.errors import IndexMismatchError
 from conceptmap.files import PRIVATE, Access
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import CheckedFile, FileDigest
+from conceptmap.index.manifest import digests_in, sha256_of
 
 __all__ = ["EMBEDDED", "FORMAT", "LAYOUT", "open_adapter", "save_adapter"]
 
-FORMAT = "adapter 1"
+FORMAT = "adapter 2"
+FORMATS = ("adapter 1", FORMAT)
+"""Those that can be read; the first had no checksum of its manifest."""
 EMBEDDED = "embedded"
 """Name of the adapter that comes along: for the embedded encoder and the embedded ICD-10-CM."""
 TENSORS = "adapter.safetensors"
 _AGAIN = "train the adapter again: conceptmap adapt"
 
 
+def _is_ours(value: Mapping[str, Any]) -> bool:
+    """Whether it is the manifest of an adapter, of whatever format version, as this program wrote it."""
+    fields = {name: entry for name, entry in value.items() if name != "sha256"}
+    return value.get("format") == FORMATS[0] or (
+        str(value.get("format")).startswith("adapter ") and value.get("sha256") == sha256_of(fields)
+    )
+
+
 LAYOUT = indexfiles.Layout(
     "an adapter",
     frozenset({indexfiles.MANIFEST, TENSORS, "names.parquet", "seen.parquet", "README.md", "reliability.svg"}),
-    lambda folder: indexfiles.recorded(folder, lambda value: str(value.get("format")).startswith("adapter ")),
+    lambda folder: indexfiles.recorded(folder, _is_ours),
 )
 """The last two are pages for people."""
 
@@ -70,7 +82,8 @@ def save_adapter(
         for name, text in (pages or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
         files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
-        indexfiles.write_json(partial / "manifest.json", {**_manifest(adapter), "files": files})
+        value = {**_manifest(adapter), "files": files}
+        indexfiles.write_json(partial / "manifest.json", {**value, "sha256": sha256_of(value)})
     return target
 
 
@@ -105,25 +118,40 @@ def open_adapter(folder: str | Path) -> Adapter:
         expected = "a folder that conceptmap adapt wrote"
         raise IndexMismatchError(f"{source} is not an adapter", expected=expected)
     value = indexfiles.read_json(source / "manifest.json")
-    if value.get("format") != FORMAT:
-        got = str(value.get("format"))[:40]
-        raise IndexMismatchError(f"{source} is not an adapter that can be read", got=got, expected=FORMAT, then=_AGAIN)
+    _check_manifest(value, source)
     try:
-        files = {name: FileDigest(**entry) for name, entry in value["files"].items()}
+        files = digests_in(value)
         CheckedFile(source / TENSORS, files[TENSORS]).verify()
-        read = indexfiles.read_tensors(source / TENSORS)
-        tensors = {name: np.array(array, dtype=_TYPES[name]) for name, (_, array, _) in read.items()}
-        return Adapter(
-            made_for=Compatibility(**value["fit"]),
-            memory=Memory(*(_frame(source, name, files, schema) for name, schema in _FRAMES)),
-            matrix=tensors.get("matrix"),
-            inside=tensors.get("inside"),
-            inside_threshold=float(value["inside_threshold"]),
-            judge=_judge(value["judge"], tensors),
-            card=value["card"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise IndexMismatchError(f"{source} is damaged", got=type(error).__name__, then=_AGAIN) from error
+        adapter = _read(source, value, files)
+        check_adapter_values(adapter)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        got = str(error) if isinstance(error, ImplausibleError) else type(error).__name__
+        raise IndexMismatchError(f"{source} is damaged", got=got, then=_AGAIN) from error
+    return adapter
+
+
+def _check_manifest(value: Mapping[str, Any], source: Path) -> None:
+    if value.get("format") not in FORMATS:
+        got = repr(value.get("format"))[:40]
+        raise IndexMismatchError(f"{source} is not an adapter that can be read", got=got, expected=FORMAT, then=_AGAIN)
+    fields = {name: entry for name, entry in value.items() if name != "sha256"}
+    if value["format"] != FORMATS[0] and value.get("sha256") != sha256_of(fields):
+        got = "other content of manifest.json than its digest says"
+        raise IndexMismatchError(f"{source} is damaged", got=got, then=_AGAIN)
+
+
+def _read(source: Path, value: Mapping[str, Any], files: Mapping[str, FileDigest]) -> Adapter:
+    read = indexfiles.read_tensors(source / TENSORS)
+    tensors = {name: np.array(array, dtype=_TYPES[name]) for name, (_, array, _) in read.items()}
+    return Adapter(
+        made_for=Compatibility(**value["fit"]),
+        memory=Memory(*(_frame(source, name, files, schema) for name, schema in _FRAMES)),
+        matrix=tensors.get("matrix"),
+        inside=tensors.get("inside"),
+        inside_threshold=value["inside_threshold"],
+        judge=_judge(value["judge"], tensors),
+        card=value["card"],
+    )
 
 
 _TYPES = {"matrix": np.float32, "inside": np.float32, "judge": np.float64}
@@ -143,4 +171,4 @@ def _judge(value: Mapping[str, Any] | None, tensors: Mapping[str, NDArray[Any]])
     if tuple(value["features"]) != FEATURES:
         raise IndexMismatchError("the adapter judges by other features", then=_AGAIN)
     curve = Calibration(**value["calibration"])
-    return Judge(tensors["judge"], curve, float(value["threshold"]))
+    return Judge(tensors["judge"], curve, value["threshold"])

@@ -270,7 +270,14 @@ def read_frame(path: Path, digest: FileDigest) -> pl.DataFrame:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest.sha256:
         raise _damaged(path, "other bytes")
-    return pl.read_parquet(io.BytesIO(content))
+    try:
+        return pl.read_parquet(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise _damaged(path, type(error).__name__, "a Parquet file") from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Polars' Rust, which is no Exception
+            raise
+        raise _damaged(path, "something that Polars cannot read", "a Parquet file") from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -> None:
@@ -290,7 +297,7 @@ def write_tensors(path: Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for kind, array in tensors.values():
-            file.write(np.ascontiguousarray(array, dtype=SAFETENSORS_TYPES[kind]).data.cast("B"))
+            file.write(np.ascontiguousarray(array, dtype=SAFETENSORS_TYPES[kind]).reshape(-1).view(np.uint8).data)
 
 
 def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:
@@ -312,7 +319,9 @@ def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:
 
 
 def _tensor(content: NDArray[np.uint8], entry: Mapping[str, Any], base: int) -> tuple[str, NDArray[Any], int]:
-    kind, shape = str(entry["dtype"]), tuple(int(axis) for axis in entry["shape"])
+    kind, shape = str(entry["dtype"]), tuple(entry["shape"])
+    if not all(type(number) is int and number >= 0 for number in (*shape, *entry["data_offsets"])):
+        raise ValueError("a shape or place is no whole number")
     dtype: np.dtype[Any] = SAFETENSORS_TYPES[kind]
     start, stop = (base + int(offset) for offset in entry["data_offsets"])
     if not base <= start <= stop <= len(content) or stop - start != dtype.itemsize * math.prod(shape):

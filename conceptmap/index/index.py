@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError, said_codes
 from conceptmap.index import files as indexfiles
+from conceptmap.index.checks import CheckedRows
 from conceptmap.index.manifest import Manifest, stored_type
-from conceptmap.index.opening import FRAMES, LAYOUT, VECTORS, opened_frame, opened_vectors
-from conceptmap.index.rows import GIVEN, check_norms, concept_places, encode_rows, from_stored, given_terms, store_given
+from conceptmap.index.opening import FRAMES, LAYOUT, VECTORS, opened_frames, opened_vectors
+from conceptmap.index.rows import GIVEN, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.topk import TopK, check_device, cosines, place, prepare, topk
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ class ConceptIndex:
         vectors: the stored rows, memory-mapped when opened. *Shape:* (n_rows, dim) float16, float32, or uint16 bit
             patterns of bfloat16; None for a lexical index.
         norms: their Euclidean norms. *Shape:* (n_rows,) float64; None for a lexical index.
-        checked: the file of the vectors, when opened from a folder.
-        first_byte: where the vectors start in it.
+        checked: the vectors with their file, when opened from a folder.
         device: where it is searched; see `on`.
     """
 
@@ -57,8 +57,7 @@ class ConceptIndex:
     lexicon: pl.DataFrame | None = None
     vectors: NDArray[Any] | None = field(default=None, repr=False)
     norms: NDArray[np.float64] | None = field(default=None, repr=False)
-    checked: indexfiles.CheckedFile | None = field(default=None, repr=False)
-    first_byte: int = field(default=0, repr=False)
+    checked: CheckedRows | None = field(default=None, repr=False)
     device: str = "cpu"
 
     def __repr__(self) -> str:
@@ -208,13 +207,14 @@ class ConceptIndex:
         """Open a saved index; vectors stay on disk, memory-mapped.
 
         Raises:
-            IndexMismatchError: no index there, another format version, or a damaged file (the message names it).
+            IndexMismatchError: no index there, another format version, a damaged file, or one that does not hold what
+                an index does (the message names it).
         """
         source = Path(folder)
         if not (source / "manifest.json").is_file():
             raise IndexMismatchError(f"{source} is not an index", expected="a folder that holds manifest.json")
         manifest = Manifest.from_json(indexfiles.read_json(source / "manifest.json"), source / "manifest.json")
-        frames = {name: opened_frame(source, name, manifest) for name in FRAMES}
+        frames = opened_frames(source, manifest)
         index = cls(manifest, **frames)  # type: ignore[arg-type]
         return index if not manifest.dim else replace(index, **opened_vectors(source, manifest))
 
@@ -224,9 +224,9 @@ class ConceptIndex:
         Raises:
             IndexMismatchError: damaged, or a row that has no cosine; the message names the file.
         """
-        if self.checked is not None and self.norms is not None:
+        if self.checked is not None:
+            self.checked.file.verify()
             self.checked.verify()
-            check_norms(self.checked.path, self._stored, self.norms, self.manifest.dtype)
 
     # -- searching ------------------------------------------------------------------------------------------------
 
@@ -336,7 +336,8 @@ class ConceptIndex:
 
     @cached_property
     def _prepared(self) -> Ready:
-        rows = prepare(self._stored, norms=self.norms, dtype=self.manifest.dtype, verify=self._verify_rows)
+        verify = None if self.checked is None else self.checked.verify
+        rows = prepare(self._stored, norms=self.norms, dtype=self.manifest.dtype, verify=verify)
         return place(rows, self.device)
 
     @property
@@ -344,11 +345,6 @@ class ConceptIndex:
         if self.vectors is None:
             raise IndexMismatchError("this index has no vectors", then="build it with an encoder to search by vector")
         return self.vectors
-
-    def _verify_rows(self, start: int, stop: int) -> None:
-        if self.checked is not None and self.vectors is not None:
-            width = self.vectors.strides[0]
-            self.checked.verify(self.first_byte + start * width, self.first_byte + stop * width)
 
     # -- what it is -----------------------------------------------------------------------------------------------
 

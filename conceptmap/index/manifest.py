@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.index import files as indexfiles
 from conceptmap.index.files import FileDigest
 
-__all__ = ["FORMAT_VERSION", "STORED_TYPES", "Manifest", "is_manifest", "stored_type"]
+__all__ = ["FORMAT_VERSION", "STORED_TYPES", "Manifest", "digests_in", "is_manifest", "sha256_of", "stored_type"]
 
 FORMAT_VERSION = 1
 STORED_TYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
 """Types of stored vectors, and what safetensors calls them."""
+
+_NAMES = ("system", "release", "encoder", "revision", "dtype", "pooling", "centring")
+_SIZES = {"dim": 1 << 20, "rows": 1 << 40, "concepts": 1 << 40}
+_MOST_BYTES = 1 << 50
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LONGEST_REASON = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class Manifest:
     def as_json(self) -> dict[str, Any]:
         """The object that ``manifest.json`` holds: format version first, the digest of all else last."""
         fields = {"format": self.format, **{name: value for name, value in asdict(self).items() if name != "format"}}
-        return {**fields, "sha256": _sha256(fields)}
+        return {**fields, "sha256": sha256_of(fields)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], source: Path) -> Manifest:
@@ -64,25 +74,70 @@ class Manifest:
         """
         again = "build the index again"
         if value.get("format") != FORMAT_VERSION:
-            got = value.get("format")
+            got = repr(value.get("format"))[:_LONGEST_REASON]
             raise IndexMismatchError(f"{source} has another format", got=got, expected=FORMAT_VERSION, then=again)
-        if value.get("sha256") != _sha256({name: entry for name, entry in value.items() if name != "sha256"}):
+        if value.get("sha256") != sha256_of({name: entry for name, entry in value.items() if name != "sha256"}):
             raise IndexMismatchError(f"{source} is damaged", got="other content than its digest says", then=again)
         try:
-            files = {name: FileDigest(**entry) for name, entry in value["files"].items()}
             known = {name: value[name] for name in cls.__dataclass_fields__}
-            return cls(**{**known, "files": files})
-        except (TypeError, KeyError, AttributeError) as error:
-            raise IndexMismatchError(f"{source} is damaged", got=str(error), then=again) from error
+            return _checked(cls(**{**known, "files": digests_in(value)}))
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            got = str(error)[:_LONGEST_REASON]
+            raise IndexMismatchError(f"{source} is damaged", got=got, then=again) from error
 
 
-def _sha256(fields: Mapping[str, Any]) -> str:
+def _checked(manifest: Manifest) -> Manifest:
+    """The manifest, if its values are such as an index has.
+
+    Raises:
+        ValueError: names the field.
+    """
+    for name in _NAMES:
+        if not isinstance(text := getattr(manifest, name), str) or _CONTROL.search(text):
+            raise ValueError(f"{name} is no text")
+    for name, most in _SIZES.items():
+        if type(size := getattr(manifest, name)) is not int or not 0 <= size <= most:
+            raise ValueError(f"{name} is out of range")
+    if manifest.dtype not in STORED_TYPES or not manifest.system:
+        raise ValueError("dtype or system is unknown")
+    facts = manifest.facts if isinstance(manifest.facts, dict) else {"": None}
+    if not all(isinstance(text, str) and not _CONTROL.search(name + text) for name, text in facts.items()):
+        raise ValueError("facts are no texts")
+    return manifest
+
+
+def digests_in(value: Mapping[str, Any]) -> dict[str, FileDigest]:
+    """The digests that a manifest has of the files beside it.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: they are no digests, or of files elsewhere.
+    """
+    found = {name: FileDigest(**entry) for name, entry in value["files"].items()}
+    for name, digest in found.items():
+        if not _FILE.fullmatch(name):
+            raise ValueError("the name of a file leads elsewhere")
+        blocks = digest.blocks if isinstance(digest.blocks, list) else [None]
+        if type(digest.bytes) is not int or not 0 <= digest.bytes <= _MOST_BYTES:
+            raise ValueError("the size of a file is out of range")
+        if len(blocks) != -(-digest.bytes // indexfiles.BLOCK_BYTES) or not all(
+            map(_is_digest, (digest.sha256, *blocks))
+        ):
+            raise ValueError("a file has no checksum of its kind")
+    return found
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def sha256_of(fields: Mapping[str, Any]) -> str:
+    """Digest of a manifest's fields, whatever their order."""
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def is_manifest(value: Mapping[str, Any]) -> bool:
     """Whether an object is the manifest of an index, of whatever format version, as this program wrote it."""
-    return "sha256" in value and value["sha256"] == _sha256({n: entry for n, entry in value.items() if n != "sha256"})
+    return "sha256" in value and value["sha256"] == sha256_of({n: entry for n, entry in value.items() if n != "sha256"})
 
 
 def stored_type(dtype: str) -> str:

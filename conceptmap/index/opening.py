@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index import files as indexfiles
+from conceptmap.index.checks import CheckedRows, check_frames
 from conceptmap.index.manifest import STORED_TYPES, Manifest, is_manifest
 
-__all__ = ["FRAMES", "LAYOUT", "VECTORS", "opened_frame", "opened_vectors"]
+__all__ = ["FRAMES", "LAYOUT", "VECTORS", "opened_frames", "opened_vectors"]
 
 VERIFY_AT_OPENING = 1 << 30
 """Bytes: vectors of at least this size are checked block by block as they are first read."""
@@ -25,7 +27,20 @@ LAYOUT = indexfiles.Layout(
 )
 
 
-def opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame | None:
+def opened_frames(folder: Path, manifest: Manifest) -> dict[str, pl.DataFrame | None]:
+    """All frames of an index by name, checked.
+
+    Raises:
+        IndexMismatchError: one is missing or damaged, or is not part of an index; the message names its file.
+    """
+    if not manifest.dim and VECTORS in manifest.files:
+        raise IndexMismatchError(f"{folder} is damaged", got=f"{VECTORS} of width 0", then="build the index again")
+    frames = {name: _opened_frame(folder, name, manifest) for name in FRAMES}
+    check_frames(folder, frames, rows=manifest.rows, concepts=manifest.concepts)
+    return frames
+
+
+def _opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame | None:
     """A frame of an index, checked; None where it may be missing and is.
 
     Raises:
@@ -43,7 +58,7 @@ def opened_vectors(folder: Path, manifest: Manifest) -> dict[str, Any]:
     """Vectors and norms, memory-mapped; checked now when small, else as they are read.
 
     Returns:
-        Attributes of a ``ConceptIndex``: vectors, norms, checked, first_byte.
+        Attributes of a ``ConceptIndex``: vectors, norms, checked.
 
     Raises:
         IndexMismatchError: missing, damaged, or not what the manifest says.
@@ -56,12 +71,17 @@ def opened_vectors(folder: Path, manifest: Manifest) -> dict[str, Any]:
     checked.verify(0, None if small else indexfiles.BLOCK_BYTES)
     tensors = indexfiles.read_tensors(path)
     if not {"vectors", "norms"} <= set(tensors):
-        raise IndexMismatchError(f"{path} holds no vectors", got=", ".join(tensors), expected="vectors and norms")
+        raise IndexMismatchError(f"{path} holds no vectors", got=f"{len(tensors)} others", expected="vectors and norms")
     kind, vectors, first = tensors["vectors"]
-    _, norms, norms_first = tensors["norms"]
+    norms_kind, norms, norms_first = tensors["norms"]
     checked.verify(norms_first, norms_first + norms.nbytes)
-    got = (kind, vectors.shape, norms.shape)
-    expected = (STORED_TYPES.get(manifest.dtype), (manifest.rows, manifest.dim), (manifest.rows,))
-    if got != expected:
+    got = (kind, vectors.shape, norms_kind, norms.shape)
+    expected = (STORED_TYPES[manifest.dtype], (manifest.rows, manifest.dim), "F64", (manifest.rows,))
+    if got != expected or not manifest.rows:
         raise IndexMismatchError(f"{path} is not what its manifest says", got=got, expected=expected)
-    return {"vectors": vectors, "norms": norms, "checked": checked, "first_byte": first}
+    if not (np.isfinite(norms) & (norms > 0)).all():
+        raise IndexMismatchError(f"{path} holds rows without a cosine", expected="norms that are finite and positive")
+    rows = CheckedRows(checked, first, vectors, norms, manifest.dtype)
+    if small:
+        rows.verify()
+    return {"vectors": vectors, "norms": norms, "checked": rows}

@@ -157,7 +157,9 @@ def row_norms(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
     return norms
 
 
-def check_norms(path: Path, stored: NDArray[Any], norms: NDArray[np.float64], dtype: str) -> None:
+def check_norms(
+    path: Path, stored: NDArray[Any], norms: NDArray[np.float64], dtype: str, *, first_row: int = 0
+) -> None:
     """Refuse stored rows that no cosine can be taken with, and norms that are not theirs.
 
     Args:
@@ -165,6 +167,7 @@ def check_norms(path: Path, stored: NDArray[Any], norms: NDArray[np.float64], dt
         stored: *Shape:* (n_rows, dim).
         norms: *Shape:* (n_rows,).
         dtype: that the rows are stored in.
+        first_row: number of the first of them, for the message.
 
     Raises:
         IndexMismatchError: names the first such row.
@@ -173,7 +176,7 @@ def check_norms(path: Path, stored: NDArray[Any], norms: NDArray[np.float64], dt
     bad = np.flatnonzero(~(np.isfinite(real) & (real > 0) & np.isclose(real, norms, rtol=1e-6)))
     if len(bad):
         row = int(bad[0])
-        got = f"row {row} with a norm of {real[row]:g}"
+        got = f"row {first_row + row} with a norm of {real[row]:g}"
         expected = "a norm that is finite, positive and as stored beside it"
         raise IndexMismatchError(f"{path} holds rows without a cosine", got=got, expected=expected)
 
