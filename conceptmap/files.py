@@ -32,6 +32,7 @@ __all__ = [
     "PRIVATE",
     "Access",
     "Owned",
+    "allow",
     "atomic_file",
     "atomic_text",
     "digest_now",
@@ -62,6 +63,21 @@ PRIVATE = Access(0o600, 0o700)
 """The owner alone."""
 GROUP = Access(0o640, 0o750)
 """The owner, and the group for reading."""
+_NO_MODES = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}
+"""What file systems say that know no such modes."""
+
+
+def allow(path: Path, access: Access) -> None:
+    """Let those read a file or folder who have access, whatever the umask says. A folder goes on passing on its group.
+
+    Does nothing on a file system that has no modes.
+    """
+    mode = access.folder | (path.stat().st_mode & stat.S_ISGID) if path.is_dir() else access.file
+    try:
+        path.chmod(mode)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
 
 
 @contextlib.contextmanager
@@ -116,7 +132,7 @@ def atomic_file(path: str | os.PathLike[str], access: Access = PRIVATE) -> Itera
     with writing(final):
         try:
             temporary.touch(access.file, exist_ok=False)
-            temporary.chmod(access.file)  # whatever the umask says
+            allow(temporary, access)
             with temporary.open("wb") as file:
                 yield file
             publish(temporary, final)
@@ -158,7 +174,7 @@ def make_folder(path: Path, access: Access = PRIVATE) -> None:
     """
     try:
         path.mkdir(access.folder, parents=True)
-        path.chmod(access.folder)
+        allow(path, access)
     except FileExistsError:
         if not path.is_dir():
             raise
@@ -259,14 +275,14 @@ def digest_now(path: Path) -> str | None:
         seen = path.lstat()
         if not stat.S_ISREG(seen.st_mode):
             return None
-        if time.time() - seen.st_ctime < SETTLED:
+        if time.time() - max(seen.st_ctime, seen.st_mtime) < SETTLED:
             return sha256_file(path)
         return _digest(str(path), seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
     except OSError:
         return None
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 17)
 def _digest(path: str, *_seen: int) -> str:
     return sha256_file(path)
 

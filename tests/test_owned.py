@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
 import stat
+import time
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_mapper import mapper
 
+from conceptmap import files
 from conceptmap.batch import Run, Settings, code_notes
 from conceptmap.batch.folder import PREFIX, ShardFolder
 from conceptmap.batch.owned import is_output
 from conceptmap.batch.publishing import STAGING, Place
+from conceptmap.batch.runfile import run_text
 from conceptmap.cli import main
 from conceptmap.errors import InputError
 from conceptmap.export import brat
@@ -88,8 +92,6 @@ def test_what_a_run_file_names_is_not_believed(marked: bool, overwrite: bool, no
     facts = json.loads((out / "run.json").read_text())
     facts["files"] |= {name: sha256(mine.get(name, b"")) for name in NAMES}
     if marked:
-        from conceptmap.batch.runfile import run_text
-
         (out / "run.json").write_text(run_text(facts))
     else:
         (out / "run.json").write_text(json.dumps(facts))
@@ -435,3 +437,50 @@ def test_notes_whose_ids_differ_in_case_have_files_of_their_own(notes: Notes, tm
     assert texts == {"n1": "Known hypertension.", "N1": "fever", "n2": "headache"}
     names = [path.name.lower() for path in (tmp_path / "brat").iterdir()]
     assert len(names) == len(set(names)) == 7
+
+
+# -- what a file holds now --------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_changed_is_read_again_although_its_time_and_size_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "SETTLED", 0.0)
+    path = tmp_path / "codes.csv"
+    path.write_bytes(b"old")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert files.digest_now(path) == sha256(b"old")
+    time.sleep(0.05)  # the clock of the file system
+    path.write_bytes(b"new")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert files.digest_now(path) == sha256(b"new")
+    assert files.digest_now(tmp_path) is None
+    (tmp_path / "link").symlink_to(path)
+    assert files.digest_now(tmp_path / "link") is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
+def test_a_folder_goes_on_passing_on_its_group(notes: Notes, tmp_path: Path) -> None:
+    tmp_path.chmod(0o2750)
+    if not tmp_path.stat().st_mode & stat.S_ISGID:
+        pytest.skip("the group may not be passed on here")
+    run(notes, tmp_path / "out", Settings(formats=("brat",)), group_readable=True)
+    for folder in (tmp_path / "out", tmp_path / "out" / "brat"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o2750
+
+
+def test_a_file_system_without_modes_is_written_to(
+    notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    assert run(notes, tmp_path / "out").files == ("annotations.csv", "codes.csv", "run.json")
+
+
+def test_a_forged_list_of_brats_files_is_no_error(notes: Notes, tmp_path: Path) -> None:
+    (tmp_path / "brat_notes.csv").write_text("x")
+    (tmp_path / "run.json").write_text(run_text({"files": {"brat_notes.csv": sha256(b"x")}}))
+    run(notes, tmp_path)
+    assert (tmp_path / "codes.csv").is_file()

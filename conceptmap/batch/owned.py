@@ -89,7 +89,9 @@ def check_folder(target: Path, settings: Settings, *, overwrite: bool = False) -
     names = [name for name in there(target) if _written_by(settings)(name)]
     if blocked := unlike(target, [*names, *([f"{BRAT}/{CONFIGURATION}"] if "brat" in settings.formats else [])]):
         raise blocked_error(target / blocked)
-    if not overwrite and (foreign := owned_of(target).foreign(names)):
+    if overwrite or not owned_of(target).foreign(names):
+        return
+    if foreign := owned_of(target).foreign(names):  # another run may have been moving what it wrote down
         raise foreign_error(target, foreign, then=OVERWRITE)
 
 
@@ -154,17 +156,17 @@ def _of_run_file(target: Path) -> Iterator[tuple[str, str]]:
     if not isinstance(files := facts.get("files"), dict):
         return
     yield RUN_FILE, hashlib.sha256(content).hexdigest()
-    yield from _checked(files)
+    yield from _checked(files.items())
     listed = target / FILES
     if files.get(FILES) is not None and digest_now(listed) == files[FILES]:
-        yield from digests_in(listed)
+        yield from _checked(digests_in(listed))
     elif BRAT in files and _folder_digest(target / BRAT) == files[BRAT]:  # as the first versions wrote it
         yield from ((f"{BRAT}/{path.name}", sha256_file(path)) for path in (target / BRAT).iterdir())
 
 
-def _checked(files: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The entries of a table of files that can be such."""
-    for name, digest in files.items():
+def _checked(entries: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Names and digests that can be such of our files."""
+    for name, digest in entries:
         if is_output(name) and isinstance(digest, str) and _SHA256.fullmatch(digest):
             yield name, digest
 
@@ -193,15 +195,13 @@ def journal_of(path: Path) -> dict[str, frozenset[str]] | None:
         found = json_of(path.read_bytes())
         if found["format"] != FORMAT:
             return None
-        entries = {name: [digest for _, digest in _of_one(name, digests)] for name, digests in found["files"].items()}
+        entries = [(name, digest) for name, digests in found["files"].items() for digest in digests]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return {name: frozenset(digests) for name, digests in entries.items() if digests}
-
-
-def _of_one(name: str, digests: list[str]) -> Iterator[tuple[str, str]]:
-    for digest in digests:
-        yield from _checked({name: digest})
+    record: dict[str, frozenset[str]] = {}
+    for name, digest in _checked(entries):
+        record[name] = record.get(name, frozenset()) | {digest}
+    return record
 
 
 def _journals(target: Path) -> Iterator[dict[str, frozenset[str]]]:

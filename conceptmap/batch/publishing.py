@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from conceptmap.export.brat import BRAT, CONFIGURATION, FILES, digests_in
 from conceptmap.files import (
     Access,
     Owned,
+    allow,
     atomic_text,
     foreign_error,
     fsync_folder,
@@ -61,7 +62,9 @@ def remove_stale(target: Path) -> None:
 
 def file_digests(at: Path) -> dict[str, str]:
     """SHA-256 of every file; those of the folder ``brat`` are in its list, but for its configuration."""
-    files = {path.name: sha256_file(path) for path in sorted(at.iterdir()) if path.is_file()}
+    names = sorted(path.name for path in at.iterdir())
+    assert all(name == BRAT or is_output(name) for name in names), f"batch.owned does not list all of {names}"
+    files = {name: sha256_file(at / name) for name in names if name != BRAT}
     configuration = at / BRAT / CONFIGURATION
     return files | ({f"{BRAT}/{CONFIGURATION}": sha256_file(configuration)} if configuration.is_file() else {})
 
@@ -102,16 +105,16 @@ class Place:
         new = _digests(at, facts["files"])
         owned = owned_of(self.target)
         self._check(owned, [*new, RUN_FILE])
-        stale = [name for name in there(self.target) if name not in new and name != RUN_FILE and owned.holds(name)]
+        stale = [name for name in there(self.target) if name not in {*new, RUN_FILE} and owned.holds(name)]
         self._write_down(owned, new)
         (self.target / RUN_FILE).unlink(missing_ok=True)
         for name in facts["files"]:
             if "/" not in name:
-                (at / name).chmod(self.access.file)
+                allow(at / name, self.access)
                 publish(at / name, self.target / name)
         if (at / BRAT).is_dir():
             self._publish_brat(at / BRAT, self.target / BRAT)
-        self._remove(stale)
+        self._remove(stale, new)
         atomic_text(self.target / RUN_FILE, run_text(facts), self.access)
         return names_of(facts["files"])
 
@@ -129,11 +132,11 @@ class Place:
     def _publish_brat(self, at: Path, final: Path) -> None:
         """Give the notes' files their final names; one call makes them durable, where each would take its own."""
         for path in at.iterdir():
-            path.chmod(self.access.file)
+            allow(path, self.access)
         if hasattr(os, "sync"):
             os.sync()
         if not final.exists():
-            at.chmod(self.access.folder)
+            allow(at, self.access)
             at.replace(final)
         else:
             for path in at.iterdir():
@@ -141,9 +144,14 @@ class Place:
             fsync_folder(final)
         fsync_folder(final.parent)
 
-    def _remove(self, names: Sequence[str]) -> None:
+    def _remove(self, names: Sequence[str], new: Iterable[str]) -> None:
+        """Remove files, but for what is a new one under another name: case does not count on every file system."""
+        folded = {name.lower(): name for name in new}
         for name in names:
-            (self.target / name).unlink(missing_ok=True)
+            path = self.target / name
+            now = folded.get(name.lower())
+            if now is None or not path.samefile(self.target / now):
+                path.unlink(missing_ok=True)
         if any(name.startswith(f"{BRAT}/") for name in names):
             with contextlib.suppress(OSError):  # where something else is in it
                 (self.target / BRAT).rmdir()
@@ -166,11 +174,7 @@ def earlier_run(target: Path, key: str) -> dict[str, Any] | None:
     if found.get("key") != key or not isinstance(files, dict):
         return None
     owned = owned_of(target, journals=False)
-    return (
-        found
-        if files and all(owned.holds(name) for name in owned.record) and {*files} - {BRAT} <= {*owned.record}
-        else None
-    )
+    return found if {*files} <= {*owned.record} and all(map(owned.holds, owned.record)) else None
 
 
 def retire(target: Path, shards: ShardFolder) -> None:

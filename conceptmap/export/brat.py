@@ -37,8 +37,14 @@ def is_member(name: str) -> bool:
 
 
 def digests_in(listed: Path) -> Iterator[tuple[str, str]]:
-    """The files of the notes in a ``brat_notes.csv``, with ``brat/`` before their names, and their SHA-256."""
-    rows = pl.read_csv(listed, schema=COLUMNS)
+    """The files of the notes in a ``brat_notes.csv``, with ``brat/`` before their names, and their SHA-256.
+
+    Nothing where it is another table.
+    """
+    try:
+        rows = pl.read_csv(listed, schema=COLUMNS)
+    except pl.exceptions.PolarsError:
+        return
     for file, txt, ann in rows.select("file", "txt_sha256", "ann_sha256").iter_rows():
         yield f"{BRAT}/{file}.txt", txt
         yield f"{BRAT}/{file}.ann", ann

@@ -23,7 +23,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
-from conceptmap.files import Access, Owned, foreign_error, fsync_folder, json_of, make_folder, remove_known, writing
+from conceptmap.files import (
+    Access,
+    Owned,
+    allow,
+    foreign_error,
+    fsync_folder,
+    json_of,
+    make_folder,
+    remove_known,
+    writing,
+)
 
 __all__ = [
     "BLOCK_BYTES",
@@ -194,7 +204,7 @@ def new_folder(
             for path in partial.iterdir():
                 _fsync(path)
                 if access is not None:
-                    path.chmod(access.file)
+                    allow(path, access)
             fsync_folder(partial)
             check_target(target, layout, overwrite=overwrite)  # what took hours may have been overtaken
             _replace_folder(partial, target, layout)
