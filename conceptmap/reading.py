@@ -9,7 +9,7 @@ from typing import Any
 
 from conceptmap.coding.allergies import with_allergens
 from conceptmap.coding.coding import CodedNote, NoteCode, note_candidates, note_codes
-from conceptmap.coding.derived import with_derived
+from conceptmap.coding.derived.derived import with_derived
 from conceptmap.coding.instructions import Instructions
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker

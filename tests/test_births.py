@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from conceptmap import ConceptMapper
-from conceptmap.coding.newborns import is_newborn, newborn_facts
-from conceptmap.coding.obstetrics import births, episode, is_maternal, weeks_at
+from conceptmap.coding.derived.newborns import is_newborn, newborn_facts
+from conceptmap.coding.derived.obstetrics import births, episode, is_maternal, weeks_at
 from conceptmap.data.tables import read_rows
 
 

@@ -9,10 +9,10 @@ import pytest
 from coded_release import coder
 
 from conceptmap import ConceptMapper
-from conceptmap.coding.drug_use import long_term_use
-from conceptmap.coding.drugs import DrugClass, drugs_in, harm, specific
-from conceptmap.coding.substances import substances
-from conceptmap.coding.underdosing import poisoning, underdosing
+from conceptmap.coding.derived.drug_use import long_term_use
+from conceptmap.coding.derived.drugs import DrugClass, drugs_in, harm, specific
+from conceptmap.coding.derived.substances import substances
+from conceptmap.coding.derived.underdosing import poisoning, underdosing
 from conceptmap.data.tables import read_rows
 from conceptmap.text.sections import sections
 from conceptmap.text.sentences import sentences

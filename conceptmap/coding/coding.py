@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conceptmap.coding.combinations import combine
-from conceptmap.coding.derived import derive
+from conceptmap.coding.derived.derived import derive
 from conceptmap.coding.drafts import Draft, Drafts, take
 from conceptmap.coding.exact.residual import said_more_exactly
 from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, drafts_of

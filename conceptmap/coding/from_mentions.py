@@ -118,10 +118,13 @@ def drafts_of(
             if past is not None:
                 add(drafts, past[0], [number], strength, affirmed=True, remark=f"{past[1]}: {book.codes[code]}")
                 continue
-            if over:
+            if over and not mention.derived:
                 add(taken, code, [number], strength, affirmed=False).reason = "said to be over"
                 continue
-        _affirmed(drafts, number, best, strength, book, around, affirmed=affirmed)
+        if mention.derived:
+            add(drafts, code, [number], strength, affirmed=affirmed)
+        else:
+            _affirmed(drafts, number, best, strength, book, around, affirmed=affirmed)
     return drafts
 
 

@@ -57,6 +57,7 @@ class Mention:
         candidates: at least one.
         probability: that the first of them is right; None where no adapter judges it.
         abstains: too improbable to stand: no annotation names a concept for it, and nothing is coded.
+        derived: no name says the code, it follows from the text, which has been read for it: nothing completes it.
     """
 
     start_char: int
@@ -64,6 +65,7 @@ class Mention:
     candidates: tuple[Candidate, ...]
     probability: float | None = None
     abstains: bool = False
+    derived: bool = False
 
 
 def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:

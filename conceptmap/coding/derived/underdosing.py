@@ -13,8 +13,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from conceptmap.coding.drug_harm import Harm, groups
-from conceptmap.coding.drugs import Drug, harm
+from conceptmap.coding.derived.drug_harm import groups
+from conceptmap.coding.derived.drugs import Drug, harm
+from conceptmap.coding.derived.found import Found
 
 __all__ = ["poisoning", "underdosing"]
 
@@ -66,6 +67,7 @@ _NEVER: Final = re.compile(
     r"|pcp|for surgery|if)\s+(?:\w+\s){0,2}\Z",
     re.IGNORECASE,
 )
+_REMEDIES: Final = frozenset({"opioid antagonist", "antidote", "coagulant"})
 _REASONS: Final = (
     (
         re.compile(
@@ -120,7 +122,7 @@ _UNINTENDED: Final = re.compile(
 )
 
 
-def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug]) -> Iterator[Harm]:
+def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug]) -> Iterator[Found]:
     """The drugs that the patient took less of than prescribed, and once a place the reason.
 
     Args:
@@ -157,21 +159,21 @@ _STOP: Final = re.compile(r"[;\n]|\.\s|\bbut\b|\band (?:is|was|has|takes|on|star
 
 def _less(
     text: str, bounds: Sequence[tuple[int, int]], starts: Sequence[int], said: tuple[int, int], group: Sequence[Drug]
-) -> Iterator[Harm]:
+) -> Iterator[Found]:
     """The codes of a group of drugs taken less, with the reason that stands beside."""
     for drug in group:
-        yield Harm(drug.start_char, drug.end_char, harm(drug.of, "6"))
+        yield Found(drug.start_char, drug.end_char, harm(drug.of, "6"))
     yield _why(text, bounds, starts, said)
 
 
-def _why(text: str, bounds: Sequence[tuple[int, int]], starts: Sequence[int], said: tuple[int, int]) -> Harm:
+def _why(text: str, bounds: Sequence[tuple[int, int]], starts: Sequence[int], said: tuple[int, int]) -> Found:
     """The code of why less was taken, by the sentence that says it or those beside it."""
     at = bisect_right(starts, said[0]) - 1
     sentence = text[slice(*bounds[at])] if at >= 0 else text[said[0] : said[1]]
     around = text[bounds[max(0, at - 1)][0] : bounds[min(len(bounds) - 1, at + 1)][1]] if at >= 0 else sentence
     reason = next((code for words, code in _REASONS if words.search(sentence)), None)
     reason = reason or next((code for words, code in _REASONS[:2] if words.search(around)), None)
-    return Harm(*_tight(text, said), reason or (_ON_PURPOSE if _STOPPED.search(text, *said) else _OTHER))
+    return Found(*_tight(text, said), reason or (_ON_PURPOSE if _STOPPED.search(text, *said) else _OTHER))
 
 
 def _tight(text: str, span: tuple[int, int]) -> tuple[int, int]:
@@ -180,7 +182,7 @@ def _tight(text: str, span: tuple[int, int]) -> tuple[int, int]:
     return span[0] + len(piece) - len(piece.lstrip()), span[0] + len(piece.rstrip())
 
 
-def poisoning(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug]) -> Iterator[Harm]:
+def poisoning(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug]) -> Iterator[Found]:
     """The drugs that a note says were taken too much, or by somebody they were not meant for.
 
     Args:
@@ -198,4 +200,5 @@ def poisoning(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug
         around = text[bounds[max(0, at - 1)][0] : bounds[min(len(bounds) - 1, at + 1)][1]]
         kind = "1" if _UNINTENDED.search(around) else next((k for words, k in _INTENTS if words.search(around)), "1")
         for drug in near:
-            yield Harm(drug.start_char, drug.end_char, harm(drug.of, kind))
+            if drug.of.name not in _REMEDIES:
+                yield Found(drug.start_char, drug.end_char, harm(drug.of, kind))

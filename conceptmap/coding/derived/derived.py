@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
+from conceptmap.coding.derived.drug_use import long_term_use
+from conceptmap.coding.derived.drugs import Drug, drugs_in, specific
+from conceptmap.coding.derived.found import Found
+from conceptmap.coding.derived.injuries import injuries, settle_injuries
+from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
+from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
+from conceptmap.coding.derived.substances import settle_substances, substances
+from conceptmap.coding.derived.underdosing import poisoning, underdosing
 from conceptmap.coding.drafts import Drafts, codes_in
-from conceptmap.coding.drug_harm import Finding, Harm, adverse_effects, imply_drugs
-from conceptmap.coding.drug_use import Use, long_term_use
-from conceptmap.coding.drugs import Drug, drugs_in, specific
-from conceptmap.coding.newborns import newborn_facts, settle_newborn
-from conceptmap.coding.obstetrics import births, settle_pregnancy
-from conceptmap.coding.substances import settle_substances, substances
 from conceptmap.coding.surroundings import Surroundings
-from conceptmap.coding.underdosing import poisoning, underdosing
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -62,7 +64,14 @@ def with_derived(
     return _added(
         text,
         kept,
-        [*_first_of_each(uses), *_first_of_each(harms), *substances(text), *births(text), *newborn_facts(text)],
+        [
+            *_first_of_each(uses),
+            *_first_of_each(harms),
+            *substances(text),
+            *births(text),
+            *newborn_facts(text),
+            *injuries(text, sections, book),
+        ],
         book,
     )
 
@@ -79,6 +88,7 @@ def derive(drafts: Drafts, book: CodeBook, around: Surroundings) -> None:
         return
     settle_pregnancy(drafts, book, around.text)
     settle_newborn(drafts, book, around.text)
+    settle_injuries(drafts, book, around.text)
     imply_drugs(drafts, book, around.text)
     settle_substances(drafts, book)
     _insulin_only_in_diabetes(drafts, book)
@@ -107,7 +117,7 @@ def _code(mention: Mention, book: CodeBook) -> str:
     return book.codes[book.default(mention.candidates[0].concept)]
 
 
-def _is_ended_use(mention: Mention, drugs: Sequence[Drug], uses: Sequence[Use], book: CodeBook) -> bool:
+def _is_ended_use(mention: Mention, drugs: Sequence[Drug], uses: Sequence[Found], book: CodeBook) -> bool:
     """Whether a mention says that a drug is taken for long that the note as a whole does not."""
     code = _code(mention, book)
     if not within(code, _LONG_TERM):
@@ -116,7 +126,7 @@ def _is_ended_use(mention: Mention, drugs: Sequence[Drug], uses: Sequence[Use], 
     return bool(named) and all(use.code != code for use in uses)
 
 
-def _first_of_each(found: Sequence[Use] | Sequence[Harm]) -> list[tuple[int, int, str]]:
+def _first_of_each(found: Sequence[Found]) -> list[tuple[int, int, str]]:
     """The first place of each code."""
     first: dict[str, tuple[int, int, str]] = {}
     for one in found:
@@ -137,7 +147,7 @@ def _added(text: str, known: Sequence[Mention], found: Sequence[tuple[int, int, 
             start = _word_before(text, start)
         if (start, end) not in spans:
             spans.add((start, end))
-            out.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),)))
+            out.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),), derived=True))
     return sorted(out, key=lambda m: (m.start_char, m.end_char))
 
 

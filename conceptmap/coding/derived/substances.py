@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from conceptmap.coding.derived.found import Found
 from conceptmap.coding.drafts import Drafts, codes_in
-from conceptmap.coding.drug_harm import Harm
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
 
@@ -85,7 +85,7 @@ _YIELDING: Final = (  # the code, and what says more than it (guideline I.C.5.b.
 _DISORDERS: Final = parse_ranges("F10 T51 R78.0 K70 G31.2 O99.31")
 
 
-def substances(text: str) -> Iterator[Harm]:
+def substances(text: str) -> Iterator[Found]:
     """The codes of tobacco, alcohol and cannabis that a note tells of, with their half-open spans."""
     now, before = [], []
     for clause in _CLAUSE.finditer(text) if _TOBACCO.search(text) else ():
@@ -107,17 +107,17 @@ def substances(text: str) -> Iterator[Harm]:
             )
     if now:
         counted = any(packs for _, _, packs in now)
-        yield Harm(now[0][0], now[0][1], "F17.210" if counted else "F17.200")
+        yield Found(now[0][0], now[0][1], "F17.210" if counted else "F17.200")
     elif before:
-        yield Harm(*before[0], "Z87.891")
+        yield Found(*before[0], "Z87.891")
     level = _ALCOHOL_LEVEL.search(text)
     if level:
         value = int(level[1])
-        yield Harm(*level.span(), f"Y90.{next((digit for below, digit in _LEVELS if value < below), '8')}")
+        yield Found(*level.span(), f"Y90.{next((digit for below, digit in _LEVELS if value < below), '8')}")
     for words, code in ((_CANNABIS, "F12.90"), (_COWS, "F11.93"), (_SOBER, "F10.21")):
         said = words.search(text)
         if said:
-            yield Harm(*said.span(), code)
+            yield Found(*said.span(), code)
 
 
 def settle_substances(drafts: Drafts, book: CodeBook) -> None:

@@ -11,26 +11,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from conceptmap.coding.drugs import Drug
+from conceptmap.coding.derived.drugs import Drug
+from conceptmap.coding.derived.found import Found
 from conceptmap.text.sections import Section, section_at
 
-__all__ = ["SECTIONS", "Use", "long_term_use"]
+__all__ = ["SECTIONS", "long_term_use"]
 
 SECTIONS: Final = frozenset({"medications", "admission medications", "discharge medications"})
 _NOT_TAKEN: Final = frozenset(
     "allergies;family history;immunizations;instructions;discharge instructions;results;review of systems".split(";")
 )
 _REACH: Final = 90
-
-
-class Use(NamedTuple):
-    """A drug taken for long: its half-open span and the code of its use."""
-
-    start_char: int
-    end_char: int
-    code: str
 
 
 _END: Final = re.compile(r"[;\n•|]|,\s+(?=[A-Za-z])(?!then\b)|\.\s+(?=[A-Z\[])|\.\Z")
@@ -116,7 +109,7 @@ _DAILY: Final = re.compile(r"\b(?:chronic|home|long[- ]term|maintenance|lifelong
 _TAPER: Final = re.compile(r"\btaper\w*|\bwean\w*", re.IGNORECASE)
 
 
-def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug]) -> Iterator[Use]:
+def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug]) -> Iterator[Found]:
     """The drugs of a note that somebody takes for long, in reading order, and not those that the note ends.
 
     Args:
@@ -147,7 +140,7 @@ def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug])
             kept.append((drug, code))
     for drug, code in kept:
         if ended.get(drug.ingredient, -1) < drug.start_char:
-            yield Use(drug.start_char, drug.end_char, code)
+            yield Found(drug.start_char, drug.end_char, code)
 
 
 def _before(text: str, drug: Drug) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from conceptmap.coding.derived.found import Found
+from conceptmap.coding.derived.newborns import is_newborn
 from conceptmap.coding.drafts import Draft, Drafts, add, codes_in
-from conceptmap.coding.drug_harm import Harm
-from conceptmap.coding.newborns import is_newborn
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -169,7 +169,7 @@ def _is_delivered(text: str) -> bool:
     )
 
 
-def births(text: str) -> Iterator[Harm]:
+def births(text: str) -> Iterator[Found]:
     """What a maternity record says of weeks, delivery and labour: codes with their half-open spans."""
     if not is_maternal(text):
         return
@@ -177,16 +177,16 @@ def births(text: str) -> Iterator[Harm]:
     at = weeks_at(text)
     if at is not None and now != "puerperium":
         weeks, days, span = at
-        yield Harm(*span, f"Z3A.{weeks:02d}")
+        yield Found(*span, f"Z3A.{weeks:02d}")
         if now == "childbirth" and (weeks > _TERM or (weeks == _TERM and days)):
-            yield Harm(*span, "O48.0" if weeks < 42 else "O48.1")
+            yield Found(*span, "O48.0" if weeks < 42 else "O48.1")
     for words, code in _BEFORE_OR_AT if now != "puerperium" else ():
         found = _compiled(words).search(text)
         if found:
-            yield Harm(*found.span(), code)
+            yield Found(*found.span(), code)
     diabetes = _GESTATIONAL.search(text)
     if diabetes:
-        yield Harm(
+        yield Found(
             diabetes.start(), diabetes.start() + len(diabetes[0].split(",")[0].rstrip()), _controlled(diabetes[0], now)
         )
     yield from _fetus(text, now, at[0] if at else 0)
@@ -196,20 +196,20 @@ def births(text: str) -> Iterator[Harm]:
         yield from _ectopic(text)
 
 
-def _fetus(text: str, now: str, weeks: int) -> Iterator[Harm]:
+def _fetus(text: str, now: str, weeks: int) -> Iterator[Found]:
     """Growth of the fetus and pre-eclampsia on chronic hypertension, by where the record stands."""
     trimester = {"first": "1", "second": "2", "third": "3"}.get(now) or (
         "9" if not weeks else "3" if weeks >= 28 else "2"
     )
     small, superimposed = _SMALL.search(text), _SUPERIMPOSED.search(text)
     if small:
-        yield Harm(*small.span(), f"O36.59{trimester}0")
+        yield Found(*small.span(), f"O36.59{trimester}0")
     if superimposed:
         stage = {"childbirth": "4", "puerperium": "5"}.get(now, trimester)
-        yield Harm(*superimposed.span(), f"O11.{stage}")
+        yield Found(*superimposed.span(), f"O11.{stage}")
 
 
-def _ectopic(text: str) -> Iterator[Harm]:
+def _ectopic(text: str) -> Iterator[Found]:
     """An ectopic pregnancy with the tube that it is in, and its bleeding."""
     found = _ECTOPIC.search(text)
     if not found:
@@ -220,33 +220,33 @@ def _ectopic(text: str) -> Iterator[Harm]:
     )
     side = _SIDE.search(sentence)
     tubal = _TUBE.search(sentence) is not None
-    yield Harm(
+    yield Found(
         *found.span(),
         f"O00.10{'2' if side and side[0].lower() in ('left', 'l') else '1' if side else '9'}" if tubal else "O00.90",
     )
     bled = _BLED.search(text)
     if bled:
-        yield Harm(*bled.span(), "O08.1")
+        yield Found(*bled.span(), "O08.1")
 
 
-def _delivery(text: str) -> Iterator[Harm]:
+def _delivery(text: str) -> Iterator[Found]:
     """What the record of a delivery says of the child and of labour."""
     live, still = _LIVE.search(text), _STILL.search(text)
     if live:
-        yield Harm(*live.span(), "Z37.2" if _TWINS.search(text) else "Z37.0")
+        yield Found(*live.span(), "Z37.2" if _TWINS.search(text) else "Z37.0")
     elif still:
-        yield Harm(*still.span(), "Z37.1")
+        yield Found(*still.span(), "Z37.1")
     for words, code in _LABOUR:
         found = _compiled(words).search(text)
         if found:
-            yield Harm(*found.span(), code)
+            yield Found(*found.span(), code)
     torn = _DEGREE.search(text)
     if torn:
         said = re.sub(r"(?<=\d)(?:st|nd|rd|th)$", "", (torn[1] or torn[2]).lower())
-        yield Harm(*torn.span(), _DEGREES[said])
+        yield Found(*torn.span(), _DEGREES[said])
     fell = _FELL.search(text)
     if fell and float(fell[2]) < _LOW and float(fell[1]) - float(fell[2]) >= 1:
-        yield Harm(*fell.span(), "O90.81")
+        yield Found(*fell.span(), "O90.81")
 
 
 def _controlled(said: str, now: str) -> str:

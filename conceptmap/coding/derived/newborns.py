@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
+from conceptmap.coding.derived.found import Found
 from conceptmap.coding.drafts import Drafts, add, codes_in
-from conceptmap.coding.drug_harm import Harm
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -130,36 +130,36 @@ def is_newborn(text: str) -> bool:
     return not mother and len(_CHILD.findall(text)) > len(_WOMAN.findall(text))
 
 
-def newborn_facts(text: str) -> Iterator[Harm]:
+def newborn_facts(text: str) -> Iterator[Found]:
     """What a newborn's record says of birth, weeks, weight and the first days: codes with their half-open spans."""
     if not is_newborn(text):
         return
     age, grams = _GESTATION.search(text), _WEIGHT.search(text)
     weeks = int(age[1] or age[3]) if age else 0
     if age and weeks < 37:
-        yield Harm(*age.span(), f"P07.3{weeks - 27}" if weeks >= 28 else f"P07.2{max(weeks - 21, 1)}")
+        yield Found(*age.span(), f"P07.3{weeks - 27}" if weeks >= 28 else f"P07.2{max(weeks - 21, 1)}")
     elif age and (weeks > 40 or (weeks == 40 and (age[2] or age[4] or "0") != "0")):
-        yield Harm(*age.span(), "P08.21" if weeks < 42 else "P08.22")
+        yield Found(*age.span(), "P08.21" if weeks < 42 else "P08.22")
     if grams:
         weight = int(grams[1]) if grams[1] else round(1000 * float(grams[2]))
         light = next((code for below, code in _WEIGHTS if weight < below), None)
         code = light or next((code for least, code in _HEAVY if weight >= least), None)
         if code:
-            yield Harm(*grams.span(), code)
+            yield Found(*grams.span(), code)
     yield from _born(text)
     for words, code in _SAID:
         found = _compiled(words).search(text)
         if found:
-            yield Harm(*found.span(), "P59.0" if code == "P59.9" and 0 < weeks < 37 else code)
+            yield Found(*found.span(), "P59.0" if code == "P59.9" and 0 < weeks < 37 else code)
 
 
-def _born(text: str) -> Iterator[Harm]:
+def _born(text: str) -> Iterator[Found]:
     """Birth in this stay, by the way of it."""
     cut, vaginal = _BY_CESAREAN.search(text), _BY_VAGINA.search(text)
     way = min((m for m in (cut, vaginal) if m), key=lambda m: m.start(), default=None)
     if way is not None and not _ELSEWHERE.search(text):
         code = "Z38.3" if _TWIN.search(text) else "Z38.0"
-        yield Harm(*way.span(), f"{code}{'1' if way is cut else '0'}")
+        yield Found(*way.span(), f"{code}{'1' if way is cut else '0'}")
 
 
 def settle_newborn(drafts: Drafts, book: CodeBook, text: str) -> None:

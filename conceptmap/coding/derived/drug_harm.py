@@ -14,25 +14,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
+from conceptmap.coding.derived.drugs import Drug, DrugClass, drugs_in, harm
+from conceptmap.coding.derived.found import Found
 from conceptmap.coding.drafts import Drafts, add, codes_in
-from conceptmap.coding.drugs import Drug, DrugClass, drugs_in, harm
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["Finding", "Harm", "adverse_effects", "groups", "imply_drugs"]
+__all__ = ["Finding", "adverse_effects", "groups", "imply_drugs"]
 
 
 class Finding(NamedTuple):
     """A condition that a note names: its half-open span and its code."""
-
-    start_char: int
-    end_char: int
-    code: str
-
-
-class Harm(NamedTuple):
-    """A code that follows from a drug, and the half-open span that says so."""
 
     start_char: int
     end_char: int
@@ -117,7 +110,7 @@ _CLASS_WORDS: Final = re.compile(
 
 def adverse_effects(
     text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug], findings: Sequence[Finding], system: str
-) -> Iterator[Harm]:
+) -> Iterator[Found]:
     """The adverse effects that a note lays to drugs.
 
     Args:
@@ -138,11 +131,11 @@ def adverse_effects(
         earlier = any(floor <= f.start_char < first for f in findings) and "\n\n" not in text[floor:first]
         if not _FEARED.search(text, first, last):
             for drug in _lead(text, group, here, (first, last), earlier=earlier, system=system):
-                yield Harm(drug.start_char, drug.end_char, harm(drug.of, "5"))
+                yield Found(drug.start_char, drug.end_char, harm(drug.of, "5"))
     for match in _REACTION.finditer(text):
         before = [drug for drug in drugs if match.start() - _LOOK_BACK <= drug.start_char < match.start()]
         if before and "\n\n" not in text[before[-1].end_char : match.start()]:
-            yield Harm(match.start(), match.end(), harm(before[-1].of, "5"))
+            yield Found(match.start(), match.end(), harm(before[-1].of, "5"))
 
 
 def _high_glucose(text: str) -> Iterator[Finding]:
