@@ -25,6 +25,10 @@ SECTION: Final = "allergies"
 _STRENGTH: Final = 0.95
 _MOST_WORDS: Final = 3
 _ALLERGIC: Final = {"icd10cm": parse_ranges("J30 J45 K52.2 L20 L23 L50.0 T78 Z00-Z99")}
+_REACTIONS: Final = {"icd10cm": parse_ranges("J98.01 K52.9 L20-L30 L50 M79.1 R00-R23 R50-R53 R60 T78.2-T78.4")}
+_ALLERGY_TO: Final = re.compile(
+    r"\ballerg(?:y|ies|ic)\b(?: to)?[^.;\n]{0,30}?(?:\bw/|\bwith\b|->|[(:,\u2013\u2014-])\s*\Z", re.IGNORECASE
+)
 _EVERYTHING: Final = (("", "\uffff"),)
 _NO_ALLERGEN: Final = re.compile(
     r"\b(?:tolerat\w+|de-?label\w*|desensiti[sz]\w+|not allergic|ok with|can take)\b", re.IGNORECASE
@@ -75,9 +79,18 @@ def _listed(
             i = last + 1
 
 
-def is_reaction(code: str, section: str | None, system: str) -> bool:
-    """Whether a code under the heading of the allergies is only how the patient reacted once."""
-    return section == SECTION and not within(code, _ALLERGIC.get(system, _EVERYTHING))
+def is_reaction(code: str, section: str | None, before: str, system: str) -> bool:
+    """Whether a code is only how the patient reacted once: under the heading of the allergies, or behind their name.
+
+    Args:
+        code: of the mention.
+        section: that it stands in.
+        before: what the text says before it.
+        system: prefix of the ontology.
+    """
+    if section == SECTION:
+        return not within(code, _ALLERGIC.get(system, _EVERYTHING))
+    return within(code, _REACTIONS.get(system, ())) and _ALLERGY_TO.search(before) is not None
 
 
 def _is_allergic(mention: Mention, book: CodeBook) -> bool:

@@ -114,6 +114,7 @@ def note_codes(
         book,
         together=lambda a, b: around.together(a.numbers, b.numbers),
         says=lambda d: around.says(d.numbers),
+        lines=lambda d: " ".join(around.line(number) for number in d.numbers).lower(),
         taken=taken,
     )
     derive(drafts, book, around)

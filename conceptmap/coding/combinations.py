@@ -3,7 +3,8 @@
 The rules are ``data/combinations_<system>.csv``, read from top to bottom: a code in ``has`` and one in each group of
 ``with`` (groups divided by "+") give the code ``gives`` and take away the codes in ``replaces``; "=" stands for the
 category of the code in ``has``, alone for that code itself. Scope ``note`` is where the guidelines presume the link
-(ICD-10-CM guideline I.A.15 and the chapters' own), ``sentence`` where the text has to make it.
+(ICD-10-CM guideline I.A.15 and the chapters' own), ``sentence`` where the text has to make it, ``line`` where the
+sentence of the second has to hold one of the words ("blood culture: E. coli").
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Combination:
     groups: tuple[Ranges, ...]
     unless: Ranges
     in_sentence: bool
+    in_line: bool
     words: tuple[str, ...]
     gives: str
     replaces: str
@@ -37,23 +39,25 @@ class Combination:
 Together = Callable[[Draft, Draft], bool]
 """Whether two drafts have mentions in one sentence."""
 Says = Callable[[Draft], str]
-"""The texts of a draft's mentions, in lower case."""
+"""The texts of a draft's mentions, or of their sentences, in lower case."""
 
 
-def combine(drafts: Drafts, book: CodeBook, *, together: Together, says: Says, taken: Drafts | None = None) -> None:
+def combine(
+    drafts: Drafts, book: CodeBook, *, together: Together, says: Says, lines: Says, taken: Drafts | None = None
+) -> None:
     """Apply the rules of the system to the drafts of a note, in place; ``taken`` receives what they replace."""
     taken = {} if taken is None else taken
     wanted = _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
     for number, rule in enumerate(combinations(book.system)):
         for first in codes_in(drafts, rule.has, book) if number in wanted else ():
-            partners = _partners(rule, first, drafts, book, together, says)
+            partners = _partners(rule, first, drafts, book, together, says, lines)
             if partners is not None and _apply(rule, first, partners, drafts, taken, book):
                 wanted |= _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
                 break
 
 
 def _partners(
-    rule: Combination, first: Draft, drafts: Drafts, book: CodeBook, together: Together, says: Says
+    rule: Combination, first: Draft, drafts: Drafts, book: CodeBook, together: Together, says: Says, lines: Says
 ) -> list[Draft] | None:
     """One draft for each group of the rule, or None."""
     if rule.unless and codes_in(drafts, rule.unless, book):
@@ -66,7 +70,7 @@ def _partners(
             if draft is not first
             and all(draft is not partner for partner in partners)
             and (not rule.in_sentence or together(first, draft))
-            and (not rule.words or any(word in says(draft) for word in rule.words))
+            and (not rule.words or any(word in (lines if rule.in_line else says)(draft) for word in rule.words))
         ]
         if not fitting:
             return None
@@ -104,6 +108,7 @@ def combinations(system: str) -> tuple[Combination, ...]:
             groups=tuple(parse_ranges(group) for group in row["with"].split("+") if group.strip()),
             unless=parse_ranges(row["unless"]),
             in_sentence=row["scope"] == "sentence",
+            in_line=row["scope"] == "line",
             words=tuple(row["words"].split()),
             gives=row["gives"],
             replaces=row["replaces"],

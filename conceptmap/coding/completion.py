@@ -27,6 +27,10 @@ class Completed:
 
 _SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|bilat|b/l|both|lt|rt)\b", re.IGNORECASE)
 _LETTER: Final = re.compile(r"(?<!\d)(?<!\d\s)\b([LR])\s+\Z")
+_LETTER_IN: Final = re.compile(r"(?<![\w/])([LR])(?= )")
+_PAIR: Final = re.compile(
+    r"\b(?:ankles|breasts|ears|elbows|eyes|feet|hands|hips|knees|legs|lungs|shoulders|thumbs|wrists)\b", re.IGNORECASE
+)
 _LETTER_AFTER: Final = re.compile(r"[ ,(]+([LR])(?=[.,;:)\n]|\Z)")
 _STAGE: Final = re.compile(r"\b(?:stage|st\.?|grade)\s*(?:is\s*)?([1-4]|i{1,3}|iv)\b", re.IGNORECASE)
 _ROMAN: Final = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
@@ -152,7 +156,7 @@ def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = 
     (('left',), ())
     """
     start, end = span
-    inside = {_side(match[1]) for match in _SIDE.finditer(text, start, end)}
+    inside = {_side(match[1]) for match in (*_SIDE.finditer(text, start, end), *_LETTER_IN.finditer(text, start, end))}
     if inside:
         return _one(inside)
     floor = max([start - _REACH, 0, *(last for _, last in others if last <= start)])
@@ -161,7 +165,8 @@ def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = 
     found = {_side(word) for word in _SIDE.findall(" ".join(before))}
     after = _AFTER.match(text, end, ceiling) or _LETTER_AFTER.match(text, end, ceiling)
     beside = _LETTER.search(text, floor, start) or after
-    return _one(found or ({_side(beside[1])} if beside else set()))
+    found = found or ({_side(beside[1])} if beside else set())
+    return _one(found or ({"bilateral"} if _PAIR.search(text, start, end) else set()))
 
 
 def _side(word: str) -> str:

@@ -10,6 +10,7 @@ from conceptmap.coding.allergies import is_reaction
 from conceptmap.coding.completion import complete
 from conceptmap.coding.drafts import Drafts, add
 from conceptmap.coding.exact.cause import caused
+from conceptmap.coding.exact.ended import ended
 from conceptmap.coding.exact.siblings import siblings_of
 from conceptmap.coding.histories import family_history, is_done_now, is_over, past_history
 from conceptmap.coding.surroundings import Surroundings
@@ -54,6 +55,9 @@ AFFIRMED: frozenset[str] = frozenset()
 
 TOLD_SECTIONS: Final = frozenset({"instructions", "discharge instructions", "patient education", "follow-up"})
 """What stands here is told to the patient: what to watch, do and come back for, and no condition of the encounter."""
+
+
+_REACTION_CHARS: Final = 50
 
 
 def check_include(include: Iterable[str]) -> frozenset[str]:
@@ -104,7 +108,7 @@ def drafts_of(
         code, section = book.default(best), around.section(number)
         strength = mention.candidates[0].strength * SECTION_WEIGHT.get(section or "", 1.0)
         if not counts(context, include):
-            _of_the_family(drafts, number, code, strength, context, section, book)
+            _of_the_family(drafts, number, code, strength, context, book)
             continue
         affirmed = counts(context, AFFIRMED)
         if around.text and affirmed:
@@ -112,14 +116,13 @@ def drafts_of(
             if reason:
                 add(taken, code, [number], strength, affirmed=False).reason = reason
                 continue
-            says = partial(around.in_line, number=number)
-            over = is_over(code, context, says, book)
-            past = None if code in still or context.ended != over else past_history(code, context, section, says, book)
-            if past is not None:
-                add(drafts, past[0], [number], strength, affirmed=True, remark=f"{past[1]}: {book.codes[code]}")
-                continue
-            if over and not mention.derived:
-                add(taken, code, [number], strength, affirmed=False).reason = "said to be over"
+            over = None if mention.derived else _over(number, code, context, book, around, still)
+            if over is not None:
+                gives, why = over
+                if gives is None:
+                    add(taken, code, [number], strength, affirmed=False).reason = why
+                else:
+                    add(drafts, gives, [number], strength, affirmed=True, remark=f"{why}: {book.codes[code]}")
                 continue
         if mention.derived:
             add(drafts, code, [number], strength, affirmed=affirmed)
@@ -131,7 +134,8 @@ def drafts_of(
 def _left_out(number: int, code: int, context: Context, book: CodeBook, around: Surroundings) -> str:
     """Why an affirmed mention gives no code; empty where it does."""
     section = around.section(number)
-    if is_reaction(book.codes[code], section, book.system):
+    start = around.spans[number][0]
+    if is_reaction(book.codes[code], section, around.text[max(0, start - _REACTION_CHARS) : start], book.system):
         return "a reaction to an allergen"
     if is_done_now(code, around.text, around.spans[number], context, section, book):
         return "a procedure of this encounter, which its procedure code says"
@@ -140,10 +144,20 @@ def _left_out(number: int, code: int, context: Context, book: CodeBook, around: 
     return ""
 
 
-def _of_the_family(
-    drafts: Drafts, number: int, code: int, strength: float, context: Context, section: str | None, book: CodeBook
-) -> None:
-    family = family_history(code, context, section, book)
+def _over(
+    number: int, code: int, context: Context, book: CodeBook, around: Surroundings, still: frozenset[int]
+) -> tuple[int | None, str] | None:
+    """The history that a past or ended condition leaves, or None for nothing, and why; None where it goes on."""
+    section = around.section(number)
+    says = partial(around.in_line, number=number)
+    over = is_over(code, context, says, book)
+    past = None if code in still or context.ended != over else past_history(code, context, section, says, book)
+    gone = past or ended(code, around.text, around.spans[number], section, book)
+    return gone or ((None, "said to be over") if over else None)
+
+
+def _of_the_family(drafts: Drafts, number: int, code: int, strength: float, context: Context, book: CodeBook) -> None:
+    family = family_history(code, context, book)
     if family is not None:
         remark = f"{family[1]}: {book.codes[code]}" if family[1] else ""
         add(drafts, family[0], [number], strength, affirmed=True, remark=remark)

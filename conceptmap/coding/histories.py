@@ -18,10 +18,17 @@ from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 
-__all__ = ["PAST_SECTIONS", "family_history", "is_done_now", "is_over", "of_another_patient", "past_history"]
+__all__ = [
+    "PAST_SECTIONS",
+    "family_history",
+    "history_of",
+    "is_done_now",
+    "is_over",
+    "of_another_patient",
+    "past_history",
+]
 
 PAST_SECTIONS: Final = frozenset({"past medical history", "past surgical history", "resolved problems"})
-_FAMILY: Final = frozenset({"family history", "family and social history"})
 _STILL: Final = re.compile(
     r"\b(?:active|current|currently|on (?:chemo\w*|treatment|therapy)|undergoing|receiving|recurr\w+|metasta\w+|chronic"
     r"|stage iv|untreated|new)\b",
@@ -90,6 +97,11 @@ def past_history(
         return None
     if section not in PAST_SECTIONS and not says(_LONG_AGO):
         return None
+    return history_of(code, book)
+
+
+def history_of(code: int, book: CodeBook) -> tuple[int, str] | None:
+    """The history code of a condition, and why; None where the classification has none."""
     return _history("history", code, book)
 
 
@@ -98,8 +110,8 @@ def is_over(code: int, context: Context, says: Callable[[re.Pattern[str]], bool]
     return context.ended and not (within(book.codes[code], _WITH_REMISSION.get(book.system, ())) and says(_REMISSION))
 
 
-def family_history(code: int, context: Context, section: str | None, book: CodeBook) -> tuple[int, str] | None:
-    """The family history code that an illness under a heading of the family becomes, and why.
+def family_history(code: int, context: Context, book: CodeBook) -> tuple[int, str] | None:
+    """The family history code that an illness of the family becomes, and why.
 
     What is a family history code already ("family history of gout") stays what it is, without a reason.
     """
@@ -107,8 +119,6 @@ def family_history(code: int, context: Context, section: str | None, book: CodeB
         return None
     if within(book.codes[code], _OF_FAMILY.get(book.system, ())):
         return code, ""
-    if section not in _FAMILY:
-        return None
     return _history("family", code, book)
 
 

@@ -44,7 +44,10 @@ def residual_codes(system: str) -> Mapping[str, Sequence[Residual]]:
 
 
 def said_more_exactly(drafts: Drafts, book: CodeBook, around: Surroundings) -> dict[int, str]:
-    """Codes that add nothing beside another of the note, and why: by concept."""
+    """Codes that add nothing beside another of the note, and why: by concept.
+
+    What says a code more exactly takes over its mentions.
+    """
     residual = residual_codes(book.system)
     out: dict[int, str] = {}
     for concept, draft in drafts.items():
@@ -53,6 +56,7 @@ def said_more_exactly(drafts: Drafts, book: CodeBook, around: Surroundings) -> d
             more = next((other.concept for other in drafts.values() if concept in other.completes), None)
         if more is not None:
             out[concept] = f"said more exactly by {book.codes[more]}"
+            drafts[more].numbers = sorted({*drafts[more].numbers, *draft.numbers})
         for rule in residual.get(base_code(book.codes[concept]), ()) if more is None else ():
             other = _more_exact(rule, draft, drafts, book, around)
             if other is not None:

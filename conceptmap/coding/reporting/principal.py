@@ -80,13 +80,16 @@ _NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00 Z02-Z37 Z39-Z4
 _EXCEPT: Final = {"icd10cm": parse_ranges("Z00.0-Z00.1 Z51.0-Z51.1 Z38 Z42-Z43 Z45-Z47")}
 _LAST_RESORT: Final = {"icd10cm": parse_ranges("V00-Y99 B95-B97")}
 _SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R55 R56.9 R57-R64 R66-R99 M25.5 M54 M79.6 G89 H57.1")}
+_HARM: Final = {"icd10cm": parse_ranges("T36-T50")}
 _HABITS: Final = {"icd10cm": parse_ranges("F17 E66 F10.9 F11.9 F12.9 F13.9 F14.9 F15.9 F16.9 F18.9 F19.9")}
 _BACKGROUND: Final = {
     "icd10cm": parse_ranges(
-        "D63 E03 E10.2-E10.9 E11.2-E11.9 E13.2-E13.9 E55 E78 F32.A F41 G47 H00-H59 H90-H91 I10 I11.9 I12 I25.1 I25.2"
-        " I25.5 I48.2 I49 I70 I73 J30 J44.9 J45 K21 K44 K57.3 K57.9 M10.9 M19 M81 N18 N25 N40 Q00-Q99"
+        "D50-D53 D62-D64 D69.5-D69.6 E03 E10.2-E10.9 E11.2-E11.9 E13.2-E13.9 E55 E78 E83 E86-E87 F32.A F41 G47 H00-H59"
+        " H90-H91 I10 I11.9 I12 I25.1 I25.2 I25.5 I48.2 I49 I70 I73 J30 J44.9 J45 K21 K44 K57.3 K57.9 M10.9 M19 M81"
+        " N18 N25 N40 Q00-Q99"
     )
 }
+"""What accompanies a stay more often than it leads to one."""
 
 _REASON: Final = re.compile(
     r"\b(?:(?:admitted|readmitted|admission|hospitali[sz]ed|referred|consulted|seen|came|presents?|presented|presenting)"
@@ -181,7 +184,8 @@ def _never(draft: Draft, book: CodeBook) -> bool:
     code = book.codes[draft.concept]
     if within(code, _EXCEPT[book.system]):
         return False
-    return book.is_manifestation(draft.concept) or within(code, _NEVER[book.system])
+    follows = within(code, _HARM[book.system]) and code[6:7] in {"5", "6"}  # an adverse effect or underdosing
+    return follows or book.is_manifestation(draft.concept) or within(code, _NEVER[book.system])
 
 
 @dataclass(frozen=True, slots=True)
