@@ -2,8 +2,8 @@
 
 "Prostate cancer, prostatectomy 2014" is a history, and "inguinal hernia repair" says that the hernia is gone. Which
 words end which conditions, and what they leave, is ``data/ended_<system>.csv``. The words must stand in the clause of
-the mention, and something must put them in the past: a heading, a year, "status post". What this stay operated on is still
-what brought the patient in.
+the mention, and something must put them in the past: a heading, a year, "status post". What this stay operated on is
+still what brought the patient in.
 """
 
 from __future__ import annotations
