@@ -10,10 +10,10 @@ import pytest
 from coded_release import coded, coder
 
 from conceptmap.coding.combinations import combinations
-from conceptmap.coding.completion import gestation, sides, trimester
-from conceptmap.coding.drafts import Draft
+from conceptmap.coding.completion import gestation, sides, trimester_of
 from conceptmap.coding.exact.residual import residual_codes
 from conceptmap.coding.instructions import references
+from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.reporting.principal import principal
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import parse_ranges
@@ -106,7 +106,7 @@ def test_sides(text: str, mention: str, others: list[str], said: tuple[str, ...]
     ],
 )
 def test_gestation(text: str, weeks: int | None, said: str) -> None:
-    assert (gestation(text), trimester(text)) == (weeks, said)
+    assert (gestation(text), trimester_of(text)) == (weeks, said)
 
 
 def test_past_and_family_sections_make_histories() -> None:
@@ -194,14 +194,14 @@ def test_what_the_text_calls_the_reason_goes_before_what_is_listed_and_what_is_p
 def test_what_the_classification_codes_first_is_proposed_instead() -> None:
     book = coder().linkers[0].book
     failure, hypertensive = (book.position_of_code[code] for code in ("I50.9", "I11.0"))
-    drafts = [
-        Draft(failure, [0], 1.0, affirmed=True, remarks=["code first I11.0"]),
-        Draft(hypertensive, [1], 1.0, affirmed=True),
+    proposals = [
+        ProposedCode(failure, [0], 1.0, affirmed=True, remarks=["code first I11.0"]),
+        ProposedCode(hypertensive, [1], 1.0, affirmed=True),
     ]
-    chosen = principal(drafts, book, Surroundings("ab cd", [(0, 2), (3, 5)], [], [(0, 5)]))
-    assert chosen is drafts[1]
-    assert drafts[0].remarks == ["code first I11.0"]
-    assert drafts[1].remarks == ["proposed as principal diagnosis: I50.9 has it coded first"]
+    chosen = principal(proposals, book, Surroundings("ab cd", [(0, 2), (3, 5)], [], [(0, 5)]))
+    assert chosen is proposals[1]
+    assert proposals[0].remarks == ["code first I11.0"]
+    assert proposals[1].remarks == ["proposed as principal diagnosis: I50.9 has it coded first"]
 
 
 def test_a_residual_code_yields_to_what_stands_near() -> None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from conceptmap.coding.combinations import combine
 from conceptmap.coding.derived.derived import derive
-from conceptmap.coding.drafts import Draft, Drafts, take
 from conceptmap.coding.exact.residual import said_more_exactly
-from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, drafts_of
+from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, proposed_by_mentions
 from conceptmap.coding.histories import of_another_patient
 from conceptmap.coding.instructions import Instructions
+from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, take
 from conceptmap.coding.reporting.integral import integral
 from conceptmap.coding.reporting.not_reported import not_reported
 from conceptmap.coding.reporting.present import present_on_admission
@@ -107,58 +107,58 @@ def note_codes(
     spans = [(m.start_char, m.end_char) for m in mentions]
     around = Surroundings(text, spans, sections, sentences, setting or setting_of(text, sections))
     contexts = settled(mentions, contexts, book, around)
-    taken: Drafts = {}
-    drafts = drafts_of(mentions, contexts, book, around, include=include, taken=taken)
+    taken: ProposedCodes = {}
+    proposals = proposed_by_mentions(mentions, contexts, book, around, include=include, taken=taken)
     combine(
-        drafts,
+        proposals,
         book,
         together=lambda a, b: around.together(a.numbers, b.numbers),
         says=lambda d: around.says(d.numbers),
         lines=lambda d: " ".join(around.line(number) for number in d.numbers).lower(),
         taken=taken,
     )
-    derive(drafts, book, around)
-    for concept in of_another_patient(drafts, text, book):
-        take(drafts, concept, "of the mother, or of the newborn, whose record this is not", taken)
+    derive(proposals, book, around)
+    for concept in of_another_patient(proposals, text, book):
+        take(proposals, concept, "of the mother, or of the newborn, whose record this is not", taken)
     for rule in (not_reported, said_more_exactly, integral):
-        for concept, reason in rule(drafts, book, around).items():
-            take(drafts, concept, reason, taken)
+        for concept, reason in rule(proposals, book, around).items():
+            take(proposals, concept, reason, taken)
     past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
-    accepted = _accepted(drafts, book, around, instructions, past)
-    gone = [_code(d, book, reason=d.reason) for d in taken.values() if d.concept not in drafts]
+    accepted = _accepted(proposals, book, around, instructions, past)
+    gone = [_code(d, book, reason=d.reason) for d in taken.values() if d.concept not in proposals]
     return CodedNote(around.setting, tuple(accepted), tuple(sorted(gone, key=_best_first)))
 
 
 def _accepted(
-    drafts: Drafts, book: CodeBook, around: Surroundings, instructions: Instructions | None, past: set[int]
+    proposals: ProposedCodes, book: CodeBook, around: Surroundings, instructions: Instructions | None, past: set[int]
 ) -> list[NoteCode]:
-    """What stands of the drafts, with their roles, in order."""
-    kept = sorted(drafts.values(), key=lambda d: (-_score_of(d, book), d.numbers[0], d.concept))
+    """What stands of the proposals, with their roles, in order."""
+    kept = sorted(proposals.values(), key=lambda d: (-_score_of(d, book), d.numbers[0], d.concept))
     if instructions is not None:
         instructions.remark(kept)
     first = principal(kept, book, around, past)
     codes = []
-    for draft in kept:
-        leads = draft is first
-        poa = present_on_admission(draft, book, around, first=leads)
-        codes.append(_code(draft, book, role=role(draft, book, first=leads), poa=poa))
+    for proposal in kept:
+        leads = proposal is first
+        poa = present_on_admission(proposal, book, around, first=leads)
+        codes.append(_code(proposal, book, role=role(proposal, book, first=leads), poa=poa))
     return sorted(codes, key=lambda code: (_RANK.get(code.role, len(_RANK)), *_best_first(code)))
 
 
 _RANK = {name: rank for rank, name in enumerate(ROLES)}
 
 
-def _code(draft: Draft, book: CodeBook, *, role: str = "", poa: str = "", reason: str = "") -> NoteCode:
-    notes = "; ".join(_notes(draft, book))
-    return NoteCode(draft.concept, _score_of(draft, book), tuple(draft.numbers), notes, role, poa, reason)
+def _code(proposal: ProposedCode, book: CodeBook, *, role: str = "", poa: str = "", reason: str = "") -> NoteCode:
+    notes = "; ".join(_notes(proposal, book))
+    return NoteCode(proposal.concept, _score_of(proposal, book), tuple(proposal.numbers), notes, role, poa, reason)
 
 
 def _best_first(code: NoteCode) -> tuple[float, int, int]:
     return -code.score, code.evidence[0], code.concept
 
 
-def _score_of(draft: Draft, book: CodeBook) -> float:
-    return _score(draft.strength * book.plausibility(draft.concept), len(draft.numbers))
+def _score_of(proposal: ProposedCode, book: CodeBook) -> float:
+    return _score(proposal.strength * book.plausibility(proposal.concept), len(proposal.numbers))
 
 
 def note_candidates(
@@ -190,5 +190,5 @@ def _score(strength: float, n_mentions: int) -> float:
     return min(1.0, strength * 0.85 + MORE_MENTIONS * n_mentions.bit_length())
 
 
-def _notes(draft: Draft, book: CodeBook) -> list[str]:
-    return [*(["not billable: say more"] if book.billable[draft.concept] is False else []), *draft.remarks]
+def _notes(proposal: ProposedCode, book: CodeBook) -> list[str]:
+    return [*(["not billable: say more"] if book.billable[proposal.concept] is False else []), *proposal.remarks]

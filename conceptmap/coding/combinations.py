@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from conceptmap.coding.drafts import Draft, Drafts, add, codes_in, take
+from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in, take
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -36,41 +36,53 @@ class Combination:
     reason: str
 
 
-Together = Callable[[Draft, Draft], bool]
-"""Whether two drafts have mentions in one sentence."""
-Says = Callable[[Draft], str]
-"""The texts of a draft's mentions, or of their sentences, in lower case."""
+Together = Callable[[ProposedCode, ProposedCode], bool]
+"""Whether two proposals have mentions in one sentence."""
+Says = Callable[[ProposedCode], str]
+"""The texts of a proposal's mentions, or of their sentences, in lower case."""
 
 
 def combine(
-    drafts: Drafts, book: CodeBook, *, together: Together, says: Says, lines: Says, taken: Drafts | None = None
+    proposals: ProposedCodes,
+    book: CodeBook,
+    *,
+    together: Together,
+    says: Says,
+    lines: Says,
+    taken: ProposedCodes | None = None,
 ) -> None:
-    """Apply the rules of the system to the drafts of a note, in place; ``taken`` receives what they replace."""
+    """Apply the rules of the system to the proposals of a note, in place; ``taken`` receives what they replace."""
     taken = {} if taken is None else taken
-    wanted = _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
+    wanted = _rules_for(book.system, {book.codes[concept][:3] for concept in proposals})
     for number, rule in enumerate(combinations(book.system)):
-        for first in codes_in(drafts, rule.has, book) if number in wanted else ():
-            partners = _partners(rule, first, drafts, book, together, says, lines)
-            if partners is not None and _apply(rule, first, partners, drafts, taken, book):
-                wanted |= _rules_for(book.system, {book.codes[concept][:3] for concept in drafts})
+        for first in codes_in(proposals, rule.has, book) if number in wanted else ():
+            partners = _partners(rule, first, proposals, book, together, says, lines)
+            if partners is not None and _apply(rule, first, partners, proposals, taken, book):
+                wanted |= _rules_for(book.system, {book.codes[concept][:3] for concept in proposals})
                 break
 
 
 def _partners(
-    rule: Combination, first: Draft, drafts: Drafts, book: CodeBook, together: Together, says: Says, lines: Says
-) -> list[Draft] | None:
-    """One draft for each group of the rule, or None."""
-    if rule.unless and codes_in(drafts, rule.unless, book):
+    rule: Combination,
+    first: ProposedCode,
+    proposals: ProposedCodes,
+    book: CodeBook,
+    together: Together,
+    says: Says,
+    lines: Says,
+) -> list[ProposedCode] | None:
+    """One proposal for each group of the rule, or None."""
+    if rule.unless and codes_in(proposals, rule.unless, book):
         return None
-    partners: list[Draft] = []
+    partners: list[ProposedCode] = []
     for group in rule.groups:
         fitting = [
-            draft
-            for draft in codes_in(drafts, group, book)
-            if draft is not first
-            and all(draft is not partner for partner in partners)
-            and (not rule.in_sentence or together(first, draft))
-            and (not rule.words or any(word in (lines if rule.in_line else says)(draft) for word in rule.words))
+            proposal
+            for proposal in codes_in(proposals, group, book)
+            if proposal is not first
+            and all(proposal is not partner for partner in partners)
+            and (not rule.in_sentence or together(first, proposal))
+            and (not rule.words or any(word in (lines if rule.in_line else says)(proposal) for word in rule.words))
         ]
         if not fitting:
             return None
@@ -79,7 +91,12 @@ def _partners(
 
 
 def _apply(
-    rule: Combination, first: Draft, partners: list[Draft], drafts: Drafts, taken: Drafts, book: CodeBook
+    rule: Combination,
+    first: ProposedCode,
+    partners: list[ProposedCode],
+    proposals: ProposedCodes,
+    taken: ProposedCodes,
+    book: CodeBook,
 ) -> bool:
     own = book.codes[first.concept]
     code = own if rule.gives == "=" else rule.gives.replace("=", own[:3])
@@ -88,14 +105,14 @@ def _apply(
         return False
     parts = [first, *partners]
     replaced = parse_ranges(rule.replaces.replace("=", own[:3]))
-    gone = [d for d in codes_in(drafts, replaced, book) if d.concept != given]
-    numbers = {number for draft in (*parts, *gone) for number in draft.numbers}
-    draft = add(drafts, book.default(given), numbers, min(part.strength for part in parts), affirmed=True)
+    gone = [d for d in codes_in(proposals, replaced, book) if d.concept != given]
+    numbers = {number for proposal in (*parts, *gone) for number in proposal.numbers}
+    proposal = add(proposals, book.default(given), numbers, min(part.strength for part in parts), affirmed=True)
     said = f"{rule.reason}: {' + '.join(dict.fromkeys(book.codes[part.concept] for part in parts))}"
-    if gone or all(draft is not part for part in parts):
-        draft.remark(said)
+    if gone or all(proposal is not part for part in parts):
+        proposal.remark(said)
     for other in gone:
-        take(drafts, other.concept, f"said by {book.codes[draft.concept]}: {rule.reason}", taken)
+        take(proposals, other.concept, f"said by {book.codes[proposal.concept]}: {rule.reason}", taken)
     return True
 
 

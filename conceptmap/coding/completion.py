@@ -14,7 +14,7 @@ from typing import Final
 
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["Completed", "complete", "gestation", "sides", "trimester"]
+__all__ = ["Completed", "complete", "gestation", "sides", "trimester_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ _SEVENTH: Final = (  # guideline I.C.19.a: what the text says of the encounter, 
 
 
 def complete(
-    concept: int, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]], book: CodeBook, *, term: str
+    concept: int, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]], book: CodeBook, *, trimester: str
 ) -> list[Completed]:
     """The codes that the words beside a mention make of its code; empty where they add nothing.
 
@@ -86,7 +86,7 @@ def complete(
         span: of the mention.
         others: spans of the mentions before and after it; words beyond them are theirs.
         book: of the index.
-        term: trimester of the pregnancy that the note is about, or "".
+        trimester: of the pregnancy that the note is about, or "".
     """
     for found_at in (_weeks(concept, text, book), _intended(concept, text, span, book)):
         if found_at is not None:
@@ -95,8 +95,8 @@ def complete(
     if not found:
         said = _graded(text, span) if book.has_variants(concept) else ()
         found = [Completed(at, word) for word in said if (at := book.variant(concept, word)) is not None][:1]
-    if not found and term and (at := book.variant(concept, term)) is not None:
-        found = [Completed(at, term)]
+    if not found and trimester and (at := book.variant(concept, trimester)) is not None:
+        found = [Completed(at, trimester)]
     seventh = _seventh(found[0].concept if found else concept, text, span, book)
     if seventh is not None and len(found) < 2:
         found = [Completed(seventh[0], f"{found[0].said}, {seventh[1]}" if found else seventh[1])]
@@ -192,11 +192,11 @@ def gestation(text: str) -> int | None:
     return None
 
 
-def trimester(text: str) -> str:
+def trimester_of(text: str) -> str:
     """The trimester that a note states, in words or in weeks (ICD-10-CM chapter 15: 14 and 28 weeks divide them).
 
-    >>> trimester("seen at 30 weeks of gestation"), trimester("second-trimester bleeding"), trimester("cough")
-    ('third trimester', 'second trimester', '')
+    >>> [trimester_of(text) for text in ("seen at 30 weeks of gestation", "second-trimester bleeding", "cough")]
+    ['third trimester', 'second trimester', '']
     """
     weeks = gestation(text)
     if weeks is not None:

@@ -8,18 +8,18 @@ from typing import Final
 
 from conceptmap.coding.allergies import is_reaction
 from conceptmap.coding.completion import complete
-from conceptmap.coding.drafts import Drafts, add
 from conceptmap.coding.exact.cause import caused
 from conceptmap.coding.exact.ended import ended
 from conceptmap.coding.exact.siblings import siblings_of
 from conceptmap.coding.histories import family_history, is_done_now, is_over, past_history
+from conceptmap.coding.proposed_codes import ProposedCodes, add
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.errors import InputError
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 
-__all__ = ["AFFIRMED", "INCLUDES", "check_include", "counts", "drafts_of"]
+__all__ = ["AFFIRMED", "INCLUDES", "check_include", "counts", "proposed_by_mentions"]
 
 INCLUDES = ("negated", "family", "hypothetical", "possible")
 """What ``include`` may name: mentions that do not code by default. Probable ones do (ICD-10-CM guideline II.H)."""
@@ -82,15 +82,15 @@ def counts(context: Context, include: frozenset[str]) -> bool:
     )
 
 
-def drafts_of(
+def proposed_by_mentions(
     mentions: Sequence[Mention],
     contexts: Sequence[Context],
     book: CodeBook,
     around: Surroundings,
     *,
     include: frozenset[str],
-    taken: Drafts,
-) -> Drafts:
+    taken: ProposedCodes,
+) -> ProposedCodes:
     """What each mention gives on its own.
 
     Args:
@@ -101,43 +101,43 @@ def drafts_of(
         include: see ``counts``.
         taken: receives the codes of mentions that a rule leaves out, with the reason.
     """
-    drafts: Drafts = {}
+    proposals: ProposedCodes = {}
     still = _still_there(mentions, contexts, book)
     for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True)):
         best = mention.candidates[0].concept
-        code, section = book.default(best), around.section(number)
+        concept, section = book.default(best), around.section(number)
         strength = mention.candidates[0].strength * SECTION_WEIGHT.get(section or "", 1.0)
         if not counts(context, include):
-            _of_the_family(drafts, number, code, strength, context, book)
+            _of_the_family(proposals, number, concept, strength, context, book)
             continue
         affirmed = counts(context, AFFIRMED)
         if around.text and affirmed:
-            reason = _left_out(number, code, context, book, around)
+            reason = _left_out(number, concept, context, book, around)
             if reason:
-                add(taken, code, [number], strength, affirmed=False).reason = reason
+                add(taken, concept, [number], strength, affirmed=False).reason = reason
                 continue
-            over = None if mention.derived else _over(number, code, context, book, around, still)
+            over = None if mention.derived else _over(number, concept, context, book, around, still)
             if over is not None:
                 gives, why = over
                 if gives is None:
-                    add(taken, code, [number], strength, affirmed=False).reason = why
+                    add(taken, concept, [number], strength, affirmed=False).reason = why
                 else:
-                    add(drafts, gives, [number], strength, affirmed=True, remark=f"{why}: {book.codes[code]}")
+                    add(proposals, gives, [number], strength, affirmed=True, remark=f"{why}: {book.codes[concept]}")
                 continue
         if mention.derived:
-            add(drafts, code, [number], strength, affirmed=affirmed)
+            add(proposals, concept, [number], strength, affirmed=affirmed)
         else:
-            _affirmed(drafts, number, best, strength, book, around, affirmed=affirmed)
-    return drafts
+            _affirmed(proposals, number, best, strength, book, around, affirmed=affirmed)
+    return proposals
 
 
-def _left_out(number: int, code: int, context: Context, book: CodeBook, around: Surroundings) -> str:
+def _left_out(number: int, concept: int, context: Context, book: CodeBook, around: Surroundings) -> str:
     """Why an affirmed mention gives no code; empty where it does."""
     section = around.section(number)
     start = around.spans[number][0]
-    if is_reaction(book.codes[code], section, around.text[max(0, start - _REACTION_CHARS) : start], book.system):
+    if is_reaction(book.codes[concept], section, around.text[max(0, start - _REACTION_CHARS) : start], book.system):
         return "a reaction to an allergen"
-    if is_done_now(code, around.text, around.spans[number], context, section, book):
+    if is_done_now(concept, around.text, around.spans[number], context, section, book):
         return "a procedure of this encounter, which its procedure code says"
     if around.setting != "report" and section in TOLD_SECTIONS:
         return f"only told to the patient, under {section}"
@@ -145,49 +145,58 @@ def _left_out(number: int, code: int, context: Context, book: CodeBook, around: 
 
 
 def _over(
-    number: int, code: int, context: Context, book: CodeBook, around: Surroundings, still: frozenset[int]
+    number: int, concept: int, context: Context, book: CodeBook, around: Surroundings, still: frozenset[int]
 ) -> tuple[int | None, str] | None:
     """The history that a past or ended condition leaves, or None for nothing, and why; None where it goes on."""
     section = around.section(number)
     says = partial(around.in_line, number=number)
-    over = is_over(code, context, says, book)
-    past = None if code in still or context.ended != over else past_history(code, context, section, says, book)
-    gone = past or ended(code, around.text, around.spans[number], section, book)
+    over = is_over(concept, context, says, book)
+    past = None if concept in still or context.ended != over else past_history(concept, context, section, says, book)
+    gone = past or ended(concept, around.text, around.spans[number], section, book)
     return gone or ((None, "said to be over") if over else None)
 
 
-def _of_the_family(drafts: Drafts, number: int, code: int, strength: float, context: Context, book: CodeBook) -> None:
-    family = family_history(code, context, book)
+def _of_the_family(
+    proposals: ProposedCodes, number: int, concept: int, strength: float, context: Context, book: CodeBook
+) -> None:
+    family = family_history(concept, context, book)
     if family is not None:
-        remark = f"{family[1]}: {book.codes[code]}" if family[1] else ""
-        add(drafts, family[0], [number], strength, affirmed=True, remark=remark)
+        remark = f"{family[1]}: {book.codes[concept]}" if family[1] else ""
+        add(proposals, family[0], [number], strength, affirmed=True, remark=remark)
 
 
 def _affirmed(
-    drafts: Drafts, number: int, concept: int, strength: float, book: CodeBook, around: Surroundings, *, affirmed: bool
+    proposals: ProposedCodes,
+    number: int,
+    concept: int,
+    strength: float,
+    book: CodeBook,
+    around: Surroundings,
+    *,
+    affirmed: bool,
 ) -> None:
     """The code of a mention, completed from the words beside it."""
-    code = book.default(concept)
-    joined = caused(code, around.text, around.spans[number], book) if around.text and affirmed else None
+    default = book.default(concept)
+    joined = caused(default, around.text, around.spans[number], book) if around.text and affirmed else None
     if joined is not None:
-        remark = f"{joined[1]}, from the text beside it: completes {book.codes[code]}"
-        add(drafts, joined[0], [number], strength, affirmed=True, remark=remark).completes.add(code)
+        remark = f"{joined[1]}, from the text beside it: completes {book.codes[default]}"
+        add(proposals, joined[0], [number], strength, affirmed=True, remark=remark).completes.add(default)
         return
     if around.text and affirmed:
-        chosen = siblings_of(book).chosen(code, around.text, *around.beside(number))
+        chosen = siblings_of(book).chosen(default, around.text, *around.beside(number))
         if chosen is not None:
-            remark = f"the words beside it say more: completes {book.codes[code]}"
-            add(drafts, chosen, [number], strength, affirmed=True, remark=remark).completes.add(code)
+            remark = f"the words beside it say more: completes {book.codes[default]}"
+            add(proposals, chosen, [number], strength, affirmed=True, remark=remark).completes.add(default)
             return
-    term = around.trimester if book.has_variants(code) else ""
-    completed = complete(code, around.text, *around.beside(number), book, term=term) if around.text else []
+    trimester = around.trimester if book.has_variants(default) else ""
+    completed = complete(default, around.text, *around.beside(number), book, trimester=trimester) if around.text else []
     for full in completed:
-        remark = f"{full.said}, from the text beside it: completes {book.codes[code]}"
-        add(drafts, full.concept, [number], strength, affirmed=affirmed, remark=remark)
+        remark = f"{full.said}, from the text beside it: completes {book.codes[default]}"
+        add(proposals, full.concept, [number], strength, affirmed=affirmed, remark=remark)
     if not completed:
-        draft = add(drafts, code, [number], strength, affirmed=affirmed)
-        if code != concept and book.billable[code]:
-            draft.remark(f"default of {book.codes[concept]}")
+        proposal = add(proposals, default, [number], strength, affirmed=affirmed)
+        if default != concept and book.billable[default]:
+            proposal.remark(f"default of {book.codes[concept]}")
 
 
 def _still_there(mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook) -> frozenset[int]:

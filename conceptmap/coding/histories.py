@@ -76,14 +76,14 @@ _CHILD: Final = re.compile(
 
 
 def past_history(
-    code: int, context: Context, section: str | None, says: Callable[[re.Pattern[str]], bool], book: CodeBook
+    concept: int, context: Context, section: str | None, says: Callable[[re.Pattern[str]], bool], book: CodeBook
 ) -> tuple[int, str] | None:
     """The history code that a past illness becomes, and why; None where the condition is still coded as such.
 
     Past is what stands under a heading of the past, or what its sentence dates years back.
 
     Args:
-        code: position of the illness's code.
+        concept: that the illness is coded as.
         context: of its mention.
         section: that the mention stands in.
         says: whether the sentence that it stands in has a pattern.
@@ -92,41 +92,43 @@ def past_history(
     if context.temporality != "historical" or context.negated:
         return None
     if context.ended:
-        return _history("history", code, book)
+        return _history("history", concept, book)
     if says(_STILL):
         return None
     if section not in PAST_SECTIONS and not says(_LONG_AGO):
         return None
-    return history_of(code, book)
+    return history_of(concept, book)
 
 
-def history_of(code: int, book: CodeBook) -> tuple[int, str] | None:
+def history_of(concept: int, book: CodeBook) -> tuple[int, str] | None:
     """The history code of a condition, and why; None where the classification has none."""
-    return _history("history", code, book)
+    return _history("history", concept, book)
 
 
-def is_over(code: int, context: Context, says: Callable[[re.Pattern[str]], bool], book: CodeBook) -> bool:
+def is_over(concept: int, context: Context, says: Callable[[re.Pattern[str]], bool], book: CodeBook) -> bool:
     """Whether a condition is said to be over; one whose remission has a code of its own is coded with that."""
-    return context.ended and not (within(book.codes[code], _WITH_REMISSION.get(book.system, ())) and says(_REMISSION))
+    return context.ended and not (
+        within(book.codes[concept], _WITH_REMISSION.get(book.system, ())) and says(_REMISSION)
+    )
 
 
-def family_history(code: int, context: Context, book: CodeBook) -> tuple[int, str] | None:
+def family_history(concept: int, context: Context, book: CodeBook) -> tuple[int, str] | None:
     """The family history code that an illness of the family becomes, and why.
 
     What is a family history code already ("family history of gout") stays what it is, without a reason.
     """
     if context.subject != "family" or context.negated or context.certainty == "possible":
         return None
-    if within(book.codes[code], _OF_FAMILY.get(book.system, ())):
-        return code, ""
-    return _history("family", code, book)
+    if within(book.codes[concept], _OF_FAMILY.get(book.system, ())):
+        return concept, ""
+    return _history("family", concept, book)
 
 
 def is_done_now(
-    code: int, text: str, span: tuple[int, int], context: Context, section: str | None, book: CodeBook
+    concept: int, text: str, span: tuple[int, int], context: Context, section: str | None, book: CodeBook
 ) -> bool:
     """Whether a status code stands for a bare procedure that nothing puts in the past."""
-    if not within(book.codes[code], _STATUS.get(book.system, ())):
+    if not within(book.codes[concept], _STATUS.get(book.system, ())):
         return False
     start, end = span
     if section in PAST_SECTIONS or context.temporality == "historical" or not _PROCEDURE.search(text[start:end]):
@@ -135,13 +137,13 @@ def is_done_now(
     return not (_PAST.search(before + text[start:end]) or _AFTER.match(text, end))
 
 
-def of_another_patient(codes: Collection[int], text: str, book: CodeBook) -> set[int]:
-    """Codes of the mother in a newborn's record, or of the newborn in the mother's, by what the note talks about more.
+def of_another_patient(concepts: Collection[int], text: str, book: CodeBook) -> set[int]:
+    """Concepts of the mother in a newborn's record, or of the newborn in the mother's, by which the note is more about.
 
     Neither chapter is coded on the other's record (ICD-10-CM guidelines I.C.15.a.2 and I.C.16.a.1).
     """
     mother, child = (
-        {code for code in codes if within(book.codes[code], chapters)}
+        {concept for concept in concepts if within(book.codes[concept], chapters)}
         for chapters in _RECORDS.get(book.system, ((), ()))
     )
     if not (mother and child):
@@ -150,9 +152,9 @@ def of_another_patient(codes: Collection[int], text: str, book: CodeBook) -> set
     return child if of_mother > of_child else mother if of_child > of_mother else set()
 
 
-def _history(of: str, code: int, book: CodeBook) -> tuple[int, str] | None:
+def _history(of: str, concept: int, book: CodeBook) -> tuple[int, str] | None:
     for ranges, gives, reason in _rows(book.system, of):
-        if within(book.codes[code], ranges) and gives in book.position_of_code:
+        if within(book.codes[concept], ranges) and gives in book.position_of_code:
             return book.default(book.position_of_code[gives]), reason
     return None
 

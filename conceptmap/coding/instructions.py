@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from conceptmap.coding.drafts import Draft
+from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.ontology.code_ranges import base_code, within
 from conceptmap.ontology.codebook import CodeBook
 
@@ -121,22 +121,24 @@ class Instructions:
             self._by_concept[concept] = [item for node in above for item in self._by_node.get(node, ())]
         return self._by_concept[concept]
 
-    def remark(self, drafts: Sequence[Draft]) -> None:
+    def remark(self, proposals: Sequence[ProposedCode]) -> None:
         """Note conflicts and missing partners on the affirmed codes of a note, which are in the order of the list."""
-        codes = [(draft, base_code(self.book.codes[draft.concept])) for draft in drafts if draft.affirmed]
-        for place, (draft, code) in enumerate(codes):
-            naming = [frozenset() if other is draft else self._naming(draft.concept, its) for other, its in codes]
-            for number, instruction in enumerate(self.of(draft.concept)):
+        codes = [
+            (proposal, base_code(self.book.codes[proposal.concept])) for proposal in proposals if proposal.affirmed
+        ]
+        for place, (proposal, code) in enumerate(codes):
+            naming = [frozenset() if other is proposal else self._naming(proposal.concept, its) for other, its in codes]
+            for number, instruction in enumerate(self.of(proposal.concept)):
                 named = [at for at, numbers in enumerate(naming) if number in numbers]
                 if instruction.kind == "excludes1":
                     for at in named:
-                        self._conflict(instruction, draft, code, codes[at])
+                        self._conflict(instruction, proposal, code, codes[at])
                 elif named and instruction.kind == "code_first":
                     if min(named) > place:
-                        draft.remark(f"code first {codes[min(named)][1]}")
+                        proposal.remark(f"code first {codes[min(named)][1]}")
                 elif instruction.must and not named:
                     what = "code first" if instruction.kind == "code_first" else "use additional code"
-                    draft.remark(f"{what}, not found: {instruction.text}")
+                    proposal.remark(f"{what}, not found: {instruction.text}")
 
     def _naming(self, concept: int, code: str) -> frozenset[int]:
         """Which of a concept's instructions name a code; the same pairs come again in note after note."""
@@ -159,12 +161,14 @@ class Instructions:
             self._touched[key] = any(r.first[:3] <= category <= r.last[:3] for r in instruction.references)
         return self._touched[key]
 
-    def _conflict(self, instruction: Instruction, draft: Draft, code: str, other: tuple[Draft, str]) -> None:
+    def _conflict(
+        self, instruction: Instruction, proposal: ProposedCode, code: str, other: tuple[ProposedCode, str]
+    ) -> None:
         node = self.book.position.get(instruction.node)
-        told = any(remark.endswith(f": not with {other[1]}") for remark in draft.remarks)
+        told = any(remark.endswith(f": not with {other[1]}") for remark in proposal.remarks)
         if told or node is None or self.book.is_above(node, other[0].concept):
             return
-        draft.remark(f"Excludes1 at {instruction.node}: not with {other[1]}")
+        proposal.remark(f"Excludes1 at {instruction.node}: not with {other[1]}")
         other[0].remark(f"Excludes1 at {instruction.node}: not with {code}")
 
 

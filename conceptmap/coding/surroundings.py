@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
-from conceptmap.coding.completion import trimester
+from conceptmap.coding.completion import trimester_of
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["Surroundings"]
@@ -40,7 +40,7 @@ class Surroundings:
     @cached_property
     def trimester(self) -> str:
         """Trimester of the pregnancy that the note is about, or ""."""
-        return trimester(self.text)
+        return trimester_of(self.text)
 
     def section(self, number: int) -> str | None:
         """Name of the section that a mention stands in."""

@@ -18,7 +18,7 @@ from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
 from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
 from conceptmap.coding.derived.substances import settle_substances, substances
 from conceptmap.coding.derived.underdosing import poisoning, underdosing
-from conceptmap.coding.drafts import Drafts, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import parse_ranges, within
@@ -76,36 +76,36 @@ def with_derived(
     )
 
 
-def derive(drafts: Drafts, book: CodeBook, around: Surroundings) -> None:
+def derive(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> None:
     """Settle, in place, what depends on the other codes of the note.
 
     Args:
-        drafts: the codes of the note.
+        proposals: the codes of the note.
         book: of the index; other systems than ICD-10-CM have no such rules.
         around: where their mentions stand.
     """
     if book.system not in _SYSTEMS:
         return
-    settle_pregnancy(drafts, book, around.text)
-    settle_newborn(drafts, book, around.text)
-    settle_injuries(drafts, book, around.text)
-    imply_drugs(drafts, book, around.text)
-    settle_substances(drafts, book)
-    _insulin_only_in_diabetes(drafts, book)
+    settle_pregnancy(proposals, book, around.text)
+    settle_newborn(proposals, book, around.text)
+    settle_injuries(proposals, book, around.text)
+    imply_drugs(proposals, book, around.text)
+    settle_substances(proposals, book)
+    _insulin_only_in_diabetes(proposals, book)
 
 
-def _insulin_only_in_diabetes(drafts: Drafts, book: CodeBook) -> None:
+def _insulin_only_in_diabetes(proposals: ProposedCodes, book: CodeBook) -> None:
     """Insulin is said to be taken for long in type 2 and secondary diabetes alone.
 
     Type 1 needs it, given for a while it is not coded, and gestational diabetes says it itself (guidelines I.C.4.a.3
     and I.C.15.i).
     """
     insulin = book.position_of_code.get("Z79.4")
-    if insulin in drafts and (
-        codes_in(drafts, parse_ranges("E10 O24.4"), book)
-        or not codes_in(drafts, parse_ranges("E08-E09 E11-E13 E89.1 O24"), book)
+    if insulin in proposals and (
+        codes_in(proposals, parse_ranges("E10 O24.4"), book)
+        or not codes_in(proposals, parse_ranges("E08-E09 E11-E13 E89.1 O24"), book)
     ):
-        del drafts[insulin]
+        del proposals[insulin]
 
 
 def _named(sections: Sequence[Section], place: int) -> str | None:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from conceptmap.coding.derived.drugs import Drug, DrugClass, drugs_in, harm
 from conceptmap.coding.derived.found import Found
-from conceptmap.coding.drafts import Drafts, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -225,23 +225,23 @@ def _effects(system: str) -> Mapping[str, Ranges]:
     return out
 
 
-def imply_drugs(drafts: Drafts, book: CodeBook, text: str) -> None:
+def imply_drugs(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Add the adverse effects that the titles of a note's codes speak of (``data/implied_drugs_<system>.csv``).
 
     "Anaemia due to antineoplastic chemotherapy" has T45.1X5A beside it; where the title leaves the drug open, the note
     has to name one of its class.
     """
     for speaks, wanted, category in _implied(book.system):
-        found = codes_in(drafts, speaks, book)
+        found = codes_in(proposals, speaks, book)
         if not found:
             continue
         named = sorted((d.of.name for d in drugs_in(text, book.system) if d.of.name in wanted), key=wanted.index)
         of = next((d.of for d in drugs_in(text, book.system) if named and d.of.name == named[0]), None)
         category = of.harm if of else category
         at = book.position_of_code.get(harm(DrugClass("", "", category), "5")) if category else None
-        if at is not None and not any(book.codes[at] == book.codes[d.concept] for d in drafts.values()):
+        if at is not None and not any(book.codes[at] == book.codes[d.concept] for d in proposals.values()):
             said = f"the drug that {book.codes[found[0].concept]} speaks of"
-            add(drafts, at, found[0].numbers, found[0].strength, affirmed=True, remark=said)
+            add(proposals, at, found[0].numbers, found[0].strength, affirmed=True, remark=said)
 
 
 @cache

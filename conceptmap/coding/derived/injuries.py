@@ -11,7 +11,7 @@ from typing import Final
 
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.injury_titles import most_exact, site_words
-from conceptmap.coding.drafts import Drafts, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.sections import Section, section_at
@@ -273,66 +273,66 @@ _OF_TRAUMA: Final = (  # without a cause, and after an injury (Excludes1 notes a
 )
 
 
-def settle_injuries(drafts: Drafts, book: CodeBook, text: str) -> None:
+def settle_injuries(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Take away, in place, injuries that others say more exactly, and give those of the chest to trauma."""
     for injured, other, gives in _OF_TRAUMA if is_trauma(text) else ():
-        if codes_in(drafts, parse_ranges(injured), book):
-            for draft in codes_in(drafts, parse_ranges(other), book):
+        if codes_in(proposals, parse_ranges(injured), book):
+            for proposal in codes_in(proposals, parse_ranges(other), book):
                 at = book.position_of_code.get(gives)
-                del drafts[draft.concept]
+                del proposals[proposal.concept]
                 if at is not None:
                     add(
-                        drafts,
+                        proposals,
                         at,
-                        draft.numbers,
-                        draft.strength,
+                        proposal.numbers,
+                        proposal.strength,
                         affirmed=True,
-                        remark=f"after an injury: {book.codes[draft.concept]}",
+                        remark=f"after an injury: {book.codes[proposal.concept]}",
                     )
     air, blood = (book.position_of_code.get(code) for code in ("S27.0XXA", "S27.1XXA"))
     both = book.position_of_code.get("S27.2XXA")
-    if air in drafts and blood in drafts and both is not None:
-        parts = codes_in(drafts, parse_ranges("S27.0 S27.1"), book)
+    if air in proposals and blood in proposals and both is not None:
+        parts = codes_in(proposals, parse_ranges("S27.0 S27.1"), book)
         for part in parts:
-            del drafts[part.concept]
+            del proposals[part.concept]
         numbers = parts[0].numbers + parts[1].numbers
-        add(drafts, both, numbers, parts[0].strength, affirmed=True, remark="S27.0 and S27.1 are one code (S27.2)")
-    _open_ones(drafts, book)
-    _vaguer(drafts, book)
+        add(proposals, both, numbers, parts[0].strength, affirmed=True, remark="S27.0 and S27.1 are one code (S27.2)")
+    _open_ones(proposals, book)
+    _vaguer(proposals, book)
 
 
 _VAGUE: Final = re.compile(r"unspecified|status unknown", re.IGNORECASE)
 
 
-def _open_ones(drafts: Drafts, book: CodeBook) -> None:
+def _open_ones(proposals: ProposedCodes, book: CodeBook) -> None:
     """Fractures of a bone that the note also calls open."""
-    for draft in codes_in(drafts, parse_ranges("S42 S52 S62 S72 S82 S92"), book):
-        code = book.codes[draft.concept]
-        opened = [d for d in codes_in(drafts, parse_ranges(code[:3]), book) if book.codes[d.concept][-1] in "BC"]
+    for proposal in codes_in(proposals, parse_ranges("S42 S52 S62 S72 S82 S92"), book):
+        code = book.codes[proposal.concept]
+        opened = [d for d in codes_in(proposals, parse_ranges(code[:3]), book) if book.codes[d.concept][-1] in "BC"]
         at = book.position_of_code.get(code[:-1] + book.codes[opened[0].concept][-1]) if opened else None
         if code.endswith("A") and at is not None:
-            del drafts[draft.concept]
+            del proposals[proposal.concept]
             add(
-                drafts,
+                proposals,
                 at,
-                draft.numbers,
-                draft.strength,
+                proposal.numbers,
+                proposal.strength,
                 affirmed=True,
                 remark=f"open: {book.codes[opened[0].concept]}",
             )
 
 
-def _vaguer(drafts: Drafts, book: CodeBook) -> None:
+def _vaguer(proposals: ProposedCodes, book: CodeBook) -> None:
     """Injuries of a category that leave open what another of it says, and T14 beside any."""
-    ours = codes_in(drafts, parse_ranges("S00-S99 T20-T28"), book)
-    for draft in ours:
-        code, name = book.codes[draft.concept], book.names[draft.concept]
-        more = [d for d in ours if d is not draft and book.codes[d.concept][:3] == code[:3]]
+    ours = codes_in(proposals, parse_ranges("S00-S99 T20-T28"), book)
+    for proposal in ours:
+        code, name = book.codes[proposal.concept], book.names[proposal.concept]
+        more = [d for d in ours if d is not proposal and book.codes[d.concept][:3] == code[:3]]
         vague = _VAGUE.search(name) is not None
         if (vague and any(not _VAGUE.search(book.names[d.concept]) for d in more)) or (
             code[:5] == "S22.3" and any(book.codes[d.concept][:5] == "S22.4" for d in more)
         ):
-            drafts.pop(draft.concept, None)
+            proposals.pop(proposal.concept, None)
     if ours:
-        for draft in codes_in(drafts, parse_ranges("T14 T07 T30"), book):
-            del drafts[draft.concept]
+        for proposal in codes_in(proposals, parse_ranges("T14 T07 T30"), book):
+            del proposals[proposal.concept]

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final
 
 from conceptmap.coding.derived.found import Found
-from conceptmap.coding.drafts import Drafts, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -162,26 +162,26 @@ def _born(text: str) -> Iterator[Found]:
         yield Found(*way.span(), f"{code}{'1' if way is cut else '0'}")
 
 
-def settle_newborn(drafts: Drafts, book: CodeBook, text: str) -> None:
+def settle_newborn(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Give the codes of a newborn's record their place in chapter 16, in place."""
     if not is_newborn(text):
-        for draft in codes_in(drafts, _PERINATAL, book) if _ADULT.search(text[:_HEAD]) else ():
-            del drafts[draft.concept]
+        for proposal in codes_in(proposals, _PERINATAL, book) if _ADULT.search(text[:_HEAD]) else ():
+            del proposals[proposal.concept]
         return
-    for draft in codes_in(drafts, _MOTHERS, book):
-        del drafts[draft.concept]
-    for draft in [d for d in drafts.values() if d.affirmed]:
-        row = next((row for row in _perinatal(book.system) if within(book.codes[draft.concept], row[0])), None)
+    for proposal in codes_in(proposals, _MOTHERS, book):
+        del proposals[proposal.concept]
+    for proposal in [d for d in proposals.values() if d.affirmed]:
+        row = next((row for row in _perinatal(book.system) if within(book.codes[proposal.concept], row[0])), None)
         at = book.position_of_code.get(row[1]) if row else None
         if row and at is not None:
-            said = f"{row[2]} in a newborn's record (I.C.16.a.2): {book.codes[draft.concept]}"
-            add(drafts, at, draft.numbers, draft.strength, affirmed=True, remark=said)
-            del drafts[draft.concept]
+            said = f"{row[2]} in a newborn's record (I.C.16.a.2): {book.codes[proposal.concept]}"
+            add(proposals, at, proposal.numbers, proposal.strength, affirmed=True, remark=said)
+            del proposals[proposal.concept]
     for stronger, weaker in _YIELDING:
-        said_better = {d.concept for d in codes_in(drafts, stronger, book)}
-        for draft in codes_in(drafts, weaker, book) if said_better else ():
-            if said_better - {draft.concept}:
-                del drafts[draft.concept]
+        said_better = {d.concept for d in codes_in(proposals, stronger, book)}
+        for proposal in codes_in(proposals, weaker, book) if said_better else ():
+            if said_better - {proposal.concept}:
+                del proposals[proposal.concept]
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Final
 
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.newborns import is_newborn
-from conceptmap.coding.drafts import Draft, Drafts, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -283,64 +283,64 @@ _STAGES: Final = {
 }  # fmt: skip
 
 
-def settle_pregnancy(drafts: Drafts, book: CodeBook, text: str) -> None:
+def settle_pregnancy(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Give the codes of a maternity record their place in chapter 15, in place."""
     if not is_maternal(text):
-        _drop(drafts, parse_ranges("Z3A"), book)
+        _drop(proposals, parse_ranges("Z3A"), book)
         return
     now = episode(text)
-    lost = now in ("first", "open") and bool(codes_in(drafts, _LOST, book))
+    lost = now in ("first", "open") and bool(codes_in(proposals, _LOST, book))
     now = "first" if lost else now
     if not lost:
-        _drop(drafts, _LOST, book)  # an earlier pregnancy's
+        _drop(proposals, _LOST, book)  # an earlier pregnancy's
     for stronger, weaker in _YIELDING:
-        if codes_in(drafts, stronger, book):
-            _drop(drafts, weaker, book)
-    for draft in [d for d in drafts.values() if d.affirmed]:
-        _complicates(draft, drafts, book, now)
-    for draft in codes_in(drafts, _CHAPTER, book):
-        _staged(draft, drafts, book, now)
-    _drop(drafts, parse_ranges("Z3A Z33.1 Z34" if lost or now == "puerperium" else "Z33.1 Z34"), book)
+        if codes_in(proposals, stronger, book):
+            _drop(proposals, weaker, book)
+    for proposal in [d for d in proposals.values() if d.affirmed]:
+        _complicates(proposal, proposals, book, now)
+    for proposal in codes_in(proposals, _CHAPTER, book):
+        _staged(proposal, proposals, book, now)
+    _drop(proposals, parse_ranges("Z3A Z33.1 Z34" if lost or now == "puerperium" else "Z33.1 Z34"), book)
 
 
-def _drop(drafts: Drafts, ranges: Ranges, book: CodeBook) -> None:
-    for draft in codes_in(drafts, ranges, book):
-        del drafts[draft.concept]
+def _drop(proposals: ProposedCodes, ranges: Ranges, book: CodeBook) -> None:
+    for proposal in codes_in(proposals, ranges, book):
+        del proposals[proposal.concept]
 
 
-def _complicates(draft: Draft, drafts: Drafts, book: CodeBook, now: str) -> None:
+def _complicates(proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, now: str) -> None:
     """Add the chapter's code for a condition of another chapter."""
     for codes, gives, keeps, reason in _chapter(book.system):
-        if within(book.codes[draft.concept], codes):
+        if within(book.codes[proposal.concept], codes):
             at = book.position_of_code.get(gives[now])
             if at is not None:
-                said = f"{reason} in a maternity record (I.C.15.a.1): {book.codes[draft.concept]}"
-                add(drafts, at, draft.numbers, draft.strength, affirmed=True, remark=said)
+                said = f"{reason} in a maternity record (I.C.15.a.1): {book.codes[proposal.concept]}"
+                add(proposals, at, proposal.numbers, proposal.strength, affirmed=True, remark=said)
                 if not keeps:
-                    del drafts[draft.concept]
+                    del proposals[proposal.concept]
             return
 
 
-def _staged(draft: Draft, drafts: Drafts, book: CodeBook, now: str) -> None:
+def _staged(proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, now: str) -> None:
     """Put a code of another trimester, or none, where the record stands."""
-    name = book.names[draft.concept]
+    name = book.names[proposal.concept]
     wanted = _STAGES.get(now)
     bare = _STAGED.sub("", name)
     if wanted is None or wanted in name or bare == name:
         return
-    for code, at in _category(book, book.codes[draft.concept][:3]).items():
+    for code, at in _category(book, book.codes[proposal.concept][:3]).items():
         other = book.names[at]
         if wanted in other and _STAGED.sub("", other) == bare and book.billable[at]:
             add(
-                drafts,
+                proposals,
                 at,
-                draft.numbers,
-                draft.strength,
+                proposal.numbers,
+                proposal.strength,
                 affirmed=True,
-                remark=f"{wanted}: {book.codes[draft.concept]}",
+                remark=f"{wanted}: {book.codes[proposal.concept]}",
             )
-            if code != book.codes[draft.concept]:
-                del drafts[draft.concept]
+            if code != book.codes[proposal.concept]:
+                del proposals[proposal.concept]
             return
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from conceptmap.coding.derived.found import Found
-from conceptmap.coding.drafts import Drafts, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
 
@@ -120,20 +120,20 @@ def substances(text: str) -> Iterator[Found]:
             yield Found(*said.span(), code)
 
 
-def settle_substances(drafts: Drafts, book: CodeBook) -> None:
+def settle_substances(proposals: ProposedCodes, book: CodeBook) -> None:
     """Take away, in place, what another code of the same substance says better, and use without a disorder."""
     for code, more in _YIELDING:
         at = book.position_of_code.get(code)
-        if at in drafts and codes_in(drafts, parse_ranges(more), book):
-            _drop(drafts, at)
+        if at in proposals and codes_in(proposals, parse_ranges(more), book):
+            _drop(proposals, at)
     drinking = book.position_of_code.get("F10.90")
-    if drinking in drafts:
-        _drop(drafts, drinking)
-    if not codes_in(drafts, _DISORDERS, book):
-        for draft in codes_in(drafts, parse_ranges("Y90"), book):
-            _drop(drafts, draft.concept)
+    if drinking in proposals:
+        _drop(proposals, drinking)
+    if not codes_in(proposals, _DISORDERS, book):
+        for proposal in codes_in(proposals, parse_ranges("Y90"), book):
+            _drop(proposals, proposal.concept)
 
 
-def _drop(drafts: Drafts, concept: int | None) -> None:
+def _drop(proposals: ProposedCodes, concept: int | None) -> None:
     if concept is not None:
-        drafts.pop(concept, None)
+        proposals.pop(concept, None)

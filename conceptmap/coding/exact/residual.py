@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from conceptmap.coding.drafts import Draft, Drafts
+from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
@@ -43,34 +43,36 @@ def residual_codes(system: str) -> Mapping[str, Sequence[Residual]]:
     return out
 
 
-def said_more_exactly(drafts: Drafts, book: CodeBook, around: Surroundings) -> dict[int, str]:
+def said_more_exactly(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> dict[int, str]:
     """Codes that add nothing beside another of the note, and why: by concept.
 
     What says a code more exactly takes over its mentions.
     """
     residual = residual_codes(book.system)
     out: dict[int, str] = {}
-    for concept, draft in drafts.items():
-        more = next((more for more in book.variants(concept) if more in drafts), None)
+    for concept, proposal in proposals.items():
+        more = next((more for more in book.variants(concept) if more in proposals), None)
         if more is None:
-            more = next((other.concept for other in drafts.values() if concept in other.completes), None)
+            more = next((other.concept for other in proposals.values() if concept in other.completes), None)
         if more is not None:
             out[concept] = f"said more exactly by {book.codes[more]}"
-            drafts[more].numbers = sorted({*drafts[more].numbers, *draft.numbers})
+            proposals[more].numbers = sorted({*proposals[more].numbers, *proposal.numbers})
         for rule in residual.get(base_code(book.codes[concept]), ()) if more is None else ():
-            other = _more_exact(rule, draft, drafts, book, around)
+            other = _more_exact(rule, proposal, proposals, book, around)
             if other is not None:
                 out[concept] = f"{rule.reason}: {book.codes[other.concept]}"
                 break
     return out
 
 
-def _more_exact(rule: Residual, draft: Draft, drafts: Drafts, book: CodeBook, around: Surroundings) -> Draft | None:
-    for other in drafts.values():
+def _more_exact(
+    rule: Residual, proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, around: Surroundings
+) -> ProposedCode | None:
+    for other in proposals.values():
         if (
-            other is not draft
+            other is not proposal
             and within(book.codes[other.concept], rule.yields_to)
-            and (not rule.near or around.near(draft.numbers, other.numbers))
+            and (not rule.near or around.near(proposal.numbers, other.numbers))
         ):
             return other
     return None

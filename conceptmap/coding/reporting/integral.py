@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from conceptmap.coding.drafts import Draft, Drafts
+from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
@@ -38,21 +38,25 @@ class _Integral:
     reason: str
 
 
-def integral(drafts: Drafts, book: CodeBook, around: Surroundings) -> dict[int, str]:
-    """The symptoms among the drafts that a disease among them explains, and why: by concept."""
+def integral(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> dict[int, str]:
+    """The symptoms among the proposals that a disease among them explains, and why: by concept."""
     rows = [row for row in _rows(book.system) if around.setting in row.settings]
     out: dict[int, str] = {}
-    for concept, draft in drafts.items() if rows else ():
+    for concept, proposal in proposals.items() if rows else ():
         code = book.codes[concept]
         mine = [row for row in rows if within(code, row.symptoms)]
-        if mine and not _is_listed(draft, around):
-            disease = next((d for row in mine for d in drafts.values() if _explains(d, draft, row, book, around)), None)
+        if mine and not _is_listed(proposal, around):
+            disease = next(
+                (d for row in mine for d in proposals.values() if _explains(d, proposal, row, book, around)), None
+            )
             if disease is not None:
                 out[concept] = f"integral to {book.codes[disease.concept]} (I.B.5)"
     return out
 
 
-def _explains(disease: Draft, symptom: Draft, row: _Integral, book: CodeBook, around: Surroundings) -> bool:
+def _explains(
+    disease: ProposedCode, symptom: ProposedCode, row: _Integral, book: CodeBook, around: Surroundings
+) -> bool:
     code = book.codes[disease.concept]
     return (
         disease is not symptom
@@ -62,10 +66,10 @@ def _explains(disease: Draft, symptom: Draft, row: _Integral, book: CodeBook, ar
     )
 
 
-def _is_listed(draft: Draft, around: Surroundings) -> bool:
+def _is_listed(proposal: ProposedCode, around: Surroundings) -> bool:
     """Whether the note lists the symptom among its diagnoses."""
     lists = LISTS.get(around.setting, frozenset())
-    return any(around.section(number) in lists and around.opens_item(number) for number in draft.numbers)
+    return any(around.section(number) in lists and around.opens_item(number) for number in proposal.numbers)
 
 
 @cache

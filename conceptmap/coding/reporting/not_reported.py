@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from conceptmap.coding.drafts import Drafts, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
@@ -22,13 +22,13 @@ class _Row:
     reason: str
 
 
-def not_reported(drafts: Drafts, book: CodeBook, around: Surroundings) -> dict[int, str]:
+def not_reported(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> dict[int, str]:
     """Codes that are not reported in the note's setting, and why: by concept."""
     return {
         concept: row.reason
         for row in _rows(book.system)
-        if around.setting in row.settings and not (row.unless and codes_in(drafts, row.unless, book))
-        for concept in drafts
+        if around.setting in row.settings and not (row.unless and codes_in(proposals, row.unless, book))
+        for concept in proposals
         if within(book.codes[concept], row.codes)
     }
 

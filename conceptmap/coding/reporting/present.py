@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from conceptmap.coding.drafts import Draft
+from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -39,21 +39,21 @@ _DURING: Final = re.compile(
 )
 
 
-def present_on_admission(draft: Draft, book: CodeBook, around: Surroundings, *, first: bool) -> str:
+def present_on_admission(proposal: ProposedCode, book: CodeBook, around: Surroundings, *, first: bool) -> str:
     """The letter: "Y", "N", "U", or "" for an exempt code and outside a hospital stay.
 
     Args:
-        draft: a code of a note.
+        proposal: a code of a note.
         book: of the index.
         around: where its mentions stand.
         first: whether it is the principal diagnosis, which was present by definition.
     """
-    code = book.codes[draft.concept]
+    code = book.codes[proposal.concept]
     later = code[7:] in {"D", "S"}  # a later encounter for an injury is exempt
     if book.system != "icd10cm" or around.setting != "inpatient" or later or within(code, _EXEMPT):
         return ""
-    if first or any(around.section(number) in _BEFORE for number in draft.numbers):
+    if first or any(around.section(number) in _BEFORE for number in proposal.numbers):
         return "Y"
-    if any(_DURING.search(around.line(number)) for number in draft.numbers):
+    if any(_DURING.search(around.line(number)) for number in proposal.numbers):
         return "N"
     return "Y" if within(code, _CHRONIC) else "U"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from conceptmap.coding.drafts import Draft
+from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
@@ -102,32 +102,33 @@ _BEFORE: Final = 90
 
 
 def principal(
-    drafts: Sequence[Draft], book: CodeBook, around: Surroundings, past: AbstractSet[int] = frozenset()
-) -> Draft | None:
+    proposals: Sequence[ProposedCode], book: CodeBook, around: Surroundings, past: AbstractSet[int] = frozenset()
+) -> ProposedCode | None:
     """The principal diagnosis among the codes of a note, which is told why; None in other systems and without codes.
 
     Args:
-        drafts: the codes of a note.
+        proposals: the codes of a note.
         book: of the index.
         around: where their mentions stand.
         past: numbers of the mentions that tell of the past.
     """
-    if book.system not in _NEVER or not drafts:
+    if book.system not in _NEVER or not proposals:
         return None
-    able = [draft for draft in drafts if draft.affirmed and not _never(draft, book)]
+    able = [proposal for proposal in proposals if proposal.affirmed and not _never(proposal, book)]
     if not able:
-        return _last_resort(drafts, book)
+        return _last_resort(proposals, book)
     keys = [
-        (*min(_key(draft, n, book, around, past) for n in draft.numbers), place) for place, draft in enumerate(able)
+        (*min(_key(proposal, n, book, around, past) for n in proposal.numbers), place)
+        for place, proposal in enumerate(able)
     ]
     best = min(keys)
     chosen, under = able[best[-1]], around.section(best[-2]) or "no heading"
     said = f"first under {under}"
     if _is_reason(best[-2], around):
         said = f"the reason or the diagnosis under {under}"
-    present = [draft for draft in able if not past >= set(draft.numbers)]
+    present = [proposal for proposal in able if not past >= set(proposal.numbers)]
     chosen, said = _sequenced(chosen, said, present, book, around.setting)
-    before = _coded_before(chosen, drafts, book)
+    before = _coded_before(chosen, proposals, book)
     if before is not chosen:
         chosen, said = before, f"{book.codes[chosen.concept]} has it coded first"
     chosen.remark(f"proposed as principal diagnosis: {said}")
@@ -135,10 +136,10 @@ def principal(
 
 
 def _key(
-    draft: Draft, number: int, book: CodeBook, around: Surroundings, past: AbstractSet[int]
+    proposal: ProposedCode, number: int, book: CodeBook, around: Surroundings, past: AbstractSet[int]
 ) -> tuple[bool, bool, int, bool, bool, int]:
     """What a mention of a code goes by; the least is chosen."""
-    code, name = book.codes[draft.concept], around.section(number)
+    code, name = book.codes[proposal.concept], around.section(number)
     listed = name in _DIAGNOSES or (around.setting == "visit" and name in _ASSESSED)
     symptom = within(code, _SYMPTOMS[book.system]) and not listed
     weak = symptom or within(code, _HABITS[book.system])
@@ -147,26 +148,28 @@ def _key(
     return weak or rank == _ELSEWHERE, number in past, rank, accompanies, not _is_reason(number, around), number
 
 
-def _sequenced(chosen: Draft, said: str, able: Sequence[Draft], book: CodeBook, setting: str) -> tuple[Draft, str]:
+def _sequenced(
+    chosen: ProposedCode, said: str, able: Sequence[ProposedCode], book: CodeBook, setting: str
+) -> tuple[ProposedCode, str]:
     """The code that a rule of sequence puts before the chosen one, and the rule; or the chosen one."""
     for rule in _rules(book.system):
         if setting in rule.settings and within(book.codes[chosen.concept], rule.before):
-            for draft in able:
-                if within(book.codes[draft.concept], rule.first):
-                    return draft, f"{rule.reason}: before {book.codes[chosen.concept]}"
+            for proposal in able:
+                if within(book.codes[proposal.concept], rule.first):
+                    return proposal, f"{rule.reason}: before {book.codes[chosen.concept]}"
     return chosen, said
 
 
-def _coded_before(draft: Draft, drafts: Sequence[Draft], book: CodeBook) -> Draft:
+def _coded_before(proposal: ProposedCode, proposals: Sequence[ProposedCode], book: CodeBook) -> ProposedCode:
     """The code of the note that the classification wants before this one, or itself."""
-    told = {remark.removeprefix("code first ") for remark in draft.remarks if remark.startswith("code first ")}
-    wanted = (d for d in drafts if d.affirmed and base_code(book.codes[d.concept]) in told and not _never(d, book))
-    return next(wanted, draft)
+    told = {remark.removeprefix("code first ") for remark in proposal.remarks if remark.startswith("code first ")}
+    wanted = (d for d in proposals if d.affirmed and base_code(book.codes[d.concept]) in told and not _never(d, book))
+    return next(wanted, proposal)
 
 
-def _last_resort(drafts: Sequence[Draft], book: CodeBook) -> Draft:
+def _last_resort(proposals: Sequence[ProposedCode], book: CodeBook) -> ProposedCode:
     """A status or a factor, where a note has nothing else; an external cause or an organism where it has only those."""
-    chosen = next((d for d in drafts if not within(book.codes[d.concept], _LAST_RESORT[book.system])), drafts[0])
+    chosen = next((d for d in proposals if not within(book.codes[d.concept], _LAST_RESORT[book.system])), proposals[0])
     chosen.remark("proposed as principal diagnosis: the note has no code that may be one")
     return chosen
 
@@ -179,13 +182,13 @@ def _is_reason(number: int, around: Surroundings) -> bool:
     return _REASON.search(around.text[max(floor, start - _BEFORE) : start]) is not None
 
 
-def _never(draft: Draft, book: CodeBook) -> bool:
+def _never(proposal: ProposedCode, book: CodeBook) -> bool:
     """Manifestations, organisms, external causes and most factors are no principal diagnosis."""
-    code = book.codes[draft.concept]
+    code = book.codes[proposal.concept]
     if within(code, _EXCEPT[book.system]):
         return False
     follows = within(code, _HARM[book.system]) and code[6:7] in {"5", "6"}  # an adverse effect or underdosing
-    return follows or book.is_manifestation(draft.concept) or within(code, _NEVER[book.system])
+    return follows or book.is_manifestation(proposal.concept) or within(code, _NEVER[book.system])
 
 
 @dataclass(frozen=True, slots=True)

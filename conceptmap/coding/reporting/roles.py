@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from conceptmap.coding.drafts import Draft
+from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
@@ -20,17 +20,17 @@ _NO_SYMPTOM: Final = parse_ranges("R65")
 _SYMPTOM: Final = parse_ranges("R00-R99")
 
 
-def role(draft: Draft, book: CodeBook, *, first: bool) -> str:
+def role(proposal: ProposedCode, book: CodeBook, *, first: bool) -> str:
     """One of ``ROLES``; empty in systems other than ICD-10-CM.
 
     Args:
-        draft: a code of a note.
+        proposal: a code of a note.
         book: of the index.
         first: whether it is the note's principal diagnosis.
     """
     if book.system != "icd10cm":
         return ""
-    code = book.codes[draft.concept]
+    code = book.codes[proposal.concept]
     if first:
         return "principal"
     if within(code, _EXTERNAL):
