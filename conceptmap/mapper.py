@@ -350,7 +350,7 @@ class ConceptMapper:
         for note_id, start, end in spans.select("note_id", "start_char", "end_char").iter_rows():
             asked.setdefault(note_id, []).append((start, end))
         if unknown := sorted(asked.keys() - set(notes["note_id"].to_list())):
-            raise InputError("spans of notes that are not there", got=f"{len(unknown):,} such notes")
+            raise InputError("spans name unknown notes", got=f"{len(unknown):,} such notes")
         rows: list[tuple[Any, ...]] = []
         for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
             given = [asked[note_id] for note_id in note_ids]

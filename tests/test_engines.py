@@ -147,9 +147,9 @@ def test_much_text_read_by_its_words_goes_to_a_process_a_core(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"name": "spark"}, "unknown engine: got spark, expected local, processes, ray"),
+        ({"name": "spark"}, "engine is unknown: got spark, expected local, processes, ray"),
         ({"name": "local", "workers": 4}, "use --engine processes"),
-        ({"name": "processes", "workers": -1}, "how many workers"),
+        ({"name": "processes", "workers": -1}, "workers and gpus must not be negative"),
         ({"name": "processes"}, "where its workers get their mapper"),
         ({"name": "local", "address": "auto"}, "for the engine ray"),
     ],

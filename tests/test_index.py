@@ -211,7 +211,7 @@ def test_given_vectors_may_have_any_scale(ontology: Ontology, dtype: str) -> Non
         ([], np.empty((0, 3)), {}, "codes and vectors do not fit"),
         (["B20"], np.ones(1), {}, "vectors must have two axes"),
         (["B20"], np.ones((1, 2)), {"terms": []}, "codes and terms do not fit"),
-        (["B20"], np.ones((1, 2)), {"dtype": "int8"}, "vectors cannot be stored so: got 'int8'"),
+        (["B20"], np.ones((1, 2)), {"dtype": "int8"}, "dtype is unknown: got 'int8'"),
         (["B20", "B21"], np.eye(2) * [[1], [0]], {}, "vector 1 is a zero vector"),
         (["B20", "B21"], np.full((2, 2), np.nan), {}, "vector 0 holds NaN"),
     ],

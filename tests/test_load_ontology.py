@@ -36,7 +36,7 @@ def test_an_edition_is_read_together_with_its_extension() -> None:
 
 
 def test_only_snomed_ct_comes_in_several_releases() -> None:
-    with pytest.raises(InputError, match="several releases at once: got obo"):
+    with pytest.raises(InputError, match="only SNOMED CT releases can be read together: got obo"):
         load_ontology(FIXTURES / "obo" / "invented.obo", FIXTURES / "icd10cm")
 
 

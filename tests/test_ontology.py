@@ -199,7 +199,7 @@ def test_frames_are_checked_once_at_construction() -> None:
         broken(edges=pl.concat([good.edges, good.edges.head(1)]))
     with pytest.raises(InputError, match="1 terms belong to no concept: got lost"):
         broken(terms=pl.concat([good.terms, good.terms.head(1).with_columns(node=pl.lit("lost"))]))
-    with pytest.raises(InputError, match="a concept without node, code or name"):
+    with pytest.raises(InputError, match="a concept lacks its node, code or name"):
         broken(concepts=good.concepts.with_columns(name=pl.lit(None, dtype=pl.String)))
 
 

@@ -36,7 +36,7 @@ def test_a_note_shows_its_setting(text: str, setting: str) -> None:
 
 
 def test_a_setting_that_there_is_not_is_refused() -> None:
-    with pytest.raises(InputError, match="no such setting of a note: got ward, expected inpatient, visit, report"):
+    with pytest.raises(InputError, match="setting is unknown: got ward, expected inpatient, visit, report"):
         check_setting("ward")
 
 

@@ -169,6 +169,6 @@ def _judge(value: Mapping[str, Any] | None, tensors: Mapping[str, NDArray[Any]])
     if value is None:
         return None
     if tuple(value["features"]) != FEATURES:
-        raise IndexMismatchError("the adapter judges by other features", then=_AGAIN)
+        raise IndexMismatchError("the adapter's judge has other features", then=_AGAIN)
     curve = Calibration(**value["calibration"])
     return Judge(tensors["judge"], curve, value["threshold"])

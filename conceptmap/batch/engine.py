@@ -83,11 +83,13 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.name not in ENGINES:
-            raise InputError("unknown engine", got=self.name, expected=", ".join(ENGINES))
+            raise InputError("engine is unknown", got=self.name, expected=", ".join(ENGINES))
         if self.workers < 0 or self.gpus < 0:
-            raise InputError("how many workers?", got=min(self.workers, self.gpus), expected="0 or more")
+            raise InputError(
+                "workers and gpus must not be negative", got=min(self.workers, self.gpus), expected="0 or more"
+            )
         if self.name == "local" and self.workers > 1:
-            raise InputError("the engine local is one worker", got=self.workers, then="use --engine processes")
+            raise InputError("the local engine has one worker", got=self.workers, then="use --engine processes")
         if self.name != "local" and self.source is None:
             raise InputError(f"the engine {self.name} needs to know where its workers get their mapper from")
         if self.name != "ray" and (self.address or self.gpus):

@@ -72,7 +72,7 @@ class Settings:
         if unknown := [name for name in self.formats if name not in FORMATS]:
             raise InputError("unknown format", got=", ".join(unknown), expected=", ".join(FORMATS))
         if self.candidates < 0:
-            raise InputError("how many candidates?", got=self.candidates, expected="0 or more")
+            raise InputError("candidates must not be negative", got=self.candidates, expected="0 or more")
         if self.athena is not None and "omop" not in self.formats:
             raise InputError("Athena's files serve the format omop alone", got=", ".join(self.formats))
 
@@ -92,7 +92,7 @@ class Part:
     >>> Part.read("9/8")
     Traceback (most recent call last):
         ...
-    conceptmap.errors.InputError: no such part of the shards: got 9/8, expected i/n with 1 <= i <= n, such as 1/8
+    conceptmap.errors.InputError: --shards must name a part: got 9/8, expected i/n with 1 <= i <= n, such as 1/8
     """
 
     number: int
@@ -108,7 +108,7 @@ class Part:
         number, _, of = text.partition("/")
         if number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of):
             return cls(int(number), int(of))
-        raise InputError("no such part of the shards", got=text, expected="i/n with 1 <= i <= n, such as 1/8")
+        raise InputError("--shards must name a part", got=text, expected="i/n with 1 <= i <= n, such as 1/8")
 
     def holds(self, shard: int) -> bool:
         """Whether a shard, counted from 0, belongs to this part."""

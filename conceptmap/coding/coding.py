@@ -26,7 +26,7 @@ from conceptmap.coding.reporting.principal import principal
 from conceptmap.coding.reporting.roles import ROLES, role
 from conceptmap.coding.reporting.setting import setting_of
 from conceptmap.coding.surroundings import Surroundings
-from conceptmap.coding.uncertain import settled
+from conceptmap.coding.uncertain_diagnoses import as_established
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
@@ -106,7 +106,7 @@ def note_codes(
     """
     spans = [(m.start_char, m.end_char) for m in mentions]
     around = Surroundings(text, spans, sections, sentences, setting or setting_of(text, sections))
-    contexts = settled(mentions, contexts, book, around)
+    contexts = as_established(mentions, contexts, book, around)
     taken: ProposedCodes = {}
     proposals = proposed_by_mentions(mentions, contexts, book, around, include=include, taken=taken)
     combine(

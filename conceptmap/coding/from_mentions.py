@@ -68,7 +68,7 @@ def check_include(include: Iterable[str]) -> frozenset[str]:
     """
     names = frozenset(include)
     if unknown := sorted(names - set(INCLUDES)):
-        raise InputError("include names what cannot be included", got=", ".join(unknown), expected=", ".join(INCLUDES))
+        raise InputError("include is unknown", got=", ".join(unknown), expected=", ".join(INCLUDES))
     return names
 
 

@@ -96,7 +96,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, save, say what came of it."""
     if bool(args.mentions) == bool(args.notes):
-        raise InputError("what to learn from", got="both" if args.notes else "nothing", expected="MENTIONS or --notes")
+        raise InputError("give MENTIONS or --notes", got="both" if args.notes else "neither")
     if args.notes and (args.over or args.partly):
         raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
     if args.encoder == "none":

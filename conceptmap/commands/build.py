@@ -114,13 +114,13 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"{', '.join(given)} without --vectors", then="give the vectors, or leave it out")
     if args.vectors and (args.centre or args.encoder == "none"):
         got = "--centre" if args.centre else "--encoder none"
-        raise InputError("given vectors are taken as they are", got=got, then="leave it out")
+        raise InputError("--vectors excludes this option", got=got, then="leave it out")
     if args.background and (args.vectors or args.encoder == "none"):
         got = "--vectors" if args.vectors else "--encoder none"
         raise InputError("background words are compared with rows of their own encoder", got=got)
     if args.correct_hubs and (args.centre or not args.background):
         got = "--centre" if args.centre else "no notes"
-        raise InputError("what to correct hubs with?", got=got, expected="--background NOTES alone")
+        raise InputError("--correct-hubs needs --background and no --centre", got=got)
 
 
 def _check_outputs(args: argparse.Namespace) -> None:

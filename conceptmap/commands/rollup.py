@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _columns(asked: tuple[str, ...] | None, codes: pl.DataFrame, *, scored: bool) -> tuple[str, ...]:
     if asked and not scored:
-        raise InputError("--by without scores", got=", ".join(asked), then="add --scores or --cut, or leave it out")
+        raise InputError("--by needs scores", got=", ".join(asked), then="add --scores or --cut, or leave it out")
     if missing := [name for name in asked or () if name not in codes.columns]:
         raise InputError("no such column", got=", ".join(missing), expected="a column of the table")
     chosen = asked if asked is not None else ("note_id",) if "note_id" in codes.columns else ()

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.notes.notes import read_notes
 
     if args.k < 1:
-        raise InputError("-k asks for no concept", got=args.k, expected="1 or more")
+        raise InputError("-k must be at least 1", got=args.k)
     check_out(args.output, overwrite=args.overwrite)
     notes = read_notes(args.notes)
     spans = read_table(args.spans, _COLUMNS, integers=_COLUMNS[1:]).select(_COLUMNS)
@@ -85,7 +85,7 @@ def _checked(spans: pl.DataFrame, notes: Notes) -> pl.DataFrame:
     unknown = joined.filter(pl.col("length").is_null() & ~pl.col("note_id").is_in(quarantined))
     if unknown.height:
         got = f"row {unknown['row'][0]}, {_said(unknown['note_id'][0])}"
-        raise InputError("spans of notes that are not there", got=got, expected="a note_id of the notes")
+        raise InputError("spans name unknown notes", got=got, expected="a note_id of the notes")
     good = joined.filter(pl.col("length").is_not_null())
     fits = (
         (pl.col("start_char") >= 0)

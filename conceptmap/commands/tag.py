@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Tag the text."""
     if args.k < 1:
-        raise InputError("-k asks for no concept", got=args.k, expected="1 or more")
+        raise InputError("-k must be at least 1", got=args.k)
     text = _text(args.text)
     mapper, _ = load_mapper(args)
     if args.html:

@@ -69,7 +69,7 @@ def torch_dtype(name: str, device: str) -> torch.dtype:
     if name == "auto":
         return torch.bfloat16 if _native_bfloat16(device) else torch.float32
     if name not in _NAMES:
-        raise InputError("unknown dtype", got=repr(name), expected=", ".join(["auto", *_NAMES]))
+        raise InputError("dtype is unknown", got=repr(name), expected=", ".join(["auto", *_NAMES]))
     if name == "int8" and not _has_int8(device):
         raise InputError(
             "no eight-bit linear layers here",

@@ -215,7 +215,7 @@ def _date(text: str | None) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError as error:
-        raise InputError("no such date", got=text, expected="YYYY-MM-DD") from error
+        raise InputError("date is not valid", got=text, expected="YYYY-MM-DD") from error
 
 
 def _snippets(notes: pl.DataFrame, rows: pl.DataFrame) -> list[str]:

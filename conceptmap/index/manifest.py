@@ -147,5 +147,5 @@ def stored_type(dtype: str) -> str:
         InputError: any other type.
     """
     if dtype not in STORED_TYPES:
-        raise InputError("vectors cannot be stored so", got=repr(dtype), expected=" or ".join(sorted(STORED_TYPES)))
+        raise InputError("dtype is unknown", got=repr(dtype), expected=" or ".join(sorted(STORED_TYPES)))
     return STORED_TYPES[dtype]

@@ -35,7 +35,7 @@ _MOST_ITEMS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _Item:
     """An item of a list in text number ``text``: its own span, and it and its neighbour with the words they share."""
 
     text: int
@@ -55,22 +55,22 @@ def shared_heads(
         hits: found in one piece.
         matcher: of the index.
     """
-    readings = [
-        reading
+    items = [
+        item
         for number, (text, content) in enumerate(zip(texts, contents, strict=True))
-        for reading in _readings(number, text, content, hits[number])
+        for item in _items(number, text, content, hits[number])
     ]
-    entries = matcher.wordings([forms for reading in readings for forms in (reading.forms, reading.neighbour)])
+    entries = matcher.wordings([forms for item in items for forms in (item.forms, item.neighbour)])
     out: list[dict[tuple[int, int], Hit]] = [{} for _ in texts]
-    for place, reading in enumerate(readings):
+    for place, item in enumerate(items):
         own, neighbour = entries[2 * place], entries[2 * place + 1]
-        known = out[reading.text].get(reading.span)
-        if own and neighbour and (known is None or known.n_words < len(reading.forms)):
-            out[reading.text][reading.span] = Hit(*reading.span, len(reading.forms), tuple(own), loose=False)
+        known = out[item.text].get(item.span)
+        if own and neighbour and (known is None or known.n_words < len(item.forms)):
+            out[item.text][item.span] = Hit(*item.span, len(item.forms), tuple(own), loose=False)
     return [list(found.values()) for found in out]
 
 
-def _readings(number: int, text: str, content: Content, hits: Sequence[Hit]) -> Iterator[_Reading]:
+def _items(number: int, text: str, content: Content, hits: Sequence[Hit]) -> Iterator[_Item]:
     covered = Overlaps([(hit.start_char, hit.end_char) for hit in hits])
     for first, last in _lists(text, content):
         listed = range(first, last + 1)
@@ -83,7 +83,7 @@ def _readings(number: int, text: str, content: Content, hits: Sequence[Hit]) -> 
             yield from _after_head(number, content, first, free)
 
 
-def _before_head(number: int, content: Content, first: int, last: int, free: Sequence[int]) -> Iterator[_Reading]:
+def _before_head(number: int, content: Content, first: int, last: int, free: Sequence[int]) -> Iterator[_Item]:
     """Items before the words that they share, and what stands before the first: "[stage] 3, 4 [pressure ulcer]"."""
     for after in range(1, _together(content.gap, last + 1, _AFTER) + 1):
         head = tuple(content.form[last + 1 : last + 1 + after])
@@ -94,17 +94,17 @@ def _before_head(number: int, content: Content, first: int, last: int, free: Seq
             for i in free:
                 span = (content.start[i], end if i == last else content.end[i])
                 if i < last or before:
-                    yield _Reading(number, span, (*stem, content.form[i], *head), neighbour)
+                    yield _Item(number, span, (*stem, content.form[i], *head), neighbour)
 
 
-def _after_head(number: int, content: Content, first: int, free: Sequence[int]) -> Iterator[_Reading]:
+def _after_head(number: int, content: Content, first: int, free: Sequence[int]) -> Iterator[_Item]:
     """Items after the words that they share: "[hepatitis] B, C"."""
     for before in range(1, _together_back(content.gap, first, _BEFORE) + 1):
         stem = tuple(content.form[first - before : first])
         for i in free:
             if i > first:
                 span = content.start[i], content.end[i]
-                yield _Reading(number, span, (*stem, content.form[i]), (*stem, content.form[first]))
+                yield _Item(number, span, (*stem, content.form[i]), (*stem, content.form[first]))
 
 
 def _lists(text: str, content: Content) -> Iterator[tuple[int, int]]:

@@ -333,10 +333,10 @@ def _check_columns(ontology: Ontology) -> None:
 def _check_nodes(ontology: Ontology) -> None:
     concepts = ontology.concepts
     if not concepts.height:
-        raise InputError("an ontology without concepts", then="was the right release file given?")
+        raise InputError("the ontology has no concepts", then="was the right release file given?")
     keys = concepts.select("node", "code", "name")
     if keys.null_count().sum_horizontal().item():
-        raise InputError("a concept without node, code or name", expected="all three on every row of concepts")
+        raise InputError("a concept lacks its node, code or name", expected="all three on every row of concepts")
     _none(
         concepts.filter(pl.col("node").is_duplicated())["node"].unique(maintain_order=True),
         "nodes stand on several rows of concepts",

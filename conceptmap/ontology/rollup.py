@@ -50,7 +50,7 @@ def roll_up(codes: Sequence[str], ontology: Ontology, *, to: str | Iterable[str]
         UnknownCodeError: a code that the ontology does not hold.
     """
     if isinstance(codes, str):
-        raise InputError("one code instead of a sequence", got=repr(codes), expected=f"[{codes!r}]")
+        raise InputError("codes must be a sequence", got=repr(codes), expected=f"[{codes!r}]")
     rows, which = _nearest(_positions(codes, ontology), ontology, to)
     found: list[frozenset[str]] = _as_sets(rows, ontology.nodes)[which].tolist()
     return found
@@ -110,7 +110,7 @@ def roll_up_scores(
         The columns of ``by`` and ``node, code, name, score, n_evidence``, best score first.
     """
     if how not in ("max", "sum"):
-        raise InputError("unknown way to combine scores", got=repr(how), expected="'max' or 'sum'")
+        raise InputError("combine is unknown", got=repr(how), expected="'max' or 'sum'")
     keys = [*by, "node"]
     evidence = pl.col("evidence") if "evidence" in frame.columns else pl.int_range(pl.len())
     rows = frame.select(*by, "code", "score", evidence=evidence).drop_nulls("code")

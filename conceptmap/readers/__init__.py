@@ -91,7 +91,7 @@ def load_ontology(
         fitting = " or ".join(name for name, format_ in _FORMATS.items() if format_ == found)
         raise InputError(f"{archives[0].source.name} is of another system", got=repr(system), expected=fitting)
     if more and found != "rf2":
-        raise InputError("several releases at once", got=found, expected="SNOMED CT editions and extensions")
+        raise InputError("only SNOMED CT releases can be read together", got=found)
     _check_choices(choices, found)
     common = {"release": release, "strict": strict, "report": report}
     return _read(found, archives, system, common | _as_the_reader_says(choices, found))

@@ -88,7 +88,7 @@ class _Entry:
 
 
 @dataclass
-class _Reading:
+class _Entries:
     """One file: its columns, its entries so far, and which code each path of titles has."""
 
     columns: dict[str, str]
@@ -142,15 +142,15 @@ def _entries(archive: Archive, member: Member, report: ReadReport) -> list[_Entr
     if root.tag != "ICD10CM.index" or not letters:
         expected = "<ICD10CM.index> with <letter> elements"
         raise ReaderError(f"{member.name} is no ICD-10-CM alphabetic index", got=f"<{root.tag}>", expected=expected)
-    reading = _Reading({head.get("col", ""): _pattern(head.text or "") for head in root.iterfind("indexHeading/head")})
+    entries = _Entries({head.get("col", ""): _pattern(head.text or "") for head in root.iterfind("indexHeading/head")})
     for letter in letters:
         for main_term in letter.iterfind("mainTerm"):
             if not _title(main_term):
                 raise ReaderError(
                     f"{member.name}, line {line_of(main_term, root, content)}: a main term without a title"
                 )
-            reading.add(main_term, ())
-    return reading.followed(report)
+            entries.add(main_term, ())
+    return entries.followed(report)
 
 
 def _pattern(heading: str) -> str:

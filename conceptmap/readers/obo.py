@@ -88,10 +88,10 @@ def read_obo(
     report = ReadReport() if report is None else report
     try:
         with no_collection():
-            reading = _Reading(member.name, strict, report)
+            stanzas = _Stanzas(member.name, strict, report)
             for number, line in enumerate(_text(archive, member).split("\n"), start=1):
-                reading.take(number, line.strip())
-            ontology = _ontology(reading.finished(), system, release or _release(reading.header), report)
+                stanzas.take(number, line.strip())
+            ontology = _ontology(stanzas.finished(), system, release or _release(stanzas.header), report)
     except InputError as error:
         raise ReaderError(f"{member.name}: {error}") from None
     _warn(report, member.name)
@@ -171,7 +171,7 @@ class _Term:
 
 
 @dataclass
-class _Reading:
+class _Stanzas:
     """Where the reader is in a file: the header, then the terms so far."""
 
     file: str

@@ -63,10 +63,12 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.method not in ("auto", *METHODS):
             expected = ", ".join(("auto", *METHODS))
-            raise InputError("no such method to fit a map", got=self.method, expected=expected)
+            raise InputError("method is unknown", got=self.method, expected=expected)
         if self.memorise < 0 or self.read_chars < 1:
             raise InputError(
-                "how much to learn from", got=f"{self.memorise}, {self.read_chars}", expected="0, 1 or more"
+                "memorise or read_chars is too small",
+                got=f"{self.memorise}, {self.read_chars}",
+                expected="at least 0 and 1",
             )
 
 

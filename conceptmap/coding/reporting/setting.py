@@ -52,7 +52,7 @@ def check_setting(name: str | None) -> str | None:
         InputError: a name that is none of ``SETTINGS``.
     """
     if name is not None and name not in SETTINGS:
-        raise InputError("no such setting of a note", got=name, expected=", ".join(SETTINGS))
+        raise InputError("setting is unknown", got=name, expected=", ".join(SETTINGS))
     return name
 
 

@@ -19,7 +19,7 @@ from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 
-__all__ = ["UNCERTAIN", "settled"]
+__all__ = ["UNCERTAIN", "as_established"]
 
 UNCERTAIN: Final = "probable"
 """Certainty of what codes although it is not certain."""
@@ -33,7 +33,7 @@ _ONLY_CONSIDERED: Final = re.compile(
 )
 
 
-def settled(
+def as_established(
     mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook, around: Surroundings
 ) -> Sequence[Context]:
     """The contexts as they are coded: what is possible in a stay and never taken back is probable.
