@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from conceptmap import ConceptMapper
+from conceptmap.coding.derived.external_causes import external_causes
 from conceptmap.coding.derived.injuries import injuries
+from conceptmap.data.tables import read_rows
 from conceptmap.text.sections import sections
 
 
@@ -93,3 +95,56 @@ def test_air_and_blood_in_the_chest_after_an_injury_are_one_code() -> None:
 
 def test_an_injury_without_its_site_adds_nothing_to_one_with_it() -> None:
     assert "T14.90XA" not in codes("MVC with injury. L ribs 4-8 fx.")
+
+
+def caused(text: str) -> set[str]:
+    return {found.code for found in external_causes(text, sections(text))}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("MVC. Driver struck by a pickup.", "V43.53XA"),
+        ("MVC. Passenger struck by a pickup.", "V43.63XA"),
+        ("MVC. Driver struck by a semi.", "V44.5XXA"),
+        ("MVC. Driver hit a tree.", "V47.5XXA"),
+        ("MVC.", "V89.2XXA"),
+        ("Pedestrian struck by a car.", "V03.10XA"),
+        ("He fell down the stairs.", "W10.9XXA"),
+        ("He fell from a ladder.", "W11.XXXA"),
+        ("He fell out of bed.", "W06.XXXA"),
+        ("He fell.", "W19.XXXA"),
+        ("Ground-level fall.", "W18.30XA"),
+        ("Syncope in the shower.", "W18.2XXA"),
+        ("Poured gasoline, which flashed; burned.", "X04.XXXA"),
+        ("His shirt caught fire; burned.", "X06.2XXA"),
+        ("Dog bite, injury of the hand.", "W54.0XXA"),
+        ("She fell in the kitchen of her apartment.", "Y92.030"),
+        ("She fell in the kitchen of her nursing home.", "Y92.120"),
+        ("She fell in the kitchen.", "Y92.000"),
+        ("She fell in the bathroom.", "Y92.002"),
+        ("Injured while playing soccer.", "Y93.66"),
+        ("Injured while playing basketball.", "Y93.67"),
+    ],
+)
+def test_cause_place_and_activity(text: str, code: str) -> None:
+    assert code in caused(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["No MVC.", "TBI (MVC age 19).", "Lost his insurance in the fall.", "PAST MEDICAL HISTORY: MVC", "Risk of falls."],
+)
+def test_what_is_long_ago_or_denied_caused_nothing_now(text: str) -> None:
+    assert not caused(text)
+
+
+def test_causes_stand_beside_an_injury_alone() -> None:
+    assert "W10.9XXA" in codes("He fell down the stairs. Left 7th rib fx.")
+    assert "W10.9XXA" not in codes("He fell down the stairs. Pneumonia.")
+
+
+def test_every_external_cause_of_the_table_exists() -> None:
+    book = mapper().linkers[0].book
+    rows = read_rows("external_causes", "icd10cm")
+    assert [row["code"] for row in rows if not book.billable[book.position_of_code.get(row["code"], 0)]] == []

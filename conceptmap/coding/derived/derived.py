@@ -12,6 +12,7 @@ from typing import Final
 from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
 from conceptmap.coding.derived.drug_use import long_term_use
 from conceptmap.coding.derived.drugs import Drug, drugs_in, specific
+from conceptmap.coding.derived.external_causes import external_causes, settle_external_causes
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.injuries import injuries, settle_injuries
 from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
@@ -71,6 +72,7 @@ def with_derived(
             *births(text),
             *newborn_facts(text),
             *injuries(text, sections, book),
+            *external_causes(text, sections),
         ],
         book,
     )
@@ -89,6 +91,7 @@ def derive(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> No
     settle_pregnancy(proposals, book, around.text)
     settle_newborn(proposals, book, around.text)
     settle_injuries(proposals, book, around.text)
+    settle_external_causes(proposals, book)
     imply_drugs(proposals, book, around.text)
     settle_substances(proposals, book)
     _insulin_only_in_diabetes(proposals, book)

@@ -27,7 +27,8 @@ _TRAUMA: Final = re.compile(
     r"\b(?:MV[CA]|motor vehicle|collision|crash\w*|fell|falls?|fallen|struck|hit (?:by|on|his|her|the)|assault\w*"
     r"|stabb\w+|gunshot|GSW|injur\w+|trauma\w*|thrown"
     r"|ejected|kicked|bitten|crushed|playing|tripped|slipped|twisted|pedestrian|MECHANISM|seizure|convuls\w+"
-    r"|fainted|syncope|burn(?:s|ed|ing)?)\b"
+    r"|fainted|syncope|burn(?:s|ed|ing)?)\b",
+    re.IGNORECASE,
 )
 _NOT_NOW: Final = re.compile(
     r"\b(?:old|healed|healing rib|chronic|prior|previous|remote|h/o|history of|hx|s/p|status post|past|years? ago"
