@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-__all__ = ["Claims", "Overlaps"]
+__all__ = ["Claims", "Overlaps", "Starts"]
 
 
 class Overlaps:
@@ -28,13 +28,40 @@ class Overlaps:
 
     def touching(self, start: int, end: int) -> list[int]:
         """Numbers of the spans that share a character with this one, in order of their starts."""
+        return [self._order[at] for at in self._touching(start, end)]
+
+    def _touching(self, start: int, end: int) -> list[int]:
         first, last = bisect_right(self._reach, start), bisect_left(self._starts, end)
-        return [self._order[at] for at in range(first, last) if self._ends[at] > start]
+        return [at for at in range(first, last) if self._ends[at] > start]
+
+    def any_in(self, start: int, end: int) -> bool:
+        """Whether one of the others lies in this span."""
+        return any(self._starts[at] >= start and self._ends[at] <= end for at in self._touching(start, end))
 
     def hold(self, start: int, end: int) -> bool:
         """Whether this span lies in one of the others."""
         at = bisect_right(self._starts, start) - 1
         return at >= 0 and self._reach[at] >= end
+
+
+class Starts:
+    """Places of a text, by the number that each was given.
+
+    >>> Starts([30, 4, 12]).within(4, 13)
+    [1, 2]
+    """
+
+    def __init__(self, places: Sequence[int]) -> None:
+        self._order = sorted(range(len(places)), key=places.__getitem__)
+        self._places = [places[number] for number in self._order]
+
+    def within(self, first: int, last: int) -> list[int]:
+        """Numbers of the places from ``first`` on and before ``last``, in the order of the numbers."""
+        return sorted(self._order[bisect_left(self._places, first) : bisect_left(self._places, last)])
+
+    def any_within(self, first: int, last: int) -> bool:
+        """Whether there is one."""
+        return bisect_left(self._places, first) < bisect_left(self._places, last)
 
 
 class Claims:

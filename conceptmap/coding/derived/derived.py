@@ -6,12 +6,12 @@ them as for any mention; ``derive`` settles, once the codes of the note are know
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
 from conceptmap.coding.derived.drug_use import long_term_use
-from conceptmap.coding.derived.drugs import Drug, drugs_in, specific
+from conceptmap.coding.derived.drugs import drugs_in, specific
 from conceptmap.coding.derived.external_causes import external_causes, settle_external_causes
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.injuries import injuries, settle_injuries
@@ -24,6 +24,7 @@ from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.overlaps import Overlaps
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["derive", "with_derived"]
@@ -54,7 +55,8 @@ def with_derived(
         return list(known)
     drugs = drugs_in(text, book.system)
     uses = list(long_term_use(text, sections, drugs))
-    kept = [m for m in known if not _is_ended_use(m, drugs, uses, book)]
+    named, taken = Overlaps([(d.start_char, d.end_char) for d in drugs]), {use.code for use in uses}
+    kept = [m for m in known if not _is_ended_use(m, named, taken, book)]
     findings = [Finding(m.start_char, m.end_char, _code(m, book)) for m in kept]
     told = specific([d for d in drugs if _named(sections, d.start_char) not in _NO_HARM])
     harms = [
@@ -120,13 +122,12 @@ def _code(mention: Mention, book: CodeBook) -> str:
     return book.codes[book.default(mention.candidates[0].concept)]
 
 
-def _is_ended_use(mention: Mention, drugs: Sequence[Drug], uses: Sequence[Found], book: CodeBook) -> bool:
+def _is_ended_use(mention: Mention, drugs: Overlaps, taken: Set[str], book: CodeBook) -> bool:
     """Whether a mention says that a drug is taken for long that the note as a whole does not."""
     code = _code(mention, book)
     if not within(code, _LONG_TERM):
         return False
-    named = [d for d in drugs if mention.start_char <= d.start_char and d.end_char <= mention.end_char]
-    return bool(named) and all(use.code != code for use in uses)
+    return code not in taken and drugs.any_in(mention.start_char, mention.end_char)
 
 
 def _first_of_each(found: Sequence[Found]) -> list[tuple[int, int, str]]:
@@ -156,5 +157,8 @@ def _added(text: str, known: Sequence[Mention], found: Sequence[tuple[int, int, 
 
 def _word_before(text: str, start: int) -> int:
     """Where the word before a place begins, in its line."""
-    head = text[:start].rstrip(" \t")
-    return max(head.rfind(" "), head.rfind("\n"), head.rfind("\t")) + 1
+    while start and text[start - 1] in " \t":
+        start -= 1
+    while start and text[start - 1] not in " \n\t":
+        start -= 1
+    return start

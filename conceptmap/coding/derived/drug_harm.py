@@ -20,6 +20,7 @@ from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.overlaps import Starts
 
 __all__ = ["Finding", "adverse_effects", "groups", "imply_drugs"]
 
@@ -87,8 +88,10 @@ _TREATED: Final = re.compile(
 _TOXIC: Final = re.compile(r"\A[- ](?:toxicity|toxic)\b", re.IGNORECASE)
 _REACTION: Final = re.compile(r"\b(?:infusion(?:[- ]related)? reactions?|cytokine release)\b", re.IGNORECASE)
 _THAT_DRUG: Final = re.compile(r"\b(?:the|this|that) (?:drug|medication|medicine|infusion)\b", re.IGNORECASE)
-_JOINED: Final = re.compile(r"\A(?:\s?[,/&+()]\s?|\s?,?\s?\b(?:and|plus|or)\s)+\Z", re.IGNORECASE)
+_JOINED: Final = re.compile(r"\A(?:\s{0,2}(?:[,/&+()]|\b(?:and|plus|or)(?=\s)))+\s{0,2}\Z", re.IGNORECASE)
 _LOOK_BACK: Final = 300
+_FAR: Final = 500
+"""Characters between a drug and a finding, beyond which nothing lays one to the other."""
 _NO_FINDING: Final = parse_ranges("T36-T50 V00-Z99")
 _NOT_OURS: Final = frozenset(
     {
@@ -123,17 +126,24 @@ def adverse_effects(
     starts = [start for start, _ in bounds]
     findings = [*(f for f in findings if not within(f.code, _NO_FINDING)), *_high_glucose(text)]
     drugs = [drug for drug in drugs if drug.of.name not in _NOT_OURS]
+    places = Starts([f.start_char for f in findings])
+    feared: dict[tuple[int, int], bool] = {}
     for group in groups(text, drugs):
         at = bisect_right(starts, group[0].start_char) - 1
         first, last = bounds[at] if at >= 0 else (0, len(text))
-        here = [f for f in findings if first <= f.start_char < last]
+        near = max(first, group[0].start_char - _FAR), min(last, group[-1].end_char + _FAR)
+        here = [findings[number] for number in places.within(*near)]
         floor = bounds[at - 1][0] if at > 0 else first
-        earlier = any(floor <= f.start_char < first for f in findings) and "\n\n" not in text[floor:first]
-        if not _FEARED.search(text, first, last):
-            for drug in _lead(text, group, here, (first, last), earlier=earlier, system=system):
+        told = places.any_within(first, last)
+        told |= places.any_within(floor, first) and "\n\n" not in text[floor:first]
+        if (first, last) not in feared:
+            feared[first, last] = _FEARED.search(text, first, last) is not None
+        if not feared[first, last]:
+            for drug in _lead(text, group, here, near, told=told, system=system):
                 yield Found(drug.start_char, drug.end_char, harm(drug.of, "5"))
+    named = Starts([drug.start_char for drug in drugs])
     for match in _REACTION.finditer(text):
-        before = [drug for drug in drugs if match.start() - _LOOK_BACK <= drug.start_char < match.start()]
+        before = [drugs[number] for number in named.within(match.start() - _LOOK_BACK, match.start())]
         if before and "\n\n" not in text[before[-1].end_char : match.start()]:
             yield Found(match.start(), match.end(), harm(before[-1].of, "5"))
 
@@ -162,28 +172,26 @@ def _lead(
     findings: Sequence[Finding],
     sentence: tuple[int, int],
     *,
-    earlier: bool,
+    told: bool,
     system: str,
 ) -> list[Drug]:
-    """The drugs of a group that are said to have had an effect; ``earlier``: a finding stands in the sentence"
-    " before.
-    """
+    """The drugs of a group that are said to have had an effect; ``told``: a finding stands in or before the sentence."""
     start, end = group[0].start_char, group[-1].end_char
     named = list(group)
     if len(group) > 1 and _CLASS_WORDS.fullmatch(text[start : group[0].end_char]):
         named = named[1:]  # "anticholinergics (oxybutynin, diphenhydramine)" says the class of what follows
-    told = text[sentence[0] : start]
-    if _FELT.search(told) or ((earlier or findings) and (_RELATED_LIST.search(told) or _OPENS.match(told))):
+    before = text[sentence[0] : start]
+    if _FELT.search(before) or (told and (_RELATED_LIST.search(before) or _OPENS.match(before))):
         return named
     if _TOXIC.match(text, end):
         return named
-    out: list[Drug] = []
+    out: dict[Drug, None] = {}
     for finding in findings:
         if _is_cause(text, finding, (start, end)):
             return named
         if _is_likely(text, finding, (start, end), sentence):
-            out += [drug for drug in named if drug not in out and _is_known(drug, finding, system)]
-    return out
+            out |= dict.fromkeys(drug for drug in named if _is_known(drug, finding, system))
+    return list(out)
 
 
 def _is_cause(text: str, finding: Finding, span: tuple[int, int]) -> bool:
@@ -231,12 +239,14 @@ def imply_drugs(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     "Anaemia due to antineoplastic chemotherapy" has T45.1X5A beside it; where the title leaves the drug open, the note
     has to name one of its class.
     """
+    drugs: dict[str, DrugClass] | None = None
     for speaks, wanted, category in _implied(book.system):
         found = codes_in(proposals, speaks, book)
         if not found:
             continue
-        named = sorted((d.of.name for d in drugs_in(text, book.system) if d.of.name in wanted), key=wanted.index)
-        of = next((d.of for d in drugs_in(text, book.system) if named and d.of.name == named[0]), None)
+        if drugs is None:
+            drugs = {d.of.name: d.of for d in reversed(drugs_in(text, book.system))}
+        of = next((drugs[name] for name in wanted if name in drugs), None)
         category = of.harm if of else category
         at = book.position_of_code.get(harm(DrugClass("", "", category), "5")) if category else None
         if at is not None and not any(book.codes[at] == book.codes[d.concept] for d in proposals.values()):

@@ -103,7 +103,8 @@ _ADDICTION: Final = re.compile(
     re.IGNORECASE,
 )
 _ANTIBIOTIC: Final = re.compile(r"T36\.[0-68]|T37\.0|T37\.8")
-_ONLY_CHRONIC: Final = frozenset({"Z79.1", "Z79.891"})
+_OPIOID: Final = "Z79.891"
+_ONLY_CHRONIC: Final = frozenset({"Z79.1", _OPIOID})
 _TAPERED: Final = "Z79.52"
 _DAILY: Final = re.compile(r"\b(?:chronic|home|long[- ]term|maintenance|lifelong|daily)\b", re.IGNORECASE)
 _TAPER: Final = re.compile(r"\btaper\w*|\bwean\w*", re.IGNORECASE)
@@ -120,6 +121,7 @@ def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug])
     kept: list[tuple[Drug, str]] = []
     ended: dict[str, int] = {}
     taken = False
+    addicted = any(drug.of.long_term == _OPIOID for drug in found) and _ADDICTION.search(text) is not None
     for number, drug in enumerate(found):
         section = section_at(sections, drug.start_char)
         name = section.name if section else None
@@ -136,6 +138,8 @@ def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug])
         if not code or ended.get(drug.ingredient) == drug.start_char or _HELD.search(after):
             continue
         said = taken or (_DOSED.match(after) is not None and not _PAST.search(before))
+        if addicted and code == _OPIOID:
+            continue
         if (listed or said) and not _is_short(before, after, code) and _counts(text, drug, code, after, listed=listed):
             kept.append((drug, code))
     for drug, code in kept:
@@ -186,5 +190,5 @@ def _counts(text: str, drug: Drug, code: str, after: str, *, listed: bool) -> bo
     if code == _TAPERED and not listed:
         return _DAILY.search(said) is not None
     if code in _ONLY_CHRONIC:
-        return _CHRONIC.search(said) is not None and not (code == "Z79.891" and _ADDICTION.search(text))
+        return _CHRONIC.search(said) is not None
     return True

@@ -92,12 +92,13 @@ def specific(found: Sequence[Drug]) -> list[Drug]:
     Where the note names drugs of several such classes, the word for the group says nothing and is left out.
     """
     out: list[Drug] = []
+    named = dict.fromkeys(other.of for other in found if other.ingredient not in _GROUPS)
     for drug in found:
         members = _GROUPS.get(drug.ingredient)
         if members is None:
             out.append(drug)
             continue
-        meant = {other.of for other in found if other.of.name in members and other.ingredient not in _GROUPS}
+        meant = {of for of in named if of.name in members}
         if len(meant) < 2:
             out.append(replace(drug, of=meant.pop()) if meant else drug)
     return out

@@ -16,6 +16,7 @@ from typing import Final
 from conceptmap.coding.derived.drug_harm import groups
 from conceptmap.coding.derived.drugs import Drug, harm
 from conceptmap.coding.derived.found import Found
+from conceptmap.text.overlaps import Starts
 
 __all__ = ["poisoning", "underdosing"]
 
@@ -97,6 +98,7 @@ _REASONS: Final = (
 _STOPPED: Final = re.compile(r"\b(?:stopped|quit|discontinued)\b", re.IGNORECASE)
 _ON_PURPOSE, _OTHER = "Z91.128", "Z91.148"
 _REACH, _BACK = 60, 250
+_FAR = 2000
 _OVERDOSE: Final = re.compile(
     r"\b(?:(?i:overdos\w+|poison\w*|ingest(?:ed|ion|ing)|swallowed|toxic ingestion|double dos\w+"
     r"|took (?:too (?:many|much)|an extra|a handful|\d{2,} (?:tablets|pills)))|OD(?:'?d)?)\b"
@@ -132,8 +134,10 @@ def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Dr
     """
     starts = [start for start, _ in bounds]
     listed = groups(text, [drug for drug in drugs if not _AS_NEEDED.match(drug.of.harm)])
+    first, last = (Starts(places) for places in ([g[0].start_char for g in listed], [g[-1].end_char for g in listed]))
     for match in _LESS.finditer(text):
-        group = next((g for g in listed if match.end() <= g[0].start_char + 1 <= match.end() + _REACH), None)
+        near = first.within(match.end() - 1, match.end() + _REACH)
+        group = listed[near[0]] if near else None
         if _NEVER.search(text[max(0, match.start() - 30) : match.start()]):
             continue
         if group is None or _STOP.search(text, match.end(), group[0].start_char):
@@ -149,7 +153,7 @@ def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Dr
                 text, bounds, starts, (group[-1].end_char + after.start(), group[-1].end_char + after.end()), group
             )
     for match in _RAN_OUT.finditer(text):
-        before = [g for g in listed if match.start() - _BACK <= g[-1].end_char <= match.start()]
+        before = [listed[number] for number in last.within(match.start() - _BACK, match.start() + 1)]
         if before and "\n\n" not in text[before[-1][-1].end_char : match.start()]:
             yield from _less(text, bounds, starts, match.span(), before[-1])
 
@@ -169,11 +173,17 @@ def _less(
 def _why(text: str, bounds: Sequence[tuple[int, int]], starts: Sequence[int], said: tuple[int, int]) -> Found:
     """The code of why less was taken, by the sentence that says it or those beside it."""
     at = bisect_right(starts, said[0]) - 1
-    sentence = text[slice(*bounds[at])] if at >= 0 else text[said[0] : said[1]]
-    around = text[bounds[max(0, at - 1)][0] : bounds[min(len(bounds) - 1, at + 1)][1]] if at >= 0 else sentence
+    sentence = text[_near(bounds, at, at, said)] if at >= 0 else text[said[0] : said[1]]
+    around = text[_near(bounds, at - 1, at + 1, said)] if at >= 0 else sentence
     reason = next((code for words, code in _REASONS if words.search(sentence)), None)
     reason = reason or next((code for words, code in _REASONS[:2] if words.search(around)), None)
     return Found(*_tight(text, said), reason or (_ON_PURPOSE if _STOPPED.search(text, *said) else _OTHER))
+
+
+def _near(bounds: Sequence[tuple[int, int]], first: int, last: int, span: tuple[int, int]) -> slice:
+    """From one sentence to another, as far as they are near to a span."""
+    start, end = bounds[max(0, first)][0], bounds[min(len(bounds) - 1, last)][1]
+    return slice(max(start, span[0] - _FAR), min(end, span[1] + _FAR))
 
 
 def _tight(text: str, span: tuple[int, int]) -> tuple[int, int]:
@@ -191,14 +201,15 @@ def poisoning(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug
         drugs: that it names.
     """
     starts = [start for start, _ in bounds]
+    named = Starts([drug.start_char for drug in drugs])
     for match in _OVERDOSE.finditer(text):
         at = bisect_right(starts, match.start()) - 1
         if at < 0 or _PAST.search(text[max(0, match.start() - 40) : match.start()]):
             continue
         first, last = bounds[at]
-        near = [d for d in drugs if first <= d.start_char < last and abs(d.start_char - match.start()) <= _REACH]
-        around = text[bounds[max(0, at - 1)][0] : bounds[min(len(bounds) - 1, at + 1)][1]]
+        near = max(first, match.start() - _REACH), min(last, match.start() + _REACH + 1)
+        around = text[_near(bounds, at - 1, at + 1, match.span())]
         kind = "1" if _UNINTENDED.search(around) else next((k for words, k in _INTENTS if words.search(around)), "1")
-        for drug in near:
+        for drug in (drugs[number] for number in named.within(*near)):
             if drug.of.name not in _REMEDIES:
                 yield Found(drug.start_char, drug.end_char, harm(drug.of, kind))
