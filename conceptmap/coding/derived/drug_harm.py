@@ -175,7 +175,7 @@ def _lead(
     told: bool,
     system: str,
 ) -> list[Drug]:
-    """The drugs of a group that are said to have had an effect; ``told``: a finding stands in or before the sentence."""
+    """The drugs of a group that are said to have had an effect; ``told``: their sentence has a finding."""
     start, end = group[0].start_char, group[-1].end_char
     named = list(group)
     if len(group) > 1 and _CLASS_WORDS.fullmatch(text[start : group[0].end_char]):
