@@ -85,6 +85,8 @@ class Statement:
         nearest = bisect_left(self.firsts, place[0] - _FARTHEST), bisect_left(self.firsts, place[1] + _FARTHEST)
         for number in range(*nearest):
             hit = self.hits[number]
+            if not _may_reach(hit, place):
+                continue
             listing = hit.trigger.category == "hypothetical" and hit.trigger.reach == "all"
             if hit.first < place[1] and place[0] < hit.last:
                 if listing and hit.first <= place[0] and place[1] <= hit.last:
@@ -236,3 +238,13 @@ def _items(words: Sequence[str]) -> list[list[str]]:
 def _is_item(item: Sequence[str]) -> bool:
     """Whether words between semicolons only name a finding, and say nothing of their own of it."""
     return 0 < len(item) <= _LONGEST_ITEM and all(words.isdisjoint(item) for words in (_VERBS, _SEEN, _OWN_STATEMENT))
+
+
+def _may_reach(hit: Hit, place: tuple[int, int]) -> bool:
+    """Whether a trigger looks towards a mention, and far enough; asked first, since most do not."""
+    trigger = hit.trigger
+    if trigger.direction == "stop":
+        return True
+    if hit.last <= place[0]:
+        return trigger.direction != "backward" and place[0] - hit.last <= trigger.words
+    return hit.first < place[1] or trigger.direction != "forward"
