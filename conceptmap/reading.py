@@ -18,7 +18,7 @@ from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 from conceptmap.text.page import Page
-from conceptmap.text.sections import Section, section_at
+from conceptmap.text.sections import Section, section_at, section_name
 
 __all__ = [
     "Reading",
@@ -72,8 +72,7 @@ class Reading:
 
     def section(self, mention: Mention) -> str | None:
         """Name of the section that a mention stands in."""
-        section = section_at(self.page.sections, mention.start_char)
-        return section.name if section else None
+        return section_name(self.page.sections, mention.start_char)
 
 
 def outside_headings(mentions: Sequence[Mention], parts: Sequence[Section]) -> list[Mention]:

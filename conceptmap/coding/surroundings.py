@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from conceptmap.coding.completion import trimester_of
-from conceptmap.text.sections import Section, section_at
+from conceptmap.text.sections import Section, section_name
 
 __all__ = ["Surroundings"]
 
@@ -44,8 +44,7 @@ class Surroundings:
 
     def section(self, number: int) -> str | None:
         """Name of the section that a mention stands in."""
-        section = section_at(self.sections, self.spans[number][0])
-        return section.name if section else None
+        return section_name(self.sections, self.spans[number][0])
 
     def sentence(self, number: int) -> int:
         """Number of the sentence that a mention begins in."""

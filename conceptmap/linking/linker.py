@@ -60,6 +60,26 @@ class Spotted:
         return [[c.concept for c in m.candidates] for m in self.mentions] + [[] for _ in self.windows]
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Vectors as both searches take them: those that are not zero, gathered once.
+
+    Attributes:
+        n: how many there are with the zero ones.
+        some: places of those that are not. *Shape:* (n_some,) int64.
+        vectors: *Shape:* (n_some, dim) float32.
+    """
+
+    n: int
+    some: NDArray[np.int64]
+    vectors: Vectors
+
+    @classmethod
+    def of(cls, vectors: Vectors) -> _Batch:
+        some = filled(vectors)
+        return cls(len(vectors), some, taken(vectors, some))
+
+
 @dataclass(frozen=True, eq=False)
 class Linker:
     """An index with its matcher and its code book.
@@ -157,8 +177,9 @@ class Linker:
         """What the vectors say of the mentions found by words, and of windows that are almost a term."""
         if not spotted:
             return []
-        pooled = self.mapped(pool_all(embeddings, [one.spans for one in spotted]))
-        near, own = self._near(pooled), self.cosines(pooled, [concepts for one in spotted for concepts in one.concepts])
+        pooled = _Batch.of(self.mapped(pool_all(embeddings, [one.spans for one in spotted])))
+        near = self._near(pooled)
+        own = self._cosines(pooled, [concepts for one in spotted for concepts in one.concepts])
         out, first = [], 0
         for one in spotted:
             here = slice(first, first + len(one.spans))
@@ -198,25 +219,26 @@ class Linker:
 
     def near(self, vectors: Vectors, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k nearest concepts of each vector: scores and positions, (n, k) both; -inf and -1 for a zero vector."""
-        found = self._near(vectors, k)
+        found = self._near(_Batch.of(vectors), k)
         concepts = np.where(found.rows >= 0, self.index.row_concept[found.rows], -1)
         return found.scores, concepts
 
-    def _near(self, vectors: Vectors, k: int = NEAREST) -> TopK:
+    def _near(self, batch: _Batch, k: int = NEAREST) -> TopK:
         k = min(k, self.index.concepts.height)
-        scores = np.full((len(vectors), k), -np.inf, dtype=np.float32)
-        rows = np.full((len(vectors), k), -1, dtype=np.int64)
-        some = filled(vectors)
-        if len(some):
-            scores[some], rows[some] = self.index.search(taken(vectors, some), k)
+        scores = np.full((batch.n, k), -np.inf, dtype=np.float32)
+        rows = np.full((batch.n, k), -1, dtype=np.int64)
+        if len(batch.some):
+            scores[batch.some], rows[batch.some] = self.index.search(batch.vectors, k)
         return TopK(scores, rows)
 
     def cosines(self, vectors: Vectors, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
         """Cosine between each vector and the best row of each of its concepts; 0 for a zero vector."""
+        return self._cosines(_Batch.of(vectors), concepts)
+
+    def _cosines(self, batch: _Batch, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
         order, starts = self._rows_of
-        some = filled(vectors)
-        place = np.full(len(vectors), -1, dtype=np.int64)
-        place[some] = np.arange(len(some))
+        place = np.full(batch.n, -1, dtype=np.int64)
+        place[batch.some] = np.arange(len(batch.some))
         wanted = np.array([concept for one in concepts for concept in one], dtype=np.int64)
         asked = np.repeat(place, [len(one) for one in concepts])
         sizes = np.where(asked >= 0, starts[wanted + 1] - starts[wanted], 0)
@@ -224,7 +246,7 @@ class Linker:
         rows = order[np.arange(sizes.sum()) + np.repeat(starts[wanted] - first, sizes)]
         best = np.zeros(len(wanted))
         if len(rows):
-            products = self.index.cosines(taken(vectors, some), np.repeat(asked, sizes), rows)
+            products = self.index.cosines(batch.vectors, np.repeat(asked, sizes), rows)
             best[sizes > 0] = np.maximum.reduceat(products, first[sizes > 0])
         found = iter(best.tolist())
         return [list(islice(found, len(one))) for one in concepts]

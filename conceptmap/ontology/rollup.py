@@ -110,7 +110,7 @@ def roll_up_scores(
         The columns of ``by`` and ``node, code, name, score, n_evidence``, best score first.
     """
     if how not in ("max", "sum"):
-        raise InputError("combine is unknown", got=repr(how), expected="'max' or 'sum'")
+        raise InputError("how is unknown", got=repr(how), expected="'max' or 'sum'")
     keys = [*by, "node"]
     evidence = pl.col("evidence") if "evidence" in frame.columns else pl.int_range(pl.len())
     rows = frame.select(*by, "code", "score", evidence=evidence).drop_nulls("code")

@@ -16,7 +16,7 @@ from typing import Final
 from conceptmap.data.tables import read_table
 from conceptmap.text.sentences import LINE_BREAKS
 
-__all__ = ["Section", "section_at", "section_names", "sections"]
+__all__ = ["Section", "section_at", "section_name", "section_names", "sections"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,16 @@ def section_at(found: Sequence[Section], place: int) -> Section | None:
     """
     number = bisect_right(found, place, key=lambda section: section.start_char) - 1
     return found[number] if number >= 0 else None
+
+
+def section_name(found: Sequence[Section], place: int) -> str | None:
+    """Name of the section that a place of the note lies in; None where it has none.
+
+    >>> section_name(sections("PMH: gout"), 6), section_name(sections("gout"), 0)
+    ('past medical history', None)
+    """
+    section = section_at(found, place)
+    return section.name if section else None
 
 
 @cache
