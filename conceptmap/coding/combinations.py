@@ -136,8 +136,17 @@ def combinations(system: str) -> tuple[Combination, ...]:
 
 
 @cache
-def _rules_of_category(system: str, category: str) -> frozenset[int]:
-    return frozenset(i for i, rule in enumerate(combinations(system)) if _touches(rule.has, category))
+def _rules_of_category(system: str, category: str) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
+    """Rules that a code of the category may start, and the groups of rules that it may be the partner of."""
+    rules = list(enumerate(combinations(system)))
+    starts = frozenset(number for number, rule in rules if _touches(rule.has, category))
+    partners = frozenset(
+        (number, place)
+        for number, rule in rules
+        for place, group in enumerate(rule.groups)
+        if _touches(group, category)
+    )
+    return starts, partners
 
 
 def _touches(ranges: Ranges, category: str) -> bool:
@@ -145,5 +154,9 @@ def _touches(ranges: Ranges, category: str) -> bool:
 
 
 def _rules_for(system: str, categories: set[str]) -> set[int]:
-    """Rules that could start from a code of these categories."""
-    return set().union(*(_rules_of_category(system, category) for category in categories))
+    """Rules that codes of these categories could fulfil."""
+    found = [_rules_of_category(system, category) for category in categories]
+    starts: set[int] = set().union(*(starts for starts, _ in found))
+    partners: set[tuple[int, int]] = set().union(*(partners for _, partners in found))
+    rules = combinations(system)
+    return {n for n in starts if all((n, place) in partners for place in range(len(rules[n].groups)))}

@@ -116,8 +116,8 @@ def proposed_by_mentions(
             if reason:
                 add(taken, concept, [number], strength, affirmed=False).reason = reason
                 continue
-            over = None if mention.derived else _over(number, concept, context, book, around, still)
-            if over is not None:
+            over = _over(number, concept, context, book, around, still)
+            if over is not None and not (mention.derived and over[0] is None):
                 gives, why = over
                 if gives is None:
                     add(taken, concept, [number], strength, affirmed=False).reason = why

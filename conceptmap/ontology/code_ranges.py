@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 __all__ = ["Ranges", "base_code", "parse_ranges", "within"]
 
@@ -26,10 +27,29 @@ def within(code: str, ranges: Sequence[tuple[str, str]]) -> bool:
     >>> within("E11.22", parse_ranges("E08-E13")), within("N18.9", parse_ranges("N18.1-N18.6"))
     (True, False)
     """
-    for first, last in ranges:  # noqa: SIM110 - called for every pair of codes; a generator takes twice as long
+    for first, last in ranges if len(ranges) < _FEW else _of_letter(ranges, code[:1]):
+        # every pair of codes; a generator takes twice as long
         if first <= code[: len(first)] and code[: len(last)] <= last:
             return True
     return False
+
+
+_FEW: Final = 4
+_MOST_KEPT: Final = 5_000
+_by_letter: dict[int, tuple[Sequence[tuple[str, str]], dict[str, list[tuple[str, str]]]]] = {}
+
+
+def _of_letter(ranges: Sequence[tuple[str, str]], letter: str) -> Sequence[tuple[str, str]]:
+    """Those of some ranges that hold codes of a first letter; tables ask the same ranges of code after code."""
+    kept = _by_letter.get(id(ranges))
+    if kept is None:
+        if len(_by_letter) >= _MOST_KEPT:
+            _by_letter.clear()
+        kept = _by_letter[id(ranges)] = (ranges, {})  # kept with them, so that no other ranges have their number
+    found = kept[1].get(letter)
+    if found is None:
+        found = kept[1][letter] = [pair for pair in ranges if pair[0][:1] <= letter <= pair[1][:1]]
+    return found
 
 
 def base_code(code: str) -> str:

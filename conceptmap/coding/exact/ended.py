@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from conceptmap.coding.histories import PAST_SECTIONS, history_of
@@ -64,7 +64,7 @@ def ended(
         book: of the index.
     """
     code = book.codes[concept]
-    rows = [row for row in _rows(book.system) if within(code, row.codes)]
+    rows = _rows_of(book.system, code)
     if not rows:
         return None
     start, end = span
@@ -81,6 +81,12 @@ def ended(
         return (found[0] if found else None), row.reason
     given = book.position_of_code.get(row.gives)
     return (None if given is None else book.default(given)), row.reason
+
+
+@lru_cache(maxsize=100_000)
+def _rows_of(system: str, code: str) -> tuple[_Row, ...]:
+    """The rows that a code may end by."""
+    return tuple(row for row in _rows(system) if within(code, row.codes))
 
 
 @cache

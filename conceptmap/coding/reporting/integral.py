@@ -9,8 +9,8 @@ diagnosis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Final
 
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes
@@ -36,15 +36,22 @@ class _Integral:
     settings: frozenset[str]
     near: bool
     reason: str
+    known: dict[str, bool] = field(default_factory=dict, compare=False)
+
+    def __contains__(self, code: str) -> bool:
+        """Whether a code is one of the diseases; asked of the same codes in note after note."""
+        found = self.known.get(code)
+        if found is None:
+            found = self.known[code] = within(code, self.diseases) and not within(code, self.unless)
+        return found
 
 
 def integral(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> dict[int, str]:
     """The symptoms among the proposals that a disease among them explains, and why: by concept."""
-    rows = [row for row in _rows(book.system) if around.setting in row.settings]
     out: dict[int, str] = {}
-    for concept, proposal in proposals.items() if rows else ():
+    for concept, proposal in proposals.items():
         code = book.codes[concept]
-        mine = [row for row in rows if within(code, row.symptoms)]
+        mine = [row for row in _rows_of(book.system, code) if around.setting in row.settings]
         if mine and not _is_listed(proposal, around):
             disease = next(
                 (d for row in mine for d in proposals.values() if _explains(d, proposal, row, book, around)), None
@@ -58,18 +65,19 @@ def _explains(
     disease: ProposedCode, symptom: ProposedCode, row: _Integral, book: CodeBook, around: Surroundings
 ) -> bool:
     code = book.codes[disease.concept]
-    return (
-        disease is not symptom
-        and within(code, row.diseases)
-        and not within(code, row.unless)
-        and (not row.near or around.near(symptom.numbers, disease.numbers))
-    )
+    return disease is not symptom and code in row and (not row.near or around.near(symptom.numbers, disease.numbers))
 
 
 def _is_listed(proposal: ProposedCode, around: Surroundings) -> bool:
     """Whether the note lists the symptom among its diagnoses."""
     lists = LISTS.get(around.setting, frozenset())
     return any(around.section(number) in lists and around.opens_item(number) for number in proposal.numbers)
+
+
+@lru_cache(maxsize=100_000)
+def _rows_of(system: str, code: str) -> tuple[_Integral, ...]:
+    """The rows that a code is a symptom of."""
+    return tuple(row for row in _rows(system) if within(code, row.symptoms))
 
 
 @cache
