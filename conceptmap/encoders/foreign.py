@@ -18,6 +18,7 @@ __all__ = ["check_network", "check_sizes", "foreign_files"]
 MOST_LAYERS = 1_000
 LARGEST = 1 << 24
 """More than any number that says a size in a configuration: vocabularies have under a million pieces."""
+_AT_LEAST_ONE = ("hidden_size", "num_attention_heads", "num_hidden_layers", "vocab_size", "max_position_embeddings")
 _LONGEST_REASON = 120
 
 
@@ -64,8 +65,9 @@ def check_sizes(folder: Path) -> None:
             continue
         most = MOST_LAYERS if name.endswith(("_layers", "n_layer")) else LARGEST
         sized = name.endswith(("_size", "_layers", "_heads", "_embeddings", "n_layer"))
-        if not math.isfinite(value) or (sized and not 0 <= value <= most):
-            expected = f"at most {most:,}" if sized else "a finite number"
+        least = int(name in _AT_LEAST_ONE)
+        if not math.isfinite(value) or (sized and not least <= value <= most):
+            expected = f"{least} to {most:,}" if sized else "a finite number"
             raise ModelError(f"config.json of the model: {name} is out of range", expected=expected)
 
 

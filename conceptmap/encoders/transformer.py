@@ -32,6 +32,8 @@ from conceptmap.errors import ModelError
 __all__ = ["fetch", "load_folder", "padded"]
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+FEWEST_PIECES = 4
+"""Of a text that a model takes at once; below that notes cannot be cut into overlapping windows."""
 _NOT_FILES = ["onnx/*", "openvino/*"]
 
 
@@ -131,6 +133,9 @@ def _model(network: Any, cutter: Tokeniser, longest: int, *, device: str, dtype:
         if dtype == torch.int8:
             in_eight_bits(network)
         forward = padded(network, pad=int(config.get("pad_token_id") or 0), device=device)
+    if longest < len(cutter.prefix) + len(cutter.suffix) + FEWEST_PIECES:
+        got = f"{longest} tokens, special ones included"
+        raise ModelError("the model takes too few tokens at once", got=got, then="fetch the model again")
     probe = on_host(forward([cutter.wrap(cutter.backend_ids("a"))]))
     if not np.isfinite(probe).all():
         raise ModelError("the model gives values that are not finite", then="load it as float32")

@@ -74,7 +74,7 @@ def cached_index(
         with writing(home):
             home.mkdir(parents=True, exist_ok=True)
             lock.acquire()
-    except InputError as error:
+    except (InputError, OutOfSpaceError) as error:
         warnings.warn(f"the index is not kept: {error}", stacklevel=2)
         return build()
     try:

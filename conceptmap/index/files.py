@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -56,6 +57,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 BLOCK_BYTES = 16 << 20
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 HASHED_AT_ONCE = 4
 SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
@@ -224,7 +226,12 @@ def _replace_folder(partial: Path, target: Path, layout: Layout) -> None:
     former = target.with_name(f".{target.name}.former-{secrets.token_hex(6)}")
     if target.exists():
         target.replace(former)
-    partial.replace(target)
+    try:
+        partial.replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):  # the former one stays
+            former.replace(target)
+        raise
     fsync_folder(target.parent)
     remove_known(former, layout.names.__contains__)
 
@@ -266,8 +273,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
-    """A frame as parquet."""
-    frame.write_parquet(path, compression="zstd")
+    """A frame as parquet.
+
+    Raises:
+        OSError: it cannot be written, the disk is full, say.
+    """
+    try:
+        frame.write_parquet(path, compression="zstd")
+    except pl.exceptions.PolarsError as error:  # it says in words what the system said in numbers
+        if (found := _OS_ERROR.search(str(error))) is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number)) from error
 
 
 def read_frame(path: Path, digest: FileDigest) -> pl.DataFrame:

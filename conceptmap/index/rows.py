@@ -151,6 +151,11 @@ def _physical_memory() -> float:
 def row_norms(stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
     """Euclidean norms of stored rows. *Shape:* (n_rows,) float64."""
     norms = np.empty(len(stored))
+    with np.errstate(invalid="ignore", over="ignore"):  # a row that is no number has a norm that is none
+        return _filled(norms, stored, dtype)
+
+
+def _filled(norms: NDArray[np.float64], stored: NDArray[Any], dtype: str) -> NDArray[np.float64]:
     for start in range(0, len(stored), ROWS_AT_ONCE):
         block = from_stored(stored[start : start + ROWS_AT_ONCE], dtype).astype(np.float64)
         norms[start : start + len(block)] = np.sqrt(np.einsum("ij,ij->i", block, block))
