@@ -23,6 +23,7 @@ from conceptmap.cli import main
 from conceptmap.errors import OutOfSpaceError
 from conceptmap.index.cache import cached_index
 from conceptmap.index.index import ConceptIndex
+from conceptmap.ontology.ontology import Ontology
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 SAID = "parquet: File out of specification: underlying IO error: No space left on device (os error 28)"
@@ -154,4 +155,4 @@ def large() -> ConceptIndex:
     ).with_columns(billable=pl.lit(None, dtype=pl.Boolean))
     terms = concepts.select("node", "code", term="name", kind=pl.lit("preferred"))
     edges = pl.DataFrame(schema={"parent": pl.String, "child": pl.String})
-    return ConceptIndex.build(small_mapper.Ontology("x", "1", concepts, terms, edges), None)
+    return ConceptIndex.build(Ontology("x", "1", concepts, terms, edges), None)
