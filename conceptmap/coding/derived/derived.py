@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import Final
 
+from conceptmap.coding.derived.complications import complications, settle_complications
 from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
 from conceptmap.coding.derived.drug_use import long_term_use
 from conceptmap.coding.derived.drugs import drugs_in, specific
@@ -75,6 +76,7 @@ def with_derived(
             *newborn_facts(text),
             *injuries(text, sections, book),
             *external_causes(text, sections),
+            *complications(text, sections),
         ],
         book,
     )
@@ -93,6 +95,7 @@ def derive(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> No
     settle_pregnancy(proposals, book, around.text)
     settle_newborn(proposals, book, around.text)
     settle_injuries(proposals, book, around.text)
+    settle_complications(proposals, book, around)
     settle_external_causes(proposals, book)
     imply_drugs(proposals, book, around.text)
     settle_substances(proposals, book)

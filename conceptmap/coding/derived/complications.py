@@ -1,0 +1,213 @@
+"""Complications of care: where the text ties a finding to a procedure, a device or a graft (guideline I.B.16).
+
+"DVT, PICC associated", "hematoma at the access site" say it; a day after surgery alone does not. The patterns are
+``data/complications_<system>.csv``. Shock and sepsis after a complication are those of procedures (I.C.1.d.5.b), shock
+after an injury is traumatic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Final
+
+from conceptmap.coding.derived.found import Found
+from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
+from conceptmap.coding.surroundings import Surroundings
+from conceptmap.data.tables import read_rows
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges
+from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.sections import Section, section_at
+
+__all__ = ["complications", "settle_complications"]
+
+_OTHER_PLACES: Final = frozenset(
+    "past medical history;past surgical history;family history;instructions;discharge"
+    " instructions;allergies;follow-up".split(";")
+)
+_HYPOTHETICAL: Final = re.compile(
+    r"\b(?:no|without|denies|risk of|watch for|call for|if|r/o|rule out|negative for|prior|previous"
+    r"|history of)\s(?:\w+\s){0,3}\Z",
+    re.IGNORECASE,
+)
+
+
+def complications(text: str, sections: Sequence[Section]) -> Iterator[Found]:
+    """The complications of care that a note tells of, with the half-open spans that say so.
+
+    Args:
+        text: the note.
+        sections: of the note; what is past, the family's or advice gives none.
+    """
+    for words, code in _patterns("icd10cm"):
+        for match in words.finditer(text):
+            section = section_at(sections, match.start())
+            told = section is None or section.name not in _OTHER_PLACES
+            if told and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
+                yield Found(*match.span(), code)
+                break
+    for finder in (_of_devices, _of_joints, _of_transplants):
+        for found in finder(text):
+            section = section_at(sections, found.start_char)
+            if section is None or section.name not in _OTHER_PLACES:
+                yield found
+
+
+_KINDS: Final = (
+    ("infection", r"infect\w+|abscess\w*|bacter[a]?emia|cellulitis|peritonitis|endocarditis|UTI"),
+    ("thrombosis", r"thrombos\w+|thrombus|clot(?:s|ted)?|DVT"),
+    ("stenosis", r"(?:re)?stenos\w+"),
+    ("displaced", r"dislodg\w+|displac\w+|migrat\w+|fell out|pulled out|malposition\w*"),
+    (
+        "malfunction",
+        r"malfunction\w*|occlu\w+|blocked|blockage|clogged|kink\w+|failed|failure|obstruct\w+|broken?"
+        r"|not (?:working|functioning|draining)",
+    ),
+    ("bleeding", r"bleed\w*|hemorrhage|oozing"),
+)
+_LINK: Final = (
+    r"(?: (?:was|is|were|are|site|tip|tract|tube|associated|related|acutely|with|due to|from|in|of|at|around|the|his|her"
+    r"|a|an|acute|partial|complete|chronic|now|found|to|be|recurrent|new))*"
+)
+
+
+def _of_devices(text: str) -> Iterator[Found]:
+    """What befell a device, by the names of both beside each other."""
+    for device, kinds in _devices("icd10cm"):
+        if not device.search(text):
+            continue
+        for words, code in kinds:
+            match = words.search(text)
+            if match and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
+                yield Found(*match.span(), code)
+
+
+@cache
+def _devices(system: str) -> tuple[tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], str], ...]], ...]:
+    out = []
+    for row in read_rows("device_complications", system):
+        device = rf"(?:{row['device']})"
+        kinds = tuple(
+            (
+                re.compile(
+                    rf"\b{device}s?[- ]?{_LINK}[ -](?:{kind})\b"
+                    rf"|\b(?:{kind}){_LINK} {device}\b",
+                    re.IGNORECASE,
+                ),
+                row[name],
+            )
+            for name, kind in _KINDS
+            if row[name]
+        )
+        out.append((re.compile(rf"\b{device}", re.IGNORECASE), kinds))
+    return tuple(out)
+
+
+_JOINT: Final = re.compile(
+    r"\b(?P<kind>prosthetic joint infection|PJI|infected (?:total )?(?:prosthe\w+|arthroplasty|THA|TKA)"
+    r"|periprosthetic fracture"
+    r"|(?:dislocated|dislocation of (?:the )?)[^.\n]{0,12}(?:prosthe\w+|arthroplasty|THA)|(?:loosening"
+    r"|loose) [^.\n]{0,12}(?:prosthe\w+|arthroplasty|THA|TKA))\b",
+    re.IGNORECASE,
+)
+_HIP_OR_KNEE: Final = re.compile(r"\b(hip|THA|knee|TKA)\b", re.IGNORECASE)
+_SIDE: Final = re.compile(r"\b((?i:left|right)|L|R)\b")
+
+
+def _of_joints(text: str) -> Iterator[Found]:
+    """Infection, fracture, dislocation and loosening of hip and knee prostheses, by side."""
+    for match in _JOINT.finditer(text):
+        around = text[max(text.rfind("\n", 0, match.start()) + 1, match.start() - 60, 0) : match.end() + 40]
+        joint, side = _HIP_OR_KNEE.search(around), _SIDE.search(around)
+        kind = match["kind"].lower()
+        if joint is None or side is None:
+            if "infect" in kind or kind == "pji":
+                yield Found(*match.span(), "T84.50XA")
+            continue
+        at = (0 if joint[0].lower() in ("hip", "tha") else 2) + (1 if side[0].lower().startswith("l") else 0)
+        if "fracture" in kind:
+            yield Found(*match.span(), f"M97.{at // 2}{at % 2 + 1}XA")
+        elif "infect" in kind or kind == "pji":
+            yield Found(*match.span(), f"T84.5{at + 1}XA")
+        else:
+            yield Found(*match.span(), f"T84.0{'2' if 'disloc' in kind else '3'}{at}A")
+
+
+_TRANSPLANT: Final = re.compile(
+    r"\b(kidney|renal|liver|hepatic|heart|cardiac|lung)[ -](?:transplant|allograft|graft) (rejection|failure"
+    r"|infection)"
+    r"|\b(rejection|failure|infection) of (?:the |a |her |his )?(kidney|renal|liver|heart|cardiac"
+    r"|lung) (?:transplant|allograft)",
+    re.IGNORECASE,
+)
+_ORGANS: Final = {"k": "T86.1", "r": "T86.1", "l": "T86.4", "h": "T86.2", "c": "T86.2"}
+_FATES: Final = {"r": "1", "f": "2", "i": "3"}
+
+
+def _of_transplants(text: str) -> Iterator[Found]:
+    """Rejection, failure and infection of a transplanted organ."""
+    for match in _TRANSPLANT.finditer(text):
+        organ, fate = (match[1] or match[4]).lower(), (match[2] or match[3]).lower()
+        if organ == "lung":
+            yield Found(*match.span(), f"T86.81{int(_FATES[fate[0]]) - 1}")
+        else:
+            stem = "T86.4" if organ == "hepatic" else _ORGANS[organ[0]]
+            yield Found(*match.span(), stem + _FATES[fate[0]])
+
+
+_AFTER: Final = re.compile(
+    r"\b(?:post-?op\w*|POD ?#?\d+|after surgery|coming off (?:pump|bypass)|off pump|post-?cardiotomy|vasopleg\w+)\b",
+    re.IGNORECASE,
+)
+_INFECTED: Final = re.compile(r"\b(?:periton\w+|abscess|septic|sepsis|infect\w+)\b", re.IGNORECASE)
+_LEAK: Final = re.compile(r"\b(?:anastomotic|staple[- ]line) (?:leak\w*|dehiscence|disruption)[^.\n]*", re.IGNORECASE)
+_SETTLED: Final[tuple[tuple[Ranges, Ranges, str, Ranges, str], ...]] = tuple(
+    (parse_ranges(has), parse_ranges(beside), gives, parse_ranges(replaces), reason)
+    for has, beside, gives, replaces, reason in (
+        ("T81.41-T81.43", "A40-A41 R65.2", "T81.44XA", "", "sepsis after a procedure (I.C.1.d.5.b)"),
+        ("T81.41-T81.44", "R65.21", "T81.12XA", "R65.21", "septic shock after a procedure (I.C.1.d.5.b)"),
+        ("Z94.0", "N17", "T86.19", "Z94.0", "acute failure of a transplanted kidney (I.C.19.g.3.a)"),
+        ("S00-T34", "R57.1", "T79.4XXA", "R57.1", "shock after an injury is traumatic (R57 Excludes1)"),
+    )
+)
+
+
+def settle_complications(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> None:
+    """Give infection, sepsis and shock after a complication or an injury their codes, in place."""
+    leaks = codes_in(proposals, parse_ranges("K91.89"), book)
+    leak = _LEAK.search(around.text) if leaks else None
+    organ = book.position_of_code.get("T81.43XA")
+    if leak and _INFECTED.search(leak[0]) and organ is not None:
+        add(
+            proposals,
+            organ,
+            leaks[0].numbers,
+            leaks[0].strength,
+            affirmed=True,
+            remark="infection of an anastomotic leak",
+        )
+    for proposal in codes_in(proposals, parse_ranges("R57.0"), book):
+        at = book.position_of_code.get("T81.11XA")
+        if at is not None and any(_AFTER.search(around.line(number)) for number in proposal.numbers):
+            del proposals[proposal.concept]
+            add(
+                proposals,
+                at,
+                proposal.numbers,
+                proposal.strength,
+                affirmed=True,
+                remark="shock after a procedure (R57 Excludes1)",
+            )
+    for has, beside, gives, replaces, reason in _SETTLED:
+        given, shocked = codes_in(proposals, has, book), codes_in(proposals, beside, book)
+        at = book.position_of_code.get(gives)
+        if given and shocked and at is not None:
+            add(proposals, at, shocked[0].numbers, shocked[0].strength, affirmed=True, remark=reason)
+            for proposal in codes_in(proposals, replaces, book):
+                del proposals[proposal.concept]
+
+
+@cache
+def _patterns(system: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(row["words"], re.IGNORECASE), row["code"]) for row in read_rows("complications", system))
