@@ -143,7 +143,6 @@ def test_a_note_that_fails_is_quarantined_and_the_others_are_coded(tmp_path: Pat
     ("error", "raised"),
     [
         (lambda _: ModelError("the weights are gone"), ModelError),
-        (lambda _: MemoryError(), OutOfSpaceError),
         (lambda _: KeyboardInterrupt(), KeyboardInterrupt),
     ],
 )

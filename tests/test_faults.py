@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import shutil
@@ -207,8 +208,47 @@ def test_too_little_memory_halves_the_batch_down_to_one(error: BaseException) ->
     assert coded.results.codes["note_id"].to_list() == notes["note_id"].to_list()
     assert max(narrow.batches) <= 2
     assert 1 in narrow.batches
-    with pytest.raises(OutOfSpaceError, match="a note does not fit into memory"):
-        work.code_shard(notes, Narrow(0, error), Asked((), 0, 0))  # type: ignore[arg-type]
+    none: Any = Narrow(0, error)
+    failed = work.code_shard(notes, none, Asked((), 0, 0)).failed
+    assert [bad.note_id for bad in failed] == notes["note_id"].to_list()
+
+
+@dataclass
+class Forgetful:
+    """The mapper where memory ends, or polars gives up, at any batch with a certain note."""
+
+    error: BaseException
+    inner: ConceptMapper = field(default_factory=mapper)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def annotate_many(self, notes: pl.DataFrame, **asked: Any) -> Results:
+        if notes["text"].str.contains("GIANT").any():
+            raise self.error
+        return self.inner.annotate_many(notes, **asked)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "does not fit into memory: got 11 characters"),
+        (OutOfMemoryError("CUDA"), "does not fit into memory: got 11 characters"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "does not fit into memory: got 11 characters"),
+        (pl.exceptions.PanicException("capacity overflow"), "the mapper failed: PanicException"),
+    ],
+)
+def test_a_note_that_does_not_fit_into_memory_is_named_and_the_others_are_coded(
+    error: BaseException, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"note_id": list("abc"), "text": ["fever", "GIANT fever", "headache"]}).write_csv(tmp_path / "n.csv")
+    monkeypatch.setattr(ConceptMapper, "load", lambda *given, **options: Forgetful(error))
+    assert main(["code", str(tmp_path / "n.csv"), "-o", str(tmp_path / "out"), "--encoder", "none"]) == 3
+    assert set(pl.read_csv(tmp_path / "out" / "codes.csv")["note_id"]) == {"a", "c"}
+    (bad,) = json.loads((tmp_path / "out" / "run.json").read_text())["quarantined"]
+    assert bad["note_id"] == "b"
+    assert bad["reason"].startswith(said)
+    assert "GIANT" not in capsys.readouterr().err
 
 
 # -- damaged indexes --------------------------------------------------------------------------------------------------

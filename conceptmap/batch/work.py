@@ -40,7 +40,7 @@ class _Piece:
 def code_shard(notes: pl.DataFrame, mapper: ConceptMapper, asked: Asked, *, tick: Tick | None = None) -> Coded:
     """Code notes; one that the mapper fails on is set aside and the others are coded.
 
-    Where the memory does not hold a batch it is halved, down to one note.
+    A batch that the memory does not hold is halved, down to one note, which is set aside if it is still too large.
 
     Args:
         notes: columns note_id, text.
@@ -49,8 +49,7 @@ def code_shard(notes: pl.DataFrame, mapper: ConceptMapper, asked: Asked, *, tick
         tick: called after each chunk.
 
     Raises:
-        OutOfSpaceError: a single note does not fit into memory.
-        IndexMismatchError, ModelError: no note's fault.
+        OutOfSpaceError, IndexMismatchError, ModelError: no note's fault.
     """
     pieces: list[_Piece] = []
     for chunk in _chunks(notes):
@@ -85,17 +84,22 @@ def _pieces(chunk: pl.DataFrame, mapper: ConceptMapper, asked: Asked) -> Iterato
         return
     except (IndexMismatchError, ModelError, OutOfSpaceError):
         raise
-    except Exception as error:
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - told by kind and place
         if chunk.height == 1:
-            if is_out_of_memory(error):
-                then = "close other programs, use fewer workers, or split it"
-                raise OutOfSpaceError("a note does not fit into memory", then=then) from error
-            bad = BadNote("mapper", chunk["note_id"][0], f"the mapper failed: {place_of(error)}")
+            bad = BadNote("mapper", chunk["note_id"][0], _reason(error, chunk["text"].str.len_chars()[0]))
             yield _Piece(chunk.clear(), None, (bad,))
             return
     half = chunk.height // 2
     yield from _pieces(chunk[:half], mapper, asked)
     yield from _pieces(chunk[half:], mapper, asked)
+
+
+def _reason(error: BaseException, n_chars: int) -> str:
+    """Why the mapper failed at a note."""
+    if is_out_of_memory(error):
+        what = f"does not fit into memory: got {n_chars:,} characters"
+        return f"{what}; split it, use fewer workers, or close other programs"
+    return f"the mapper failed: {place_of(error)}"
 
 
 def place_of(error: BaseException) -> str:
