@@ -6,6 +6,7 @@ No message ever holds note text.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sized
 from typing import ClassVar
@@ -20,6 +21,7 @@ __all__ = [
     "OutOfSpaceError",
     "ReaderError",
     "UnknownCodeError",
+    "check_not_forked",
     "printable",
     "said_codes",
     "said_columns",
@@ -154,3 +156,27 @@ def said_id(note_id: str | None) -> str | None:
     if not note_id or len(note_id) > _LONGEST_ID or not note_id.isprintable() or " " in note_id:
         return None
     return note_id
+
+
+_STARTED_IN: list[int] = []
+"""The process that first loaded or used a mapper."""
+
+
+def check_not_forked() -> None:
+    """Refuse to work in a fork of a process that has: threads of Polars, PyTorch and others do not come along.
+
+    Whatever waits for them waits for ever.
+
+    Raises:
+        InputError: says how to start processes instead.
+    """
+    if not _STARTED_IN:
+        _STARTED_IN.append(os.getpid())
+    if os.getpid() not in _STARTED_IN:
+        raise InputError(
+            "this process was forked from one that had loaded conceptmap",
+            got="a fork, which would wait for ever for threads that it does not have",
+            expected="a process of its own",
+            then='start it with "spawn" or "forkserver" (multiprocessing.get_context("spawn"), or'
+            ' DataLoader(multiprocessing_context="spawn")) and load the mapper there; or use conceptmap code --workers',
+        )

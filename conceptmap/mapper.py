@@ -20,7 +20,7 @@ from conceptmap.coding.coding import check_include
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
-from conceptmap.errors import InputError, said_columns
+from conceptmap.errors import InputError, check_not_forked, said_columns
 from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
 from conceptmap.index.embedded import EMBEDDED, embedded_index
 from conceptmap.index.index import ConceptIndex
@@ -153,13 +153,14 @@ class ConceptMapper:
         Raises:
             IndexMismatchError: an index was built with another encoder, or an adapter belongs to others.
             ModelError: the encoder cannot be loaded.
-            InputError: no CUDA device or driver, or no CuPy (the message says how to install it).
+            InputError: no CUDA device or driver, or no CuPy (the message says how to install it); a forked process.
 
         >>> mapper = ConceptMapper.load("icd10cm", encoder=None)
         >>> notes = pl.DataFrame({"note_id": ["1"], "text": ["Old man with type 2 diabetes. No fever."]})
         >>> mapper.code(notes)["code"].to_list()
         ['E11.9']
         """
+        check_not_forked()
         device = chosen_device(device)
         searched_on = device if device.startswith("cuda") else "cpu"
         check_device(searched_on)
@@ -272,11 +273,9 @@ class ConceptMapper:
 
     def _embed(self, texts: Sequence[str], spans: Sequence[Spans] | None) -> list[TokenEmbeddings] | None:
         """Tokens of the spans; of everything, as tags need it, without any."""
-        if self.encoder is None:
-            if spans is None:
-                raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
-            return None
-        return self.encoder.tokens(texts, spans=spans)
+        if self.encoder is None and spans is None:
+            raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
+        return None if self.encoder is None else self.encoder.tokens(texts, spans=spans)
 
     def expander(self, text: str) -> Expand:
         """What turns the abbreviations of a text into the forms of their long forms."""
@@ -307,8 +306,8 @@ class ConceptMapper:
     def tag(self, text: str, *, k: int = 5) -> pl.DataFrame:
         """The k best concepts of every token: schema ``frames.TAGS``."""
         note = pl.DataFrame({"note_id": ["note"], "text": [text]})
-        read = self._read(note, for_tags=True)
-        return frame_of([row for reading in read for row in tag_rows(reading, self.linkers, k)], TAGS)
+        rows = [row for reading in self._read(note, for_tags=True) for row in tag_rows(reading, self.linkers, k)]
+        return frame_of(rows, TAGS)
 
     def code(self, notes: pl.DataFrame, *, include: Iterable[str] = ()) -> pl.DataFrame:
         """The codes of every note: schema ``frames.CODES``."""
@@ -346,6 +345,7 @@ class ConceptMapper:
         Raises:
             InputError: a span of an unknown note, or outside its note.
         """
+        check_not_forked()
         asked: dict[str, list[tuple[int, int]]] = {}
         for note_id, start, end in spans.select("note_id", "start_char", "end_char").iter_rows():
             asked.setdefault(note_id, []).append((start, end))
@@ -383,11 +383,10 @@ def _opened(
 
 def _batches(notes: pl.DataFrame) -> Iterator[tuple[list[str], list[str]]]:
     """Notes in batches of bounded size."""
+    check_not_forked()
     if missing := [name for name in ("note_id", "text") if name not in notes.columns]:
         raise InputError("notes lack columns", got=said_columns(notes.columns), expected=", ".join(missing))
-    note_ids: list[str] = []
-    texts: list[str] = []
-    size = 0
+    note_ids, texts, size = list[str](), list[str](), 0
     for note_id, text in notes.select("note_id", "text").iter_rows():
         if texts and size + len(text) > BATCH_CHARS:
             yield note_ids, texts
