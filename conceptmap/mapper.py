@@ -187,7 +187,7 @@ class ConceptMapper:
     def instructions(self) -> tuple[Instructions | None, ...]:
         """The coding instructions of each index's release, where it has any."""
         return tuple(
-            None if linker.index.notes is None else Instructions(linker.index.notes, linker.book)
+            None if linker.index.remarks is None else Instructions(linker.index.remarks, linker.book)
             for linker in self.linkers
         )
 

@@ -148,7 +148,7 @@ def release() -> Ontology:
         [(node, node, kind, text) for node, kind, text in NOTES], schema=["node", "code", "kind", "text"], orient="row"
     )
     frame = pl.DataFrame(terms, schema=["node", "code", "term", "kind"], orient="row")
-    return Ontology("icd10cm", "2099", concepts, frame, edges, notes=notes)
+    return Ontology("icd10cm", "2099", concepts, frame, edges, remarks=notes)
 
 
 @cache

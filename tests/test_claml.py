@@ -38,8 +38,8 @@ def terms(ontology: Ontology, code: str) -> list[tuple[str, str]]:
 
 
 def notes(ontology: Ontology, code: str) -> list[tuple[str, str]]:
-    assert ontology.notes is not None
-    return ontology.notes.filter(pl.col("code") == code).select("kind", "text").rows()
+    assert ontology.remarks is not None
+    return ontology.remarks.filter(pl.col("code") == code).select("kind", "text").rows()
 
 
 def test_classes_and_composed_codes_are_there_in_the_files_order(icd10: Ontology) -> None:

@@ -62,7 +62,7 @@ def test_blocks_without_categories_hold_those_within_their_range(whole: Ontology
     assert whole.parents("C00-C96") == whole.parents("A00-A09") == {"1"}
 
 
-def test_titles_and_inclusions_are_terms_and_instructions_are_notes(whole: Ontology) -> None:
+def test_titles_and_inclusions_are_terms_and_instructions_are_remarks(whole: Ontology) -> None:
     assert rows(whole, "A00", "terms")[:2] == [("preferred", "Blue fever"), ("includes", "cerulean fever")]
     assert rows(whole, "A00.0", "terms")[:2] == [
         ("preferred", "Blue fever due to woad"),
@@ -72,15 +72,15 @@ def test_titles_and_inclusions_are_terms_and_instructions_are_notes(whole: Ontol
         ("preferred", "Invented fevers and growths (A00-C7B)"),
         ("includes", "fevers of any invented colour"),
     ]
-    assert rows(whole, "1", "notes") == [("excludes2", "injuries by invented things (S00-T07)")]
-    assert rows(whole, "A00-A09", "notes") == [("excludes1", "sound fevers (B20)")]
-    assert rows(whole, "A00", "notes") == [("use_additional", "code to identify the shade (A01.-)")]
-    assert rows(whole, "A00.9", "notes") == [
+    assert rows(whole, "1", "remarks") == [("excludes2", "injuries by invented things (S00-T07)")]
+    assert rows(whole, "A00-A09", "remarks") == [("excludes1", "sound fevers (B20)")]
+    assert rows(whole, "A00", "remarks") == [("use_additional", "code to identify the shade (A01.-)")]
+    assert rows(whole, "A00.9", "remarks") == [
         ("code_first", "underlying dye, such as:"),
         ("code_first", "indigo (A01.1)"),
     ]
-    assert [kind for kind, _ in rows(whole, "A01", "notes")] == ["code_also", "note"]
-    assert [kind for kind, _ in rows(whole, "S10", "notes")] == ["seventh_character"]
+    assert [kind for kind, _ in rows(whole, "A01", "remarks")] == ["code_also", "note"]
+    assert [kind for kind, _ in rows(whole, "S10", "remarks")] == ["seventh_character"]
 
 
 def test_seventh_characters_come_from_the_nearest_definition(tabular: Ontology) -> None:
@@ -89,7 +89,7 @@ def test_seventh_characters_come_from_the_nearest_definition(tabular: Ontology) 
     assert tabular.children("S10.112") == {"S10.112A", "S10.112D", "S10.112S"}
     assert tabular.children("T07") == {"T07.XXXA"}
     assert tabular.name("S10.0XXD") == "Fracture of clear glass bone, subsequent encounter"
-    assert rows(tabular, "S10.111B", "notes") == [("includes", "with solder")]
+    assert rows(tabular, "S10.111B", "remarks") == [("includes", "with solder")]
     assert not tabular.children("A01.1X1")
 
 
@@ -166,7 +166,7 @@ def test_a_zip_reads_like_its_folder(whole: Ontology, tmp_path: Path) -> None:
             packed.write(file, f"Table and Index/{file.name}")
         packed.writestr("Table and Index/icd10cm_tabular_addenda_2099.xml", "not this one")
     zipped = load_ontology(path)
-    for frame in ("concepts", "terms", "edges", "notes"):
+    for frame in ("concepts", "terms", "edges", "remarks"):
         assert getattr(zipped, frame).equals(getattr(whole, frame)), frame
 
 
@@ -182,7 +182,7 @@ def test_the_order_file_alone_gives_the_same_codes(whole: Ontology) -> None:
     # The order file shows no level that a tabular list marks as a placeholder only, so A01.1X keeps its own.
     assert set(order.edges.iter_rows()) == set(kept.select("parent", "child").iter_rows())
     assert order.release == "2099"
-    assert order.notes is None
+    assert order.remarks is None
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_known_places_in_the_embedded_release(embedded: Ontology) -> None:
     assert embedded.ancestors("C50.011") == {"C50.01", "C50.0", "C50", "block:C50", "C00-C75", "C00-C96", "2"}
     assert embedded.node("t07xxxa") == "T07.XXXA"
     assert embedded.lowest_common_ancestors("E11.9", "E10.9") == {"E08-E13"}
-    assert not embedded.notes.filter((pl.col("node") == "H54.8") & (pl.col("kind") == "table")).is_empty()  # type: ignore[union-attr]
+    assert not embedded.remarks.filter((pl.col("node") == "H54.8") & (pl.col("kind") == "table")).is_empty()  # type: ignore[union-attr]
 
 
 def test_the_embedded_release_is_read_without_running_the_library() -> None:

@@ -179,7 +179,7 @@ def test_the_ontology_comes_back(ontology: Ontology, tmp_path: Path) -> None:
     given = ConceptIndex.from_vectors(["B20"], _queries(1), ontology)
     for again in (index.ontology(), given.ontology()):
         assert (again.system, again.release) == (ontology.system, ontology.release)
-        for name in ("concepts", "terms", "edges", "maps", "notes"):
+        for name in ("concepts", "terms", "edges", "maps", "remarks"):
             assert getattr(again, name).equals(getattr(ontology, name)), name
         assert again.parents("B22.0") == {"B22"}
 

@@ -97,8 +97,8 @@ def test_xrefs_are_split_into_our_systems_and_their_codes(xref: str, system: str
 
 
 def test_definitions_and_comments_are_notes_without_escapes(invented: Ontology) -> None:
-    assert invented.notes is not None
-    assert invented.notes.select("code", "kind", "text").rows() == [
+    assert invented.remarks is not None
+    assert invented.remarks.select("code", "kind", "text").rows() == [
         ("INV:0001", "definition", 'A disease that "shows" colour. See http://example.org, or not.'),
         ("INV:0001", "comment", "Kept apart from INV:0009."),
     ]
@@ -209,16 +209,16 @@ def test_discarded_synonyms_are_notes(tmp_path: Path) -> None:
     text = '[Term]\nid: A:1\nname: a\nsynonym: "b" EXACT obsolete_synonym []\nsynonym: "c" EXACT layperson []\n'
     ontology = load_ontology(write(tmp_path, text))
     assert ontology.terms.select("term", "type").rows() == [("a", None), ("c", "layperson")]
-    assert ontology.notes is not None
-    assert ontology.notes.select("kind", "text").rows() == [("obsolete_synonym", "b")]
+    assert ontology.remarks is not None
+    assert ontology.remarks.select("kind", "text").rows() == [("obsolete_synonym", "b")]
 
 
 def test_empty_values_say_nothing(tmp_path: Path) -> None:
     text = 'subsetdef:\n\n[Term]\nid: A:1\nname: a\ncomment:\ncreated_by: \nsynonym: "" EXACT []\ndef: "" []\n'
     ontology = load_ontology(write(tmp_path, text))
     assert ontology.terms["term"].to_list() == ["a"]
-    assert ontology.notes is not None
-    assert ontology.notes.is_empty()
+    assert ontology.remarks is not None
+    assert ontology.remarks.is_empty()
 
 
 def test_one_obo_file_of_a_folder_is_read_and_two_are_refused(tmp_path: Path) -> None:

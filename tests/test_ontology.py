@@ -186,7 +186,7 @@ def test_frames_are_checked_once_at_construction() -> None:
     with pytest.raises(InputError, match="the terms frame lacks kind"):
         broken(terms=good.terms.drop("kind"))
     with pytest.raises(InputError, match="the notes frame lacks node, kind, text"):
-        broken(notes=pl.DataFrame({"code": ["leaf"]}))
+        broken(remarks=pl.DataFrame({"code": ["leaf"]}))
     with pytest.raises(InputError, match="without concepts"):
         broken(concepts=good.concepts.clear())
     with pytest.raises(InputError, match="1 nodes stand on several rows of concepts: got leaf"):

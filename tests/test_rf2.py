@@ -127,9 +127,9 @@ def test_preferred_terms_are_those_of_the_language_reference_set() -> None:
 
 
 def test_text_definitions_are_notes(snapshot: Ontology) -> None:
-    assert snapshot.notes is not None
+    assert snapshot.remarks is not None
     text = 'A disease of invented people, who call it "pale".'
-    assert snapshot.notes.rows() == [(VELMORA, VELMORA, "definition", text)]
+    assert snapshot.remarks.rows() == [(VELMORA, VELMORA, "definition", text)]
 
 
 def test_an_old_code_resolves_to_todays(snapshot: Ontology) -> None:
@@ -337,8 +337,8 @@ def test_files_of_stated_relationships_and_concrete_values_are_not_read(release:
 def test_a_zero_byte_file_of_text_definitions_has_no_rows(release: Path) -> None:
     file_of(release, "sct2_TextDefinition_Snapshot").write_bytes(b"")
     ontology = read_rf2(release)
-    assert ontology.notes is not None
-    assert ontology.notes.height == 0
+    assert ontology.remarks is not None
+    assert ontology.remarks.height == 0
 
 
 def test_a_zero_byte_map_file_is_a_broken_download_and_no_absence(release: Path) -> None:

@@ -93,8 +93,8 @@ def test_sources_are_chosen_by_abbreviation() -> None:
     snomed = read_rrf(UMLS, sabs=["SNOMEDCT_US"])
     assert names(snomed)[DISEASE] == "Velmora disease"
     assert snomed.parents(LUMENELITIS) == {DISEASE, LUMENEL_DISEASES}
-    assert snomed.notes is not None
-    assert snomed.notes.height == 0
+    assert snomed.remarks is not None
+    assert snomed.remarks.height == 0
     mesh = read_rrf(UMLS, sabs=["MSH"])
     assert set(mesh.nodes) == {DISORDERS, DISEASE, LUMENEL_DISEASES, LUMENELITIS}
     assert mesh.parents(LUMENELITIS) == {LUMENEL_DISEASES}
@@ -114,8 +114,8 @@ def test_suppressed_names_and_edges_come_back_when_asked_for() -> None:
     report = ReadReport()
     ontology = read_rrf(UMLS, suppress=("N", "O"), report=report)
     assert ("Velmorra disease", "synonym") in terms(ontology, DISEASE)
-    assert ontology.notes is not None
-    assert ontology.notes.height == 2
+    assert ontology.remarks is not None
+    assert ontology.remarks.height == 2
     assert sum(report.left_out.values()) == 3, "a suppressed row of MRREL closes one more cycle"
 
 
@@ -137,9 +137,10 @@ def test_semantic_types_are_joined(whole: Ontology) -> None:
     ]
 
 
-def test_definitions_are_notes(whole: Ontology) -> None:
-    assert whole.notes is not None
-    assert whole.notes.rows() == [(DISEASE, DISEASE, "definition", 'A disease of invented people, who call it "pale".')]
+def test_definitions_are_remarks(whole: Ontology) -> None:
+    assert whole.remarks is not None
+    said = 'A disease of invented people, who call it "pale".'
+    assert whole.remarks.rows() == [(DISEASE, DISEASE, "definition", said)]
 
 
 def test_source_codes_are_maps_from_the_concept(whole: Ontology) -> None:

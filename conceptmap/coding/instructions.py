@@ -94,11 +94,11 @@ class Instructions:
     """The instructions of a release.
 
     Attributes:
-        notes: columns node, code, kind, text, in the order of the release.
+        remarks: columns node, code, kind, text, in the order of the release.
         book: of the index.
     """
 
-    notes: pl.DataFrame
+    remarks: pl.DataFrame
     book: CodeBook
     _by_node: dict[str, list[Instruction]] = field(default_factory=dict, repr=False)
     _by_concept: dict[int, list[Instruction]] = field(default_factory=dict, repr=False)
@@ -107,7 +107,7 @@ class Instructions:
 
     def __post_init__(self) -> None:
         lines: dict[tuple[str, str], list[str]] = {}
-        wanted = self.notes.filter(pl.col("kind").is_in(_KINDS)).select("node", "kind", "text")
+        wanted = self.remarks.filter(pl.col("kind").is_in(_KINDS)).select("node", "kind", "text")
         for node, kind, text in wanted.iter_rows():
             lines.setdefault((node, kind), []).append(text)
         for (node, kind), texts in lines.items():

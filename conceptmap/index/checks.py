@@ -22,17 +22,27 @@ from conceptmap.index.rows import ROWS_AT_ONCE, check_norms
 from conceptmap.matching.lexicon import LEXICON
 from conceptmap.ontology.dag import Dag
 
-__all__ = ["CONTROL", "CheckedRows", "check_frames"]
+__all__ = ["CONTROL", "FRAMES", "CheckedRows", "check_frames"]
 
 CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 """Characters that steer a terminal; no name has them."""
+
+FRAMES: Mapping[str, str] = {
+    "concepts": "concepts.parquet",
+    "terms": "terms.parquet",
+    "edges": "edges.parquet",
+    "maps": "maps.parquet",
+    "remarks": "notes.parquet",
+    "lexicon": "lexicon.parquet",
+}
+"""The file of each frame of an index."""
 
 _TEXTS: Mapping[str, tuple[str, ...]] = {
     "concepts": ("node", "code", "kind", "name"),
     "terms": ("node", "code", "term", "kind"),
     "edges": ("parent", "child"),
     "maps": (),
-    "notes": ("node", "code", "kind", "text"),
+    "remarks": ("node", "code", "kind", "text"),
 }
 """Columns of text without a null."""
 _TYPES: Mapping[str, Mapping[str, pl.DataType]] = {
@@ -46,7 +56,7 @@ _TYPES: Mapping[str, Mapping[str, pl.DataType]] = {
     "terms": {"row": pl.Int64(), "level": pl.Int64()},
     "edges": {},
     "maps": dict.fromkeys(("code", "target_system", "target_code", "relation", "map_set"), pl.String()),
-    "notes": {},
+    "remarks": {},
 }
 """Types of other columns, where a frame has them."""
 _NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -170,5 +180,5 @@ def _check_columns(folder: Path, name: str, frame: pl.DataFrame) -> None:
 
 
 def _wrong(folder: Path, name: str, got: str) -> IndexMismatchError:
-    file = folder / f"{name}.parquet"
+    file = folder / FRAMES[name]
     return IndexMismatchError(f"{file} is not part of an index", got=got, then="build the index again")

@@ -12,8 +12,8 @@ import polars as pl
 from conceptmap.encoders import TokenEncoder
 from conceptmap.index.building import build_index
 from conceptmap.index.cache import cached_index
+from conceptmap.index.checks import FRAMES
 from conceptmap.index.index import ConceptIndex
-from conceptmap.index.opening import FRAMES
 from conceptmap.index.sources import source_digest
 from conceptmap.ontology.ontology import Ontology
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError, said_codes
 from conceptmap.index import files as indexfiles
-from conceptmap.index.checks import CheckedRows
+from conceptmap.index.checks import FRAMES, CheckedRows
 from conceptmap.index.manifest import Manifest, stored_type
-from conceptmap.index.opening import FRAMES, LAYOUT, VECTORS, opened_frames, opened_vectors
+from conceptmap.index.opening import LAYOUT, VECTORS, opened_frames, opened_vectors
 from conceptmap.index.rows import GIVEN, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.topk import TopK, check_device, cosines, place, prepare, topk
 
@@ -31,7 +31,7 @@ __all__ = ["ConceptIndex"]
 
 @dataclass(frozen=True, eq=False)
 class ConceptIndex:
-    """The rows of one ontology, with its concepts, terms, hierarchy, maps and notes.
+    """The rows of one ontology, with its concepts, terms, hierarchy, maps and remarks.
 
     Attributes:
         manifest: what the index is.
@@ -39,7 +39,7 @@ class ConceptIndex:
         terms: as the ontology's, with ``row``: the term's row in the matrix, null where it has none.
         edges: ``parent, child``.
         maps: maps to other systems, or None.
-        notes: definitions and instructions, or None.
+        remarks: definitions and instructions, or None.
         lexicon: wordings of the terms for lexical evidence (`conceptmap.matching.lexicon.LEXICON`), or None.
         vectors: the stored rows, memory-mapped when opened. *Shape:* (n_rows, dim) float16, float32, or uint16 bit
             patterns of bfloat16; None for a lexical index.
@@ -53,7 +53,7 @@ class ConceptIndex:
     terms: pl.DataFrame
     edges: pl.DataFrame
     maps: pl.DataFrame | None = None
-    notes: pl.DataFrame | None = None
+    remarks: pl.DataFrame | None = None
     lexicon: pl.DataFrame | None = None
     vectors: NDArray[Any] | None = field(default=None, repr=False)
     norms: NDArray[np.float64] | None = field(default=None, repr=False)
@@ -191,10 +191,10 @@ class ConceptIndex:
             self.verify()
         n_bytes = 0 if self.vectors is None else self.vectors.nbytes
         with indexfiles.new_folder(target, LAYOUT, n_bytes=n_bytes, overwrite=overwrite) as partial:
-            for name in FRAMES:
+            for name, file in FRAMES.items():
                 frame = getattr(self, name)
                 if frame is not None:
-                    indexfiles.write_frame(partial / f"{name}.parquet", frame)
+                    indexfiles.write_frame(partial / file, frame)
             if self.vectors is not None and self.norms is not None:
                 tensors = {"norms": ("F64", self.norms), "vectors": (stored_type(self.manifest.dtype), self.vectors)}
                 indexfiles.write_tensors(partial / VECTORS, tensors)
@@ -378,7 +378,7 @@ class ConceptIndex:
         from conceptmap.ontology.ontology import Ontology
 
         terms = self.terms.filter(pl.col("kind") != GIVEN).drop("row")
-        return Ontology(self.system, self.release, self.concepts, terms, self.edges, self.maps, self.notes)
+        return Ontology(self.system, self.release, self.concepts, terms, self.edges, self.maps, self.remarks)
 
 
 def _assembled(
@@ -389,5 +389,5 @@ def _assembled(
     norms: NDArray[np.float64] | None,
 ) -> ConceptIndex:
     ordered = terms.select("row", *(name for name in terms.columns if name != "row"))
-    frames = (ontology.concepts, ordered, ontology.edges, ontology.maps, ontology.notes, None)
+    frames = (ontology.concepts, ordered, ontology.edges, ontology.maps, ontology.remarks, None)
     return ConceptIndex(manifest, *frames, vectors=vectors, norms=norms)

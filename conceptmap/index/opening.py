@@ -10,19 +10,18 @@ import polars as pl
 
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index import files as indexfiles
-from conceptmap.index.checks import CheckedRows, check_frames
+from conceptmap.index.checks import FRAMES, CheckedRows, check_frames
 from conceptmap.index.manifest import STORED_TYPES, Manifest, is_manifest
 
-__all__ = ["FRAMES", "LAYOUT", "VECTORS", "opened_frames", "opened_vectors"]
+__all__ = ["LAYOUT", "VECTORS", "opened_frames", "opened_vectors"]
 
 VERIFY_AT_OPENING = 1 << 30
 """Bytes: vectors of at least this size are checked block by block as they are first read."""
 VECTORS = "vectors.safetensors"
-FRAMES = ("concepts", "terms", "edges", "maps", "notes", "lexicon")
-OPTIONAL = ("maps", "notes", "lexicon")
+OPTIONAL = ("maps", "remarks", "lexicon")
 LAYOUT = indexfiles.Layout(
     "an index",
-    frozenset({indexfiles.MANIFEST, VECTORS, *(f"{name}.parquet" for name in FRAMES)}),
+    frozenset({indexfiles.MANIFEST, VECTORS, *FRAMES.values()}),
     lambda folder: indexfiles.recorded(folder, is_manifest),
 )
 
@@ -46,7 +45,7 @@ def _opened_frame(folder: Path, name: str, manifest: Manifest) -> pl.DataFrame |
     Raises:
         IndexMismatchError: missing or damaged.
     """
-    file = f"{name}.parquet"
+    file = FRAMES[name]
     if file in manifest.files:
         return indexfiles.read_frame(folder / file, manifest.files[file])
     if name in OPTIONAL:

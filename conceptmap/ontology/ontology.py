@@ -8,7 +8,7 @@ Frames (Polars; readers fill them, ``ConceptIndex`` keeps them):
   concepts and 7th-character expansions (``expanded`` in ``concepts``) have no terms, so that no text finds them.
 - ``edges``: ``parent, child``, nodes.
 - ``maps``: ``code, target_system, target_code`` and whatever else the release says of a map.
-- ``notes``: ``node, code, kind, text``: definitions, exclusions, coding instructions.
+- ``remarks``: ``node, code, kind, text``: definitions, exclusions, coding instructions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _COLUMNS = {
     "terms": ("node", "code", "term", "kind"),
     "edges": ("parent", "child"),
     "maps": ("code", "target_system", "target_code"),
-    "notes": ("node", "code", "kind", "text"),
+    "remarks": ("node", "code", "kind", "text"),
 }
 
 
@@ -54,7 +54,7 @@ class Ontology:
         terms: a row per naming string.
         edges: a row per is-a edge.
         maps: a row per map to another system, or None.
-        notes: a row per definition or instruction, or None.
+        remarks: a row per definition or instruction, or None.
 
     Raises:
         InputError: at construction, when frames lack columns, nodes repeat, edges or terms lead nowhere, or
@@ -67,7 +67,7 @@ class Ontology:
     terms: pl.DataFrame
     edges: pl.DataFrame
     maps: pl.DataFrame | None = None
-    notes: pl.DataFrame | None = None
+    remarks: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         _check_columns(self)

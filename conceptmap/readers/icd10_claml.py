@@ -151,7 +151,7 @@ class _Reader:
             concepts=frame_of(self.concepts, _CONCEPTS),
             terms=frame_of(self.terms, _TERMS).unique(["node", "term"], keep="first", maintain_order=True),
             edges=frame_of(self.edges, _EDGES).unique(maintain_order=True),
-            notes=frame_of(self.notes, _NOTE_ROWS).unique(maintain_order=True),
+            remarks=frame_of(self.notes, _NOTE_ROWS).unique(maintain_order=True),
         )
 
     # -- the file's own classes ---------------------------------------------------------------------------------------

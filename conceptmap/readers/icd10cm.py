@@ -253,7 +253,7 @@ class _Rows:
             concepts=frame_of(self.concepts, _CONCEPTS),
             terms=frame_of(self.terms, _TERMS).unique(["node", "term"], keep="first", maintain_order=True),
             edges=frame_of(self.edges, _EDGES),
-            notes=frame_of(self.notes, _NOTES),
+            remarks=frame_of(self.notes, _NOTES),
         )
 
 

@@ -302,7 +302,7 @@ def _ontology(terms: list[_Term], system: str | None, release: str, report: Read
         terms=frame_of(texts, _TERMS).unique(["node", "term"], keep="first", maintain_order=True),
         edges=frame_of(kept, _EDGES),
         maps=frame_of(maps, _MAPS).unique(maintain_order=True),
-        notes=frame_of(notes, _NOTES),
+        remarks=frame_of(notes, _NOTES),
     )
 
 

@@ -83,7 +83,7 @@ def read_rf2(
             terms=terms,
             edges=edges,
             maps=pl.concat([rf2_maps(tables), history_maps], how="diagonal"),
-            notes=_definitions(tables, concepts),
+            remarks=_definitions(tables, concepts),
         )
     except InputError as error:
         raise ReaderError(f"SNOMED CT {tables.version}: {error}") from None

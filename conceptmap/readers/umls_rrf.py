@@ -108,7 +108,7 @@ def read_rrf(
         terms=terms,
         edges=_edges(meta, numbers, hierarchy),
         maps=pl.concat([pl.DataFrame(schema=MAPS), *maps], how="diagonal"),
-        notes=_definitions(meta, numbers),
+        remarks=_definitions(meta, numbers),
     )
 
 
