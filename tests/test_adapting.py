@@ -285,7 +285,7 @@ def test_the_command_trains_and_other_commands_apply(
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"method": "magic"}, "no such method"), ({"memorise": -1}, "how much"), ({"read_chars": 0}, "how much")],
+    [({"method": "magic"}, "method is unknown"), ({"memorise": -1}, "too small"), ({"read_chars": 0}, "too small")],
 )
 def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):

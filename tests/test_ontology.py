@@ -185,9 +185,9 @@ def test_frames_are_checked_once_at_construction() -> None:
     broken()
     with pytest.raises(InputError, match="the terms frame lacks kind"):
         broken(terms=good.terms.drop("kind"))
-    with pytest.raises(InputError, match="the notes frame lacks node, kind, text"):
+    with pytest.raises(InputError, match="the remarks frame lacks node, kind, text"):
         broken(remarks=pl.DataFrame({"code": ["leaf"]}))
-    with pytest.raises(InputError, match="without concepts"):
+    with pytest.raises(InputError, match="the ontology has no concepts"):
         broken(concepts=good.concepts.clear())
     with pytest.raises(InputError, match="1 nodes stand on several rows of concepts: got leaf"):
         broken(concepts=pl.concat([good.concepts, good.concepts.filter(pl.col("node") == "leaf")]))

@@ -69,7 +69,7 @@ def test_every_shard_belongs_to_one_part(of: int, shard: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "1/0", "-1/3", "a/b", "1/3/5", "1.5/2", "²/3"])
 def test_parts_that_there_are_not(text: str) -> None:
-    with pytest.raises(InputError, match="no such part"):
+    with pytest.raises(InputError, match="must name a part"):
         Part.read(text)
 
 
