@@ -103,6 +103,10 @@ def _guarded(args: argparse.Namespace) -> int:
         return _failed("out of memory; close other programs, or use fewer or smaller indexes", OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001 - the last resort
         return _failed(_internal(error), INTERNAL)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of a library's Rust: no Exception, and it may hold note text
+            raise
+        return _failed(_internal(error), INTERNAL)
     finally:
         while _LATE:
             _LATE.pop().cancel()
@@ -145,7 +149,7 @@ def _failed(message: str, code: int) -> int:
     return code
 
 
-def _internal(error: Exception) -> str:
+def _internal(error: BaseException) -> str:
     """Where an unforeseen error came from. Its message may hold note text, so it is shown on request only."""
     if os.environ.get("CONCEPTMAP_TRACEBACK"):
         return "".join(traceback.format_exception(error))

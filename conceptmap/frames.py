@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import polars as pl
 
-__all__ = ["ANNOTATIONS", "CODES", "SPANS", "TAGS", "frame_of", "overlapping"]
+__all__ = ["ANNOTATIONS", "CODES", "SPANS", "TAGS", "frame_of", "no_panic", "overlapping"]
 
 ANNOTATIONS = pl.Schema(
     {
@@ -83,6 +84,21 @@ SPANS = pl.Schema(
     }
 )
 """A row per given span × rank."""
+
+
+@contextmanager
+def no_panic() -> Iterator[None]:
+    """Turn a panic of Polars' Rust, which is no ``Exception``, into a ``PolarsError`` that holds nothing of the data.
+
+    Raises:
+        pl.exceptions.ComputeError: Polars met a file that it cannot read, in a way that it did not foresee.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise pl.exceptions.ComputeError("a panic") from None
 
 
 def frame_of(rows: Sequence[tuple[object, ...]], schema: pl.Schema) -> pl.DataFrame:

@@ -175,3 +175,32 @@ def test_python_calls_say_nothing_either() -> None:
         with pytest.raises(InputError) as caught:
             call()
         assert not any(canary in str(caught.value) for canary in CANARIES)
+
+
+@pytest.mark.parametrize("where", ["read_parquet", "scan_parquet"])
+def test_a_panic_of_polars_is_an_error_of_the_file_and_says_nothing(
+    where: str, home: Path, indexes: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"note_id": ["1"], "text": ["a"], "code": ["R05.9"]}).write_parquet(home / "n.parquet")
+
+    def panics(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException(SAID)
+
+    monkeypatch.setattr(pl, where, panics)
+    given = str(home / "n.parquet")
+    code = ["code", given, "-o", "out", "--encoder", "none", "--ontology", indexes[0]]
+    assert main(code if where == "scan_parquet" else ["evaluate", given, given]) == 2
+    err = capfd.readouterr().err
+    assert "cannot read" in err
+    assert not any(canary in err for canary in CANARIES)
+
+
+def test_a_panic_anywhere_else_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def panics(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException(SAID)
+
+    monkeypatch.setattr("conceptmap.commands.info._of_installation", panics)
+    assert main(["info"]) == 1
+    err = capfd.readouterr().err
+    assert err.startswith("conceptmap: internal error: PanicException in test_canaries.py")
+    assert not any(canary in err for canary in CANARIES)

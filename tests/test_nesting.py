@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from conceptmap.errors import ConceptMapError, ReaderError
+from conceptmap.adapters import open_adapter
+from conceptmap.batch.runfile import read_run
+from conceptmap.errors import IndexMismatchError, InputError, ReaderError
+from conceptmap.index.vector_files import read_vector_table
+from conceptmap.notes.marked import read_marked
+from conceptmap.notes.notes import read_notes
 from conceptmap.readers import load_ontology
 from conceptmap.readers.xml import MAX_DEPTH, read_xml
 
@@ -55,12 +61,48 @@ def test_deep_brackets_in_an_obo_file_are_text(tmp_path: Path, mark: str) -> Non
         load_ontology(tmp_path / "deep.obo")
 
 
-def deep_json(depth: int = DEEP) -> str:
-    return '{"a":' * depth + "1" + "}" * depth
+DEEP_JSON = ("[" * DEEP, '{"a":' * DEEP, '{"a":' * 70 + "1" + "}" * 70)
+WRAPPED = [f'{{"note_id": "1", "text": "a", "mentions": {deep}}}' for deep in DEEP_JSON]
 
 
-def ended(action: object, *args: object) -> str:
-    """The message of our own error in which a call ends."""
-    with pytest.raises(ConceptMapError) as caught:
-        action(*args)  # type: ignore[operator]
-    return str(caught.value)
+@pytest.mark.parametrize("line", [*DEEP_JSON, *WRAPPED])
+def test_deep_lines_of_marked_notes_end_in_an_error_that_names_the_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "marked.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match="line 1 is no note with mentions: got ValueError"):
+        read_marked(path)
+
+
+@pytest.mark.parametrize("line", [*DEEP_JSON, *WRAPPED])
+def test_deep_lines_of_notes_are_quarantined_and_the_others_read(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text(line + '\n{"note_id": "2", "text": "fever", "more": [[1]]}\n')
+    notes = read_notes(path)
+    assert [(bad.where, bad.reason) for bad in notes.quarantined] == [("line 1", "the line is not a JSON object")]
+    assert notes.frame().rows() == [("2", "fever", "[[1]]")]
+
+
+@pytest.mark.parametrize("deep", DEEP_JSON)
+def test_deep_headers_and_lists_beside_vectors_end_in_the_readers_error(tmp_path: Path, deep: str) -> None:
+    header = deep.encode()
+    (tmp_path / "v.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(InputError, match=r"cannot read v\.safetensors"):
+        read_vector_table(tmp_path / "v.safetensors")
+    np.save(tmp_path / "v.npy", np.eye(4, dtype=np.float32))
+    (tmp_path / "codes.json").write_text(deep)
+    with pytest.raises(InputError, match=r"cannot read codes\.json"):
+        read_vector_table(tmp_path / "v.npy", codes_file=tmp_path / "codes.json")
+    shape = "(" * 5_000
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+    (tmp_path / "deep.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(InputError, match=r"cannot read deep\.npy"):
+        read_vector_table(tmp_path / "deep.npy")
+
+
+@pytest.mark.parametrize("deep", DEEP_JSON)
+def test_a_deep_run_json_or_manifest_is_none_of_ours(tmp_path: Path, deep: str) -> None:
+    (tmp_path / "run.json").write_text(deep)
+    assert read_run(tmp_path) == {}
+    (tmp_path / "manifest.json").write_text(deep + "}\n")
+    with pytest.raises(IndexMismatchError, match=r"manifest\.json is damaged"):
+        open_adapter(tmp_path)

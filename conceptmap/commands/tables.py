@@ -26,12 +26,15 @@ def read_table(
     """
     import polars as pl
 
+    from conceptmap.frames import no_panic
+
     try:
-        if path != "-" and Path(path).suffix.lower() == ".parquet":
-            frame = pl.read_parquet(path).with_columns(pl.exclude(pl.String).cast(pl.String))
-        else:
-            data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-            frame = pl.read_csv(io.BytesIO(data), infer_schema=False)
+        with no_panic():
+            if path != "-" and Path(path).suffix.lower() == ".parquet":
+                frame = pl.read_parquet(path).with_columns(pl.exclude(pl.String).cast(pl.String))
+            else:
+                data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+                frame = pl.read_csv(io.BytesIO(data), infer_schema=False)
     except OSError as error:
         raise InputError(f"cannot read {path}", got=error.strerror, expected="a CSV or Parquet file") from None
     except pl.exceptions.PolarsError as error:

@@ -35,6 +35,7 @@ from conceptmap.files import (
     remove_known,
     writing,
 )
+from conceptmap.frames import no_panic
 
 __all__ = [
     "BLOCK_BYTES",
@@ -298,13 +299,10 @@ def read_frame(path: Path, digest: FileDigest) -> pl.DataFrame:
     if hashlib.sha256(content).hexdigest() != digest.sha256:
         raise _damaged(path, "other bytes")
     try:
-        return pl.read_parquet(io.BytesIO(content))
+        with no_panic():
+            return pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise _damaged(path, type(error).__name__, "a Parquet file") from None
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of Polars' Rust, which is no Exception
-            raise
-        raise _damaged(path, "something that Polars cannot read", "a Parquet file") from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -> None:

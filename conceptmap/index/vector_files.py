@@ -7,10 +7,12 @@ and told apart from the rest; which of the rest holds the codes is for `given_ve
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError, said_columns
 from conceptmap.files import json_of
+from conceptmap.frames import no_panic
 from conceptmap.index.files import read_tensors
 from conceptmap.index.manifest import STORED_TYPES
 from conceptmap.index.rows import from_bfloat16
@@ -123,7 +126,8 @@ def _files(source: Path) -> list[Path]:
 
 def _frame(file: Path) -> pl.DataFrame:
     try:
-        return _FRAMES[file.suffix.lower()](file)
+        with no_panic():
+            return _FRAMES[file.suffix.lower()](file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"cannot read {file.name}", got=type(error).__name__, expected="the kind it is named"
@@ -191,6 +195,8 @@ def _of_lists(frame: pl.DataFrame, name: str) -> VectorTable:
     if isinstance(inner, pl.List | pl.Array):
         frame = frame.explode(name)
     column = frame[name]
+    if not len(column):
+        raise InputError(f"column {name} holds no vector", got="no rows", expected="one or more")
     lengths = column.list.len() if isinstance(column.dtype, pl.List) else pl.Series([column.dtype.size] * len(column))  # type: ignore[attr-defined]
     if column.null_count() or lengths.n_unique() != 1:
         wrong = int((column.is_null() | (lengths != lengths[0]).fill_null(True)).arg_max() or 0)
@@ -249,7 +255,11 @@ def _safetensors(file: Path) -> _Tensors:
     }
 
 
-_NOT_NUMPY = (OSError, ValueError, EOFError, KeyError, RecursionError, NotImplementedError, BadZipFile, zlib.error)
+_NOT_NUMPY = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, RecursionError, NotImplementedError, OverflowError),
+    *(BadZipFile, zlib.error, struct.error, SyntaxError, TokenError),
+)
+"""What numpy and zipfile raise on files whose bytes were changed; a header is read as a Python literal."""
 
 
 def _numpy(file: Path) -> _Tensors:

@@ -18,6 +18,7 @@ import polars as pl
 
 from conceptmap.errors import InputError, said_columns
 from conceptmap.files import json_of
+from conceptmap.frames import no_panic
 from conceptmap.notes.compressed import PACKED, Opener, spooled, unpacked, without_packing
 
 __all__ = [
@@ -153,7 +154,8 @@ def _likely(wanted: str, columns: Sequence[str]) -> str | None:
 def _reading(name: str) -> Iterator[None]:
     """Turn whatever a damaged file raises into an ``InputError`` that names the file and holds none of its content."""
     try:
-        yield
+        with no_panic():
+            yield
     except csv.Error as error:
         advice = "double the quotes in quoted cells"
         raise InputError(f"{name} is not well-formed CSV", got=str(error), then=advice) from None
