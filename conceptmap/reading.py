@@ -11,6 +11,7 @@ from conceptmap.coding.allergies import with_allergens
 from conceptmap.coding.coding import CodedNote, NoteCode, note_candidates, note_codes
 from conceptmap.coding.derived.derived import with_derived
 from conceptmap.coding.instructions import Instructions
+from conceptmap.coding.results import with_results
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.tags import tag_tokens
@@ -93,7 +94,8 @@ def by_sections(
     book: CodeBook,
 ) -> list[Mention]:
     """The mentions of a note as its sections have them: none in headings; allergens, and what follows from drugs."""
-    return with_derived(text, parts, lines, with_allergens(text, parts, outside_headings(found, parts), book), book)
+    named = with_allergens(text, parts, outside_headings(found, parts), book)
+    return with_derived(text, parts, lines, with_results(text, lines, named, book), book)
 
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:

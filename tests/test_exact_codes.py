@@ -100,12 +100,56 @@ def test_bleeding_belongs_to_the_source_that_its_sentence_names() -> None:
     assert "K57.31" not in codes_of("Diverticulosis of the colon. A polyp was removed. GI bleed from an ulcer.")
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "other", "instead"),
+    [
+        ("STEMI. The RCA was 100 % occluded.", "I21.11", "STEMI. The RCA was patent, not occluded.", "I21.3"),
+        ("STEMI. A stent to the LAD was placed.", "I21.02", "STEMI. A stent was placed.", "I21.3"),
+        ("Kidney stone. CT: 5 mm stone in the left ureter.", "N20.1", "Kidney stone. CT: 5 mm stone.", "N20.0"),
+        ("Heart failure. LVEF 25 %.", "I50.20", "Heart failure. LVEF 55 %.", "I50.9"),
+        ("Adenoma. It is in the left adrenal: adenoma, 2 cm.", "D35.02", "Adenoma.", "D36.9"),
+        ("Type 1 diabetes. DKA.", "E10.10", "Diabetes. DKA.", "E11.10"),
+    ],
+)
+def test_another_sentence_chooses_the_digits(text: str, code: str, other: str, instead: str) -> None:
+    assert code in codes_of(text)
+    assert instead in codes_of(other)
+    assert code not in codes_of(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "alone", "code"),
+    [
+        ("K 2.9, repleted.", "K 2.9.", "E87.6"),
+        ("Potassium of 6.2 treated with lokelma.", "Potassium of 6.2.", "E87.5"),
+        ("Mg 1.3 and phos 1.7, replaced.", "Mg 1.3 and phos 1.7.", "E83.42"),
+        ("Found with glucose 38, got D50.", "Found with glucose 38.", "E16.2"),
+        ("K 2.9, repleted.", "K 3.9, repleted.", "E87.6"),
+    ],
+)
+def test_a_value_counts_where_the_note_acts_on_it(text: str, alone: str, code: str) -> None:
+    assert code in codes_of(text)
+    assert code not in codes_of(alone)
+
+
+def test_a_device_put_in_now_is_a_procedure_and_not_a_status() -> None:
+    assert "Z95.0" not in codes_of("HOSPITAL COURSE: heart block. A pacemaker was placed.\n")
+    assert "Z95.0" in codes_of("HOSPITAL COURSE: heart block. Has a pacemaker.\n")
+
+
+def test_a_hysterectomy_with_both_ovaries_takes_both_codes() -> None:
+    assert {"Z90.710", "Z90.722"} <= codes_of("s/p TAH-BSO 2010.")
+    assert "Z90.722" not in codes_of("s/p TAH 2010.")
+
+
 def test_what_a_setting_never_reports() -> None:
     assert "Z99.89" not in codes_of("HOSPITAL COURSE: gout. Ambulates with a walker.\n")
     assert "Z99.89" in codes_of("Gout. Ambulates with a walker.", setting="report")
 
 
-@pytest.mark.parametrize("name", ["causes", "families", "not_reported", "sequencing", "body_parts", "residual"])
+@pytest.mark.parametrize(
+    "name", ["causes", "families", "not_reported", "sequencing", "body_parts", "residual", "elsewhere", "results"]
+)
 def test_tables_say_why_and_hold_no_row_twice(name: str) -> None:
     lines = resources.files("conceptmap").joinpath(f"data/{name}_icd10cm.csv").read_text("utf-8").splitlines()
     assert len(lines) == len(set(lines))

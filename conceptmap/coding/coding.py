@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from conceptmap.coding.combinations import combine
 from conceptmap.coding.derived.derived import derive
+from conceptmap.coding.exact.elsewhere import complete_from_elsewhere
 from conceptmap.coding.exact.residual import said_more_exactly
 from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, proposed_by_mentions
 from conceptmap.coding.histories import of_another_patient
@@ -109,6 +110,7 @@ def note_codes(
     contexts = as_established(mentions, contexts, book, around)
     taken: ProposedCodes = {}
     proposals = proposed_by_mentions(mentions, contexts, book, around, include=include, taken=taken)
+    complete_from_elsewhere(proposals, book, around, taken)
     combine(
         proposals,
         book,

@@ -74,6 +74,8 @@ def _partners(
     """One proposal for each group of the rule, or None."""
     if rule.unless and codes_in(proposals, rule.unless, book):
         return None
+    if not rule.groups and rule.words and not any(word in says(first) for word in rule.words):
+        return None
     partners: list[ProposedCode] = []
     for group in rule.groups:
         fitting = [

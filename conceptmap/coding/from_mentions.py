@@ -151,11 +151,8 @@ def _over(
     section = around.section(number)
     says = partial(around.in_line, number=number)
     over = is_over(concept, context, says, book) and not book.codes[concept].startswith("Z")  # a status is no illness
-    past = (
-        None
-        if concept in still or (context.ended and not over)
-        else past_history(concept, context, section, says, book)
-    )
+    goes_on = concept in still or (context.ended and not over)
+    past = None if goes_on else past_history(concept, context, section, says, book)
     gone = past or ended(concept, around.text, around.spans[number], section, book)
     return gone or ((None, "said to be over") if over else None)
 

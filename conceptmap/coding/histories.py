@@ -44,7 +44,7 @@ _LONG_AGO: Final = re.compile(
     re.IGNORECASE,
 )
 _STATUS: Final = {
-    "icd10cm": parse_ranges("Z89-Z90 Z92.2-Z92.3 Z93-Z95 Z98 Z99.2"),
+    "icd10cm": parse_ranges("Z89-Z90 Z92.2-Z92.3 Z93-Z96 Z97.5 Z98 Z99.2"),
 }
 _PROCEDURE: Final = re.compile(
     r"\b(?:\w+(?:ectom(?:y|ies|ized)|otom(?:y|ies)|ostom(?:y|ies)|plast(?:y|ies)|desis|pexy|tripsy)"
@@ -65,6 +65,14 @@ _AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _REACH: Final = 40
+_DONE_SECTIONS: Final = frozenset({"procedures", "hospital course", "assessment and plan", "findings"})
+_DONE: Final = re.compile(
+    r"\b(?:underwent|received|had|placed|placement of|inserted|insertion of|implanted|deployed|emergent|cysto\w*)\b",
+    re.IGNORECASE,
+)
+_DONE_AFTER: Final = re.compile(
+    r"[^.;\n]{0,30}?\b(?:(?:was|were|is) )?(?:placed|inserted|implanted|deployed|exchanged)\b", re.IGNORECASE
+)
 _RECORDS: Final = {"icd10cm": (parse_ranges("O00-O9A"), parse_ranges("P00-P96 Z38"))}
 _MOTHER: Final = re.compile(
     r"\b(?:G\d+\s?P\d+|gravida|primigravida|multigravida|lab(?:or|our)|postpartum|pregnan\w+|contractions|antepartum)\b",
@@ -127,13 +135,18 @@ def family_history(concept: int, context: Context, book: CodeBook) -> tuple[int,
 def is_done_now(
     concept: int, text: str, span: tuple[int, int], context: Context, section: str | None, book: CodeBook
 ) -> bool:
-    """Whether a status code stands for a bare procedure that nothing puts in the past."""
+    """Whether a status code stands for a bare procedure, or a device put in now, that nothing puts in the past."""
     if not within(book.codes[concept], _STATUS.get(book.system, ())):
         return False
     start, end = span
-    if section in PAST_SECTIONS or context.temporality == "historical" or not _PROCEDURE.search(text[start:end]):
+    if section in PAST_SECTIONS or context.temporality == "historical":
         return False
     before = _CLAUSE.split(text[max(0, start - _REACH) : start])[-1]
+    told = section in _DONE_SECTIONS and (
+        section == "procedures" or _DONE.search(before) or _DONE_AFTER.match(text, end)
+    )
+    if not (told or _PROCEDURE.search(text[start:end])):
+        return False
     return not (_PAST.search(before + text[start:end]) or _AFTER.match(text, end))
 
 
