@@ -12,7 +12,7 @@ from conceptmap import ConceptMapper
 from conceptmap.coding.derived.drug_use import long_term_use
 from conceptmap.coding.derived.drugs import DrugClass, drugs_in, harm, specific
 from conceptmap.coding.derived.substances import substances
-from conceptmap.coding.derived.underdosing import poisoning, underdosing
+from conceptmap.coding.derived.underdosing import poisoning, regimens_not_kept, underdosing
 from conceptmap.data.tables import read_rows
 from conceptmap.text.sections import sections
 from conceptmap.text.sentences import sentences
@@ -119,7 +119,10 @@ def test_insulin_is_said_to_be_taken_for_long_in_type_2_diabetes_alone(text: str
         ("Hyponatremia due to hydrochlorothiazide.", "T50.2X5A"),
         ("Anticholinergics (oxybutynin, diphenhydramine) caused delirium.", "T44.3X5A"),
         ("First dose of infliximab. Infusion reaction, slowed.", "T45.1X5A"),
-        ("Digoxin toxicity with bradycardia.", "T46.0X5A"),
+        ("Digoxin toxicity.", "T46.0X5A"),
+        ("Delirium, worsened by lorazepam.", "T42.4X5A"),
+        ("Urinary retention after oxybutynin was started.", "T44.3X5A"),
+        ("He takes apixaban. Upper GI bleed.", "T45.515A"),
         ("Anemia due to antineoplastic chemotherapy.", "T45.1X5A"),
     ],
 )
@@ -136,6 +139,8 @@ def test_a_finding_laid_to_a_drug_is_its_adverse_effect(text: str, code: str) ->
         "No steroid-induced hyperglycemia.",
         "ALLERGIES: amoxicillin - rash",
         "Risk of bleeding on apixaban.",
+        "Oxybutynin was started for urge incontinence.",
+        "Hives, allergic to amoxicillin.",
     ],
 )
 def test_a_drug_beside_a_finding_is_no_adverse_effect(text: str) -> None:
@@ -156,6 +161,9 @@ def test_a_drug_beside_a_finding_is_no_adverse_effect(text: str) -> None:
         ("He is not taking ibuprofen.", []),
         ("He had been rationing insulin due to cost.", ["T38.3X6A", "Z91.120"]),
         ("He stopped taking his medications.", ["Z91.128"]),
+        ("Seizure after missed Keppra doses.", ["T42.6X6A", "Z91.148"]),
+        ("Stopped his lisinopril because of cough.", ["T46.4X6A", "Z91.128"]),
+        ("Lisinopril was stopped because of cough.", []),
         ("Took her diuretic and lisinopril. She ran out of her diuretic.", ["T50.2X6A", "Z91.138"]),
         ("Takes furosemide and lisinopril. She ran out of her diuretic.", ["T50.1X6A", "Z91.138"]),
     ],
@@ -175,6 +183,27 @@ def test_taken_less_than_prescribed_with_the_reason(text: str, found: list[str])
 )
 def test_poisoning_by_intent(text: str, found: list[str]) -> None:
     assert [harm.code for harm in poisoning(text, sentences(text), drugs_in(text, "icd10cm"))] == found
+
+
+def test_the_words_of_an_underdosing_deny_it_not() -> None:
+    assert "T50.1X6A" in codes("He is not consistent with taking torsemide.")
+
+
+def test_a_denied_place_does_not_hide_another() -> None:
+    assert "T38.0X5A" in codes("No steroid-induced psychosis. Steroid-induced hyperglycemia.")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("He missed two dialysis sessions.", ["Z91.158"]),
+        ("He had two dialysis sessions.", []),
+        ("Dietary indiscretion.", ["Z91.118"]),
+        ("Dietary advice.", []),
+    ],
+)
+def test_other_regimens_that_were_not_kept(text: str, found: list[str]) -> None:
+    assert [harm.code for harm in regimens_not_kept(text)] == found
 
 
 def test_the_names_in_capitals_are_read_in_capitals_alone() -> None:

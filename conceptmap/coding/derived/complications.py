@@ -67,8 +67,8 @@ _KINDS: Final = (
     ("bleeding", r"bleed\w*|hemorrhage|oozing"),
 )
 _LINK: Final = (
-    r"(?: (?:was|is|were|are|site|tip|tract|tube|associated|related|acutely|with|due to|from|in|of|at|around|the|his|her"
-    r"|a|an|acute|partial|complete|chronic|now|found|to|be|recurrent|new))*"
+    r"(?: (?:was|is|were|are|site|tip|tract|tube|associated|related|acutely|with|due to|from|in|of|at|around|the|his"
+    r"|her|a|an|acute|partial|complete|chronic|now|found|to|be|recurrent|new))*"
 )
 
 

@@ -6,7 +6,7 @@ them as for any mention; ``derive`` settles, once the codes of the note are know
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Final
 
 from conceptmap.coding.derived.complications import complications, settle_complications
@@ -19,7 +19,7 @@ from conceptmap.coding.derived.injuries import injuries, settle_injuries
 from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
 from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
 from conceptmap.coding.derived.substances import settle_substances, substances
-from conceptmap.coding.derived.underdosing import poisoning, underdosing
+from conceptmap.coding.derived.underdosing import poisoning, regimens_not_kept, underdosing
 from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Candidate, Mention
@@ -31,6 +31,7 @@ from conceptmap.text.sections import Section, section_at
 __all__ = ["derive", "with_derived"]
 
 _SYSTEMS: Final = frozenset({"icd10cm"})
+_PLACES = 4
 _STRENGTH: Final = 0.9
 _LONG_TERM: Final = parse_ranges("Z79.0-Z79.6 Z79.82-Z79.85")
 _NO_HARM: Final = frozenset("allergies;family history;instructions;discharge instructions;immunizations".split(";"))
@@ -63,14 +64,15 @@ def with_derived(
     harms = [
         *underdosing(text, bounds, told),
         *poisoning(text, bounds, told),
+        *regimens_not_kept(text),
         *adverse_effects(text, bounds, told, findings, book.system),
     ]
     return _added(
         text,
         kept,
         [
-            *_first_of_each(uses),
-            *_first_of_each(harms),
+            *_few_of_each(uses),
+            *_few_of_each(harms),
             *substances(text),
             *births(text),
             *newborn_facts(text),
@@ -133,12 +135,12 @@ def _is_ended_use(mention: Mention, drugs: Overlaps, taken: Set[str], book: Code
     return code not in taken and drugs.any_in(mention.start_char, mention.end_char)
 
 
-def _first_of_each(found: Sequence[Found]) -> list[tuple[int, int, str]]:
-    """The first place of each code."""
-    first: dict[str, tuple[int, int, str]] = {}
+def _few_of_each(found: Iterable[Found]) -> list[Found]:
+    """The first places of each code: what denies one of them need not deny the others."""
+    places: dict[str, list[Found]] = {}
     for one in found:
-        first.setdefault(one.code, (one.start_char, one.end_char, one.code))
-    return list(first.values())
+        places.setdefault(one.code, []).append(one)
+    return [one for some in places.values() for one in some[:_PLACES]]
 
 
 def _added(text: str, known: Sequence[Mention], found: Sequence[tuple[int, int, str]], book: CodeBook) -> list[Mention]:

@@ -34,11 +34,14 @@ class Finding(NamedTuple):
 
 
 _DUE: Final = re.compile(
-    r"\A(?!.*\b(?:but|received|given|treated|started|improved|resolved)\b)[^.;\n]{0,45}?(?:\b(?:due to|secondary to"
+    r"\A(?!.*\b(?:but|received|given|treated|started|improved|resolved|miss(?:ed|ing)|omi\w+|stopp\w+|discontinu\w+"
+    r"|cessation|withdr\w+|lack|without|(?:run|ran|running) out|non-?(?:compl|adher)\w+|not tak\w+|sub-?therap\w+"
+    r"|inadequate|insufficient|held|holding)\b)[^.;\n]{0,45}?(?:\b(?:due to|secondary to"
     r"|2/2|d/t|from|caused by|attributed to|attributable to|related to|induced by|because of"
     r"|as a result of|effects? (?:of|from)|reactions? to|precipitated by|triggered by|provoked by|blamed on|sec to"
     r"|owing to|b/c of"
-    r"|ascribed to|resulting from|consequence of|complication of|in response to)|2°)\s(?:[^.;:\n]{0,30})\Z",
+    r"|(?:exacerbated|worsened|aggravated|potentiated|compounded|complicated) by|ascribed to|resulting from"
+    r"|consequence of|complication of|in response to)|2°)\s(?:[^.;:\n]{0,30})\Z",
     re.IGNORECASE,
 )
 _INDUCED: Final = re.compile(
@@ -65,7 +68,8 @@ _THEN: Final = re.compile(
 )
 _SINCE: Final = re.compile(r"\b(?:after|since|following|while on|on|with)\s(?:\w+ ){0,3}\Z", re.IGNORECASE)
 _RELATED_LIST: Final = re.compile(
-    r"\b(?:drug|medication|iatrogenic|multifactorial)[- ]?(?:related|induced)?\s?[:(]\s?\Z", re.IGNORECASE
+    r"\b(?:drug|medication|med|iatrogenic|multifactorial)[- ]?(?:related|induced|(?:side )?effects?)?\s?[:(]\s?\Z",
+    re.IGNORECASE,
 )
 _FELT: Final = re.compile(
     r"\b(?:felt|thought|likely|presumed) (?:to be )?(?:related|due|secondary) to [\w/ ]{0,12}\Z", re.IGNORECASE
@@ -76,13 +80,23 @@ _OPENS: Final = re.compile(
 )
 _FEARED: Final = re.compile(
     r"\b(?:should be (?:watched|monitored)|risks? of|(?:watch|monitor(?:ed|ing)?) for|to (?:avoid|prevent)|at risk"
-    r"|if (?:you|there is)|allerg\w+|intoleran\w+|seek help|return (?:for|if)|call (?:for|if))\b",
+    r"|if (?:you|there is)|seek help|return (?:for|if)|call (?:for|if))\b",
     re.IGNORECASE,
+)
+_LATER: Final = re.compile(r"\b(?:after|following|since)\b", re.IGNORECASE)
+_ALLERGIC: Final = re.compile(
+    r"\ballerg(?:y|ic|ies)\b(?: to|:)?[^.;\n]{0,25}\Z|\bintoleran\w+ (?:to|of)[^.;\n]{0,15}\Z", re.IGNORECASE
+)
+_ALLERGY: Final = re.compile(r"\A\s?(?:allerg\w+|intoleran\w+|sensitiv\w+)", re.IGNORECASE)
+_MORE: Final = (  # findings that notes name without the words of a title
+    (re.compile(r"\b(?:over-?)?sedat(?:ion|ed)\b|\bsomnolen\w+|\blethargy\b", re.IGNORECASE), "R40.0"),
+    (re.compile(r"\bhand[- ]foot syndrome\b|\bred[- ]man\b|\bflushing\b", re.IGNORECASE), "L27.1"),
+    (re.compile(r"\bQTc? prolong\w+|\bprolonged QTc?\b", re.IGNORECASE), "I45.81"),
 )
 _HIGH: Final = re.compile(r"\b(?:glucoses?|sugars?|bg|fingersticks?|glu)\b[^\d.;\n]{0,15}(\d{3})\b", re.IGNORECASE)
 _HIGH_FROM: Final = 180
 _TREATED: Final = re.compile(
-    r"\A[^.;\n]{0,12}\b(?:given|started|added|increased|up|for|bid|tid|daily|mg|iv|po|x\s?\d|prn)\b|\A\s?\d",
+    r"\A[^.;\n]{0,12}\b(?:given|started|added|increased|up|bid|tid|daily|mg|iv|po|x\s?\d|prn)\b|\A\s?\d",
     re.IGNORECASE,
 )
 _TOXIC: Final = re.compile(r"\A[- ](?:toxicity|toxic)\b", re.IGNORECASE)
@@ -104,6 +118,9 @@ _NOT_OURS: Final = frozenset(
         "hallucinogen",
         "synthetic cannabinoid",
         "vaccine",
+        "opioid antagonist",
+        "antidote",
+        "coagulant",
     }
 )
 _CLASS_WORDS: Final = re.compile(
@@ -124,7 +141,7 @@ def adverse_effects(
         system: of the codes.
     """
     starts = [start for start, _ in bounds]
-    findings = [*(f for f in findings if not within(f.code, _NO_FINDING)), *_high_glucose(text)]
+    findings = sorted([*(f for f in findings if not within(f.code, _NO_FINDING)), *_more(text)])
     drugs = [drug for drug in drugs if drug.of.name not in _NOT_OURS]
     places = Starts([f.start_char for f in findings])
     feared: dict[tuple[int, int], bool] = {}
@@ -148,8 +165,10 @@ def adverse_effects(
             yield Found(match.start(), match.end(), harm(before[-1].of, "5"))
 
 
-def _high_glucose(text: str) -> Iterator[Finding]:
-    """Values of glucose that are high whenever they were taken: 180 mg/dL and more."""
+def _more(text: str) -> Iterator[Finding]:
+    """Findings without the words of a title, and values of glucose of 180 mg/dL and more, high whenever taken."""
+    for words, code in _MORE:
+        yield from (Finding(*match.span(), code) for match in words.finditer(text))
     for match in _HIGH.finditer(text):
         if int(match[1]) >= _HIGH_FROM:
             yield Finding(match.start(), match.end(), "R73.9")
@@ -178,12 +197,18 @@ def _lead(
     """The drugs of a group that are said to have had an effect; ``told``: their sentence has a finding."""
     start, end = group[0].start_char, group[-1].end_char
     named = list(group)
-    if len(group) > 1 and _CLASS_WORDS.fullmatch(text[start : group[0].end_char]):
+    if (
+        len(group) > 1
+        and _CLASS_WORDS.fullmatch(text[start : group[0].end_char])
+        and "(" in text[start : group[1].start_char]
+    ):
         named = named[1:]  # "anticholinergics (oxybutynin, diphenhydramine)" says the class of what follows
     before = text[sentence[0] : start]
     if _FELT.search(before) or (told and (_RELATED_LIST.search(before) or _OPENS.match(before))):
         return named
-    if _TOXIC.match(text, end):
+    if _ALLERGIC.search(before) or _ALLERGY.match(text[end : sentence[1]]):
+        return []
+    if _TOXIC.match(text[end : sentence[1]]):
         return named
     out: dict[Drug, None] = {}
     for finding in findings:
@@ -209,7 +234,9 @@ def _is_likely(text: str, finding: Finding, span: tuple[int, int], sentence: tup
     """Whether a finding is told as one that came with the drugs at a span, if it is an effect of theirs."""
     start, end = span
     if finding.end_char <= start:
-        return bool(_WITH.match(text[finding.end_char : start]) and not _TREATED.match(text[end : sentence[1]]))
+        between = text[finding.end_char : start]
+        treated = _TREATED.match(text[end : sentence[1]]) and not _LATER.search(between)
+        return _WITH.match(between) is not None and not treated
     if end > finding.start_char:
         return start >= finding.start_char and end <= finding.end_char  # "amoxicillin rash"
     between = text[end : finding.start_char]
@@ -233,13 +260,31 @@ def _effects(system: str) -> Mapping[str, Ranges]:
     return out
 
 
+_BLEEDING: Final = parse_ranges(
+    "K25.0 K25.2 K25.4 K25.6 K26.0 K26.2 K26.4 K26.6 K27.0 K27.4 K28.0 K28.4 K29.01 K31.811 K55.21 K57.01 K57.11"
+    " K57.13 K57.21"
+    " K57.31 K57.33 K92.0-K92.2 K62.5 I60-I62 R04 R31.0 K66.1 M79.81"
+)
+
+
+def _bled_on_anticoagulant(proposals: ProposedCodes, book: CodeBook) -> None:
+    """Bleeding of somebody who takes an anticoagulant is told as its effect, to be checked (I.C.19.e.5.a)."""
+    at = book.position_of_code.get("T45.515A")
+    bled, taken = codes_in(proposals, _BLEEDING, book), codes_in(proposals, parse_ranges("Z79.01"), book)
+    if at is not None and bled and taken and taken[0].numbers[0] < bled[0].numbers[0]:  # taken before, not after it
+        said = f"bleeding on an anticoagulant: {book.codes[bled[0].concept]} + Z79.01; check that the note ties them"
+        add(proposals, at, bled[0].numbers, bled[0].strength, affirmed=True, remark=said)
+
+
 def imply_drugs(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Add the adverse effects that the titles of a note's codes speak of (``data/implied_drugs_<system>.csv``).
 
-    "Anaemia due to antineoplastic chemotherapy" has T45.1X5A beside it; where the title leaves the drug open, the note
+    "Anaemia due to antineoplastic"
+    " chemotherapy" has T45.1X5A beside it; where the title leaves the drug open, the note
     has to name one of its class.
     """
     drugs: dict[str, DrugClass] | None = None
+    _bled_on_anticoagulant(proposals, book)
     for speaks, wanted, category in _implied(book.system):
         found = codes_in(proposals, speaks, book)
         if not found:

@@ -18,7 +18,7 @@ from conceptmap.coding.derived.drugs import Drug, harm
 from conceptmap.coding.derived.found import Found
 from conceptmap.text.overlaps import Starts
 
-__all__ = ["poisoning", "underdosing"]
+__all__ = ["poisoning", "regimens_not_kept", "underdosing"]
 
 _WHO: Final = r"(?:he|she|they|patient|pt|who|which|that|and|has|had|have|recently|also|abruptly|since|then|just)"
 _LESS: Final = re.compile(
@@ -35,6 +35,7 @@ _LESS: Final = re.compile(
     r"|cut(?:ting)? (?:back|down)(?: on)?"
     r"|admits? to (?:missing|skipping|stopping|not taking)|halv(?:ed|ing)|spacing out|splitting"
     r"|(?:has|had|have) been (?:rationing|skipping|missing|stretching|halving|splitting|forgetting)|rationing"
+    r"|stopped (?:his|her|their)|missed (?=\w+ doses?)|half[- ]doses? of|half of|non-?(?:compliance|adherence)(?= \()"
     r"|stopped taking|stopped using"
     r"|not (?:been )?(?:taking|using)|(?:wasn|isn|hasn|hadn|haven|didn|doesn)['’]t (?:been )?(?:tak(?:e|en|ing)"
     r"|us(?:e|ed|ing)|fill(?:ed)?)"
@@ -43,7 +44,7 @@ _LESS: Final = re.compile(
     r"|inconsistent (?:with|use)|poor(?:ly)? (?:compliance|adherence|compliant|adherent)(?: with| to)?"
     r"|forget\w* (?:to take|about)?|forgot\w*(?: to take)?"
     r"|underdosing of|omission of|omitt(?:ed|ing)|(?:unable|not able) to (?:afford|obtain|get|fill|refill|pick up)"
-    r"|(?:can|could)(?:no|n['’])t (?:afford|get|fill)"
+    r"|(?:cannot|can not|could not|(?:can|couldn)['’]t) (?:afford|get|fill|pay for)"
     r"|took only|taking only|only taking|stretching|lapsed? (?:in|on))\b",
     re.IGNORECASE,
 )
@@ -97,7 +98,7 @@ _REASONS: Final = (
 )
 _STOPPED: Final = re.compile(r"\b(?:stopped|quit|discontinued)\b", re.IGNORECASE)
 _ON_PURPOSE, _OTHER = "Z91.128", "Z91.148"
-_REACH, _BACK = 60, 250
+_REACH, _BACK, _LONGEST = 60, 250, 120
 _FAR = 2000
 _OVERDOSE: Final = re.compile(
     r"\b(?:(?i:overdos\w+|poison\w*|ingest(?:ed|ion|ing)|swallowed|toxic ingestion|double dos\w+"
@@ -136,7 +137,7 @@ def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Dr
     listed = groups(text, [drug for drug in drugs if not _AS_NEEDED.match(drug.of.harm)])
     first, last = (Starts(places) for places in ([g[0].start_char for g in listed], [g[-1].end_char for g in listed]))
     for match in _LESS.finditer(text):
-        near = first.within(match.end() - 1, match.end() + _REACH)
+        near = first.within(match.start(), match.end() + _REACH)
         group = listed[near[0]] if near else None
         if _NEVER.search(text[max(0, match.start() - 30) : match.start()]):
             continue
@@ -165,8 +166,10 @@ def _less(
     text: str, bounds: Sequence[tuple[int, int]], starts: Sequence[int], said: tuple[int, int], group: Sequence[Drug]
 ) -> Iterator[Found]:
     """The codes of a group of drugs taken less, with the reason that stands beside."""
-    for drug in group:
-        yield Found(drug.start_char, drug.end_char, harm(drug.of, "6"))
+    for drug in group:  # the words that say it are part of the mention: "not taking" denies nothing
+        begin, end = min(said[0], drug.start_char), max(said[1], drug.end_char)
+        near = end - begin <= _LONGEST and "\n\n" not in text[begin:end]
+        yield Found(*(_tight(text, (begin, end)) if near else (drug.start_char, drug.end_char)), harm(drug.of, "6"))
     yield _why(text, bounds, starts, said)
 
 
@@ -184,6 +187,29 @@ def _near(bounds: Sequence[tuple[int, int]], first: int, last: int, span: tuple[
     """From one sentence to another, as far as they are near to a span."""
     start, end = bounds[max(0, first)][0], bounds[min(len(bounds) - 1, last)][1]
     return slice(max(start, span[0] - _FAR), min(end, span[1] + _FAR))
+
+
+_DIALYSIS: Final = re.compile(
+    r"\b(?:miss(?:ed|es|ing)|skip(?:ped|s|ping)|non-?(?:compliance|adherence|compliant"
+    r"|adherent) with) (?:[\w-]+ ){0,3}(?:HD|hemodialysis|dialysis)\b",
+    re.IGNORECASE,
+)
+_DIET: Final = re.compile(
+    r"\bdiet(?:ary)? (?:indiscretion|non-?(?:compliance|adherence))|\bnon-?(?:compliance|adherence|compliant"
+    r"|adherent) with (?:[\w-]+ ){0,3}diet\b"
+    r"|\bsalt load\b|\bhigh[- ]salt (?:diet|intake|meals?)|\b(?:ate|eating) (?:[\w-]+ ){0,3}(?:salty|high[- ]sodium"
+    r"|canned) ",
+    re.IGNORECASE,
+)
+
+
+def regimens_not_kept(text: str) -> Iterator[Found]:
+    """Dialysis that was missed and diets that were not kept (ICD-10-CM Z91.15 and Z91.11)."""
+    for words, code in ((_DIALYSIS, "Z91.158"), (_DIET, "Z91.118")):
+        for match in words.finditer(text):
+            if not _NEVER.search(text[max(0, match.start() - 30) : match.start()]):
+                yield Found(*_tight(text, match.span()), code)
+                break
 
 
 def _tight(text: str, span: tuple[int, int]) -> tuple[int, int]:
