@@ -12,6 +12,7 @@ from conceptmap.coding.coding import CodedNote, NoteCode, note_candidates, note_
 from conceptmap.coding.derived.derived import with_derived
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.results import with_results
+from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.tags import tag_tokens
@@ -94,7 +95,8 @@ def by_sections(
     book: CodeBook,
 ) -> list[Mention]:
     """The mentions of a note as its sections have them: none in headings; allergens, and what follows from drugs."""
-    named = with_allergens(text, parts, outside_headings(found, parts), book)
+    known = with_stated_codes(text, outside_headings(found, parts), book)
+    named = with_allergens(text, parts, known, book)
     return with_derived(text, parts, lines, with_results(text, lines, named, book), book)
 
 

@@ -10,11 +10,12 @@ import pytest
 from coded_release import coded, coder
 
 from conceptmap.coding.combinations import combinations
-from conceptmap.coding.completion import gestation, sides, trimester_of
+from conceptmap.coding.completion import gestation, trimester_of
 from conceptmap.coding.exact.residual import residual_codes
 from conceptmap.coding.instructions import references
 from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.reporting.principal import principal
+from conceptmap.coding.sides import sides
 from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import parse_ranges
 

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from conceptmap.coding.sides import EARS, EYES, sides
+from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["Completed", "complete", "gestation", "sides", "trimester_of"]
+__all__ = ["Completed", "complete", "gestation", "trimester_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +27,14 @@ class Completed:
     said: str
 
 
-_SIDE: Final = re.compile(r"\b(left|right|bilateral|bilaterally|bilat|b/l|both|lt|rt)\b", re.IGNORECASE)
-_LETTER: Final = re.compile(r"(?<!\d)(?<!\d\s)\b([LR])\s+\Z")
-_LETTER_IN: Final = re.compile(r"(?<![\w/])([LR])(?= )")
-_PAIR: Final = re.compile(
-    r"\b(?:ankles|breasts|ears|elbows|eyes|feet|hands|hips|knees|legs|lungs|shoulders|thumbs|wrists)\b", re.IGNORECASE
-)
-_LETTER_AFTER: Final = re.compile(r"[ ,(]+([LR])(?=[.,;:)\n]|\Z)")
 _STAGE: Final = re.compile(r"\b(?:stage|st\.?|grade)\s*(?:is\s*)?([1-4]|i{1,3}|iv)\b", re.IGNORECASE)
+_EYE_STAGE: Final = re.compile(r"\b(mild|moderate|severe|indeterminate)[ -]stage\b", re.IGNORECASE)
 _ROMAN: Final = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _COURSE: Final = re.compile(r"\b(acute on chronic|acute|chronic)\s*\Z", re.IGNORECASE)
+_ORGANS: Final = {"icd10cm": {EYES: parse_ranges("H00-H59 S05"), EARS: parse_ranges("H60-H95")}}
 _NEAR: Final = 30
-_BOTH: Final = re.compile(
-    r"\b(?:left|right)\s*(?:and|or|&|/|>|<|(?:greater|less|more|worse) than)\s*(?:left|right)\b", re.IGNORECASE
-)
 _CLAUSE_END: Final = re.compile(r"[.;:!?\n]|\b(?:and|but|with|without)\b|,")
 _SENTENCE_END: Final = re.compile(r"[.;:!?\n]")
-_AFTER: Final = re.compile(
-    r"[\s,(\-]*(?:(?:of|in|on|at|to|from|over|involving|affecting|the|his|her|my|a|an|lower|upper)\s+){0,3}"
-    r"(left|right|bilateral|bilaterally|bilat|b/l|both|lt|rt)\b",
-    re.IGNORECASE,
-)
-_NAMES: Final = {"l": "left", "lt": "left", "r": "right", "rt": "right"} | dict.fromkeys(
-    ("both", "bilaterally", "bilat", "b/l"), "bilateral"
-)
-_WORDS_BEFORE: Final = 3
 _REACH: Final = 60
 
 _WEEKS: Final = re.compile(
@@ -97,6 +82,7 @@ def complete(
         found = [Completed(at, word) for word in said if (at := book.variant(concept, word)) is not None][:1]
     if not found and trimester and (at := book.variant(concept, trimester)) is not None:
         found = [Completed(at, trimester)]
+    found = _eye_stage(found or [Completed(concept, "")], text, span, book) or found
     seventh = _seventh(found[0].concept if found else concept, text, span, book)
     if seventh is not None and len(found) < 2:
         found = [Completed(seventh[0], f"{found[0].said}, {seventh[1]}" if found else seventh[1])]
@@ -111,6 +97,21 @@ def _graded(text: str, span: tuple[int, int]) -> tuple[str, ...]:
     course = _COURSE.search(before)
     staged = (f"stage {_ROMAN.get(stage[1].lower(), stage[1])}",) if stage else ()
     return (*staged, *((course[1].lower(),) if course else ()))
+
+
+def _eye_stage(found: Sequence[Completed], text: str, span: tuple[int, int], book: CodeBook) -> list[Completed] | None:
+    """The same codes with the stage that is said of them, for those whose title leaves it open; None where none is."""
+    stage = _EYE_STAGE.search(_SENTENCE_END.split(text[span[1] : span[1] + _NEAR * 2])[0])
+    out = []
+    for one in found if stage else ():
+        wanted = book.names[one.concept].replace("stage unspecified", f"{stage[1].lower()} stage") if stage else ""
+        above = book.parents[one.concept]
+        at = next((c for c in book.children[above[0]] if book.names[c] == wanted), None) if above else None
+        if at is None or at == one.concept:
+            return None
+        said = f"{stage[1].lower()} stage" if stage else ""
+        out.append(Completed(at, f"{one.said}, {said}" if one.said else said))
+    return out or None
 
 
 def _weeks(concept: int, text: str, book: CodeBook) -> Completed | None:
@@ -138,45 +139,16 @@ def _sided(
 ) -> list[tuple[str, int]]:
     if not book.has_variants(concept):
         return []
-    said = sides(text, span, others)
+    said = sides(text, span, others, organ=_organ(book.codes[concept], book.system))
     found = [(side, at) for side in said if (at := book.variant(concept, side)) is not None]
     if said == ("bilateral",) and not found:
         found = [(side, at) for side in ("right", "left") if (at := book.variant(concept, side)) is not None]
     return found
 
 
-def sides(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]] = ()) -> tuple[str, ...]:
-    """The sides that the text names for a mention: none, one, or "bilateral".
-
-    >>> sides("Fracture of the left radius", (0, 8))
-    ('left',)
-    >>> sides("right hip pain and knee pain", (19, 28), [(6, 14)])
-    ()
-    >>> sides("L hip fx", (2, 8)), sides("2 L hip fx", (4, 10))
-    (('left',), ())
-    """
-    start, end = span
-    inside = {_side(match[1]) for match in (*_SIDE.finditer(text, start, end), *_LETTER_IN.finditer(text, start, end))}
-    if inside:
-        return _one(inside)
-    floor = max([start - _REACH, 0, *(last for _, last in others if last <= start)])
-    ceiling = min([end + _REACH, len(text), *(first for first, _ in others if first >= end)])
-    before = _CLAUSE_END.split(_BOTH.sub("bilateral", text[floor:start]))[-1].split()[-_WORDS_BEFORE:]
-    found = {_side(word) for word in _SIDE.findall(" ".join(before))}
-    after = _AFTER.match(text, end, ceiling) or _LETTER_AFTER.match(text, end, ceiling)
-    beside = _LETTER.search(text, floor, start) or after
-    found = found or ({_side(beside[1])} if beside else set())
-    return _one(found or ({"bilateral"} if _PAIR.search(text, start, end) else set()))
-
-
-def _side(word: str) -> str:
-    return _NAMES.get(word.lower(), word.lower())
-
-
-def _one(found: set[str]) -> tuple[str, ...]:
-    if found >= {"left", "right"}:
-        return ("bilateral",)
-    return tuple(found) if len(found) == 1 else ()
+def _organ(code: str, system: str) -> str:
+    """Eye or ear, whose sides have short forms of their own."""
+    return next((organ for organ, ranges in _ORGANS.get(system, {}).items() if within(code, ranges)), "")
 
 
 def gestation(text: str) -> int | None:

@@ -25,7 +25,7 @@ __all__ = ["Hit", "TermMatcher"]
 _HEAD_BITS = 23
 _MODIFIERS = frozenset(
     """left right bilateral mild moderate severe small large marked significant slight diffuse progressive intense
-    extensive     multiple several recent persistent important evident clear possible probable known new
+    extensive multiple several recent persistent important evident possible probable known new
     associated generalized
     predominant discrete moderately severely mildly slightly cm mm""".split()
 )

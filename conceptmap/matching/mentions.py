@@ -38,7 +38,7 @@ class Candidate:
         score: cosine between the mention's pooled tokens and the concept's best term; between their bags of words
             where there is no encoder.
         strength: what ranks candidates and codes, in [0, 1]: how surely this concept is what was written.
-        evidence: ``lexical``, ``vector`` or ``both``.
+        evidence: ``lexical``, ``vector`` or ``both``; ``stated`` for a code that the note itself gives.
     """
 
     concept: int

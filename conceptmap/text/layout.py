@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from conceptmap.text.boxes import BOX, BoxStyle, boxed
-from conceptmap.text.pairs import Answered, bracketed, named_lists, pairs, questions, signs
+from conceptmap.text.pairs import Answered, bare, bracketed, named_lists, pairs, questions, signs
 from conceptmap.text.tables import tables
 
 __all__ = ["Entry", "Layout", "layout_of"]
@@ -75,6 +75,7 @@ class Layout:
 _LINE: Final = re.compile(r"[^\n\r\x0b\x0c\x85\u2028\u2029]+")
 _FORM: Final = re.compile(r"[:?=|\t;(\[{<+\-\u2013\u2014\u2026,]|  |\.\.\.|___")
 _KEYED: Final = re.compile(r"\s*(?:[-*\u2022]\s*)?[A-Za-z][\w/&'() -]{0,40}?(?::|\s?=)\s*\S")
+_SHORT: Final = 40
 _PUNCTUATION: Final = " \t.,;:!)]}>|"
 
 
@@ -121,6 +122,8 @@ def _entries(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Entry]:
             yield from _of("box", boxes)
         elif _FORM.search(text, start, end):
             yield from _line(text, start, end)
+        elif end - start < _SHORT:
+            yield from _of("pair", bare(text, start, end))
 
 
 def _line(text: str, start: int, end: int) -> Iterator[Entry]:

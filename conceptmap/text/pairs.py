@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from conceptmap.text.answers import answer_words
 
-__all__ = ["Answered", "bracketed", "named_lists", "pairs", "questions", "signs"]
+__all__ = ["Answered", "bare", "bracketed", "named_lists", "pairs", "questions", "signs"]
 
 
 class Answered(NamedTuple):
@@ -23,6 +23,7 @@ class Answered(NamedTuple):
 
 
 _LONGEST: Final = 120
+_ANSWERERS: Final = frozenset({"a", "ans", "answer", "r", "response", "pt", "patient"})
 _BULLET: Final = re.compile(
     r"\s*(?:(?:[-\u2013\u2014*\u2022\u00b7\u25aa\u25cf\u25e6>#~]+|\(?\d{1,3}[.)\]]|[a-zA-Z][.)])\s+)*"
 )
@@ -78,8 +79,8 @@ def _comma() -> re.Pattern[str]:
 def _bare() -> re.Pattern[str]:
     """A line of a few words whose last one answers: "Wheezing none"."""
     return re.compile(
-        r"(?P<asked>[A-Za-z][\w/-]*(?: [\w/-]+){0,2}) (?P<said>none|absent|present|negative|neg|positive|pos|no|yes"
-        r"|denied|denies|resolved|inactive)\s*\.?\s*\Z",
+        r"(?P<asked>[A-Za-z][\w/-]*(?: [\w/-]+){0,2})(?<!\bnot)(?<!\bno)(?<!\bis) "
+        r"(?P<said>none|absent|present|negative|neg|positive|pos|no|yes|denied|denies|resolved|inactive)\s*\.?\s*\Z",
         re.IGNORECASE,
     )
 
@@ -102,8 +103,8 @@ def pairs(text: str, start: int, end: int) -> Iterator[Answered]:
         if _is_key(text, first, match.start("mark")) and not _goes_on(text, match, end):
             yield Answered(first, match.start("mark"), _said(match["said"]), *match.span("said"))
             floor = match.end()
-    if floor == begin and (bare := _bare().match(text, begin, end)):
-        yield Answered(begin, bare.end("asked"), _said(bare["said"]), *bare.span("said"))
+    if floor == begin and (found := bare(text, begin, end)):
+        yield from found
     elif floor == begin:
         for match in _comma().finditer(text, begin, end):
             first = _key_start(text, floor, match.start(), _STOP)
@@ -129,6 +130,14 @@ def _matches(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
 @cache
 def _first_words() -> frozenset[str]:
     return frozenset(re.split(r"[\W_]", word)[0] for word in answer_words()) | {"\u00f8"}
+
+
+def bare(text: str, start: int, end: int) -> list[Answered]:
+    """The pair that a line of a few words is without any mark: "Wheezing none"."""
+    opening = _BULLET.match(text, start, end)
+    begin = opening.end() if opening else start
+    match = _bare().match(text, begin, end)
+    return [Answered(begin, match.end("asked"), _said(match["said"]), *match.span("said"))] if match else []
 
 
 def questions(text: str) -> Iterator[Answered]:
@@ -232,7 +241,8 @@ def _key_start(text: str, floor: int, end: int, stop: re.Pattern[str]) -> int:
 
 
 def _is_key(text: str, start: int, end: int) -> bool:
-    return 0 < end - start <= _LONGEST and any(map(str.isalpha, text[start:end]))
+    asked = text[start:end].strip()
+    return 0 < len(asked) <= _LONGEST and any(map(str.isalpha, asked)) and asked.lower() not in _ANSWERERS
 
 
 def _goes_on(text: str, match: re.Match[str], end: int) -> bool:

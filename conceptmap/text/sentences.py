@@ -94,8 +94,11 @@ def _cut(text: str, found: Sequence[tuple[int, int]], breaks: Sequence[int]) -> 
             if before:
                 out.append((start, start + len(before)))
             start = breaks[number]
+            while start < end and text[start].isspace():
+                start += 1
             number += 1
-        out.append((start, end))
+        if start < end:
+            out.append((start, end))
     return out
 
 

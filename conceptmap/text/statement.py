@@ -123,7 +123,7 @@ class Statement:
         """Whether the words ``start``..``end`` between a trigger and a mention let its kind of reach through."""
         trigger, between, forward = hit.trigger, self.words[start:end], hit.last <= place[0]
         if trigger.reach == "beside":
-            return all(map(str.isalnum, between)) and _LINKS.isdisjoint(between)
+            return all(word.isalnum() or word == "/" for word in between) and _LINKS.isdisjoint(between)
         if forward and not self._closed(start, end):
             return False
         if trigger.reach in ("all", "told"):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from typing import Final
 
-from conceptmap.coding.completion import sides
+from conceptmap.coding.sides import sides
 from conceptmap.data.tables import read_rows
 from conceptmap.matching.content import term_forms
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
@@ -38,7 +38,7 @@ _EMPTY: Final = frozenset(
     ).split()
     for form in term_forms(word)
 )
-_LEFT_OVER: Final = re.compile(r"^other\b|\bother (?:specified )?sites?\b", re.IGNORECASE)
+_LEFT_OVER: Final = re.compile(r"^other\b|\bother (?:specified )?(?:sites?|(?:deep )?veins?)\b", re.IGNORECASE)
 _NO_FAMILY: Final = parse_ranges("B95-B97 O00-R99 S00-Z99")
 """Chapters whose codes are completed by rules of their own, or not at all."""
 _SIDES: Final = frozenset({"left", "right", "bilateral"})
