@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conceptmap.cli import main
 from conceptmap.mapper import ConceptMapper
 from conceptmap.text.context import assess
 from conceptmap.text.layout import layout_of
@@ -17,13 +18,52 @@ from conceptmap.text.page import Page
 from conceptmap.text.sections import sections
 from conceptmap.text.view import seen, view_of
 
-PIECES = (
-    ["No fever", "gout", "asthma\u00b2", "Sjo\u0308gren syndrome", "in\ufb02uenza", "chest pain", "pneu\u00admonia"]
-    + ["hyper-\ntension", "\u03b1-thalassemia", "Diabetes", "<br>", "<li>", "</li>", "&nbsp;", "&#39;", "\\.br\\"]
-    + ["\\X0A\\", "~", "\n", " ", ": no", ": yes", "[x] ", "[ ] ", "| ", "\t", "Problem | Status\n", "Yes\tNo\n"]
-    + ["+", "-", ", ", ". ", "? ", "{\\rtf1 ", "\\par ", "}", "(resolved)", "  ", "PMH: ", "\r\n", "\u200b", "X"]
-    + ["\U0001f600"]
-)
+WORDS = ["No fever", "gout", "asthma\u00b2", "Sjo\u0308gren syndrome", "in\ufb02uenza", "chest pain", "pneu\u00admonia"]
+MARKUP = [
+    "<br>",
+    "<li>",
+    "</li>",
+    "&nbsp;",
+    "&#39;",
+    "\\.br\\",
+    "\\X0A\\",
+    "~",
+    "{\\rtf1 ",
+    "\\par ",
+    "}",
+    "\u200b",
+    "\U0001f600",
+]
+FORMS = [
+    ": no",
+    ": yes",
+    "[x] ",
+    "[ ] ",
+    "| ",
+    "\t",
+    "Problem | Status\n",
+    "Yes\tNo\n",
+    "+",
+    "-",
+    "(resolved)",
+    "X",
+    "PMH: ",
+]
+PIECES = [
+    *WORDS,
+    *MARKUP,
+    *FORMS,
+    "hyper-\ntension",
+    "\u03b1-thalassemia",
+    "Diabetes",
+    "\n",
+    " ",
+    ", ",
+    ". ",
+    "? ",
+    "  ",
+    "\r\n",
+]
 
 
 def random_notes(n: int) -> list[str]:
@@ -127,3 +167,10 @@ def test_a_span_from_a_list_mark_into_its_heading_is_not_assessed() -> None:
 def test_composed_and_decomposed_letters_read_the_same() -> None:
     name = "M\u00e9ni\u00e8re's disease"
     assert view_of(unicodedata.normalize("NFD", name)).text == name
+
+
+def test_the_layout_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tag", "--layout", "PMH: [x] gout [ ] asthma\nFever: no"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["past", "medical", "history", "box", "no", "asthma"] in lines
+    assert ["pair", "no", "Fever"] in [line[-3:] for line in lines]

@@ -33,6 +33,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("-k", type=int, default=3, metavar="K", help="concepts for each word (default 3)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="write the tokens with their concepts as JSON")
+    how.add_argument(
+        "--layout", action="store_true", help="show how the text is understood: sections, statements, answers"
+    )
     how.add_argument("--html", action="store_true", help="write a page in which pointing at a word explains it")
     add_mapper_options(parser)
 
@@ -42,6 +45,11 @@ def run(args: argparse.Namespace) -> int:
     if args.k < 1:
         raise InputError("-k must be at least 1", got=args.k)
     text = _text(args.text)
+    if args.layout:
+        from conceptmap.commands.tag_layout import layout_rows
+
+        show("\n".join(_aligned(layout_rows(text), _width())))
+        return 0
     mapper, _ = load_mapper(args)
     if args.html:
         from conceptmap.export.html import report

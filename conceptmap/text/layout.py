@@ -105,10 +105,10 @@ def _entries(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Entry]:
     if any(mark in text for mark in ("|", "\t", "  ", ",", ";")):
         for number, found in tables(text, lines):
             taken.add(number)
-            yield from _of("table", found)
+            yield from _of(text, "table", found)
     asked = list(questions(text))
-    yield from _of("question", asked)
-    yield from _of("list", named_lists(text))
+    yield from _of(text, "question", asked)
+    yield from _of(text, "list", named_lists(text))
     style = BoxStyle.of(text) if BOX.search(text) else None
     signed = _signed_lines(text, lines)
     for number, (start, end) in enumerate(lines):
@@ -119,25 +119,29 @@ def _entries(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Entry]:
             continue
         boxes = boxed(text, start, end, style) if style is not None else []
         if boxes:
-            yield from _of("box", boxes)
+            yield from _of(text, "box", boxes)
         elif _FORM.search(text, start, end):
             yield from _line(text, start, end)
         elif end - start < _SHORT:
-            yield from _of("pair", bare(text, start, end))
+            yield from _of(text, "pair", bare(text, start, end))
 
 
 def _line(text: str, start: int, end: int) -> Iterator[Entry]:
     marked = signs(text, start, end) if "+" in text[start:end] or "-" in text[start:end] else []
     if marked:
-        yield from _of("sign", marked)
+        yield from _of(text, "sign", marked)
         return
-    yield from _of("bracket", bracketed(text, start, end))
-    yield from _of("pair", pairs(text, start, end))
+    yield from _of(text, "bracket", bracketed(text, start, end))
+    yield from _of(text, "pair", pairs(text, start, end))
 
 
-def _of(kind: str, found: Iterator[Answered] | Sequence[Answered]) -> Iterator[Entry]:
+def _of(text: str, kind: str, found: Iterator[Answered] | Sequence[Answered]) -> Iterator[Entry]:
     for one in found:
-        yield Entry(one.start, one.end, one.said, one.said_start, one.said_end, kind)
+        asked = text[one.start : one.end]
+        end = one.start + len(asked.rstrip())
+        start = end - len(asked.strip())
+        if start < end:
+            yield Entry(start, end, one.said, one.said_start, one.said_end, kind)
 
 
 _SIGNED: Final = re.compile(r"[ \t]*([+\-\u2013])[ \t]*(?=[A-Za-z])")
