@@ -10,7 +10,7 @@ from typing import Final
 from conceptmap.text.answers import answer_words
 from conceptmap.text.pairs import Answered
 
-__all__ = ["BOX", "BoxStyle", "boxed"]
+__all__ = ["BOX", "MAYBE_BOX", "BoxStyle", "boxed"]
 
 BOX: Final = re.compile(
     r"(?P<square>\[[ _]?(?:[xX\u2713\u2714\u2717\u2718*]|_[xX]_)?[ _]?\])"
@@ -21,6 +21,12 @@ BOX: Final = re.compile(
     r"|(?P<line>(?<![A-Za-z0-9])_{1,}[xX\u2713]_{1,}|(?<![A-Za-z0-9*\[])_{2,}(?![A-Za-z0-9*\]]))"
 )
 """Anything that may be a check box."""
+
+MAYBE_BOX: Final = re.compile(
+    r"[\[({<][ _]?(?:[xX+\-\u2013*\u2713\u2714\u2717\u2718]|_[xX]_|pos|neg)?[ _]?[\])}>]|_[xX_\u2713]"
+    r"|[\u2610\u2611\u2612\u2713\u2714\u2717\u2718\u25a1\u25a2\u25a0\u25a3\u25cb\u25ef\u25cf\u25c9]"
+)
+"""The same, quick to look for."""
 
 _EMPTY: Final = frozenset("\u2610\u25a1\u25a2\u25cb\u25ef")
 _CROSSES: Final = frozenset("\u2717\u2718\u2612")

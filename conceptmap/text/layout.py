@@ -12,8 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from conceptmap.text.boxes import BOX, BoxStyle, boxed
-from conceptmap.text.pairs import Answered, bare, bracketed, named_lists, pairs, questions, signs
+from conceptmap.text.boxes import MAYBE_BOX, BoxStyle, boxed
+from conceptmap.text.pairs import (
+    Answered,
+    bare,
+    bracketed,
+    marks_of_pairs,
+    named_lists,
+    pairs,
+    questions,
+    short_pairs,
+    signs,
+)
 from conceptmap.text.tables import tables
 
 __all__ = ["Entry", "Layout", "layout_of"]
@@ -73,9 +83,6 @@ class Layout:
 
 
 _LINE: Final = re.compile(r"[^\n\r\x0b\x0c\x85\u2028\u2029]+")
-_FORM: Final = re.compile(r"[:?=|\t;(\[{<+\-\u2013\u2014\u2026,]|  |\.\.\.|___")
-_KEYED: Final = re.compile(r"\s*(?:[-*\u2022]\s*)?[A-Za-z][\w/&'() -]{0,40}?(?::|\s?=)\s*\S")
-_SHORT: Final = 40
 _PUNCTUATION: Final = " \t.,;:!)]}>|"
 
 
@@ -106,24 +113,29 @@ def _entries(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Entry]:
         for number, found in tables(text, lines):
             taken.add(number)
             yield from _of(text, "table", found)
-    asked = list(questions(text))
-    yield from _of(text, "question", asked)
+    yield from _of(text, "question", questions(text))
     yield from _of(text, "list", named_lists(text))
-    style = BoxStyle.of(text) if BOX.search(text) else None
     signed = _signed_lines(text, lines)
-    for number, (start, end) in enumerate(lines):
-        if number in taken:
-            continue
-        if number in signed:
-            yield Entry(*signed[number], "sign")
-            continue
-        boxes = boxed(text, start, end, style) if style is not None else []
-        if boxes:
-            yield from _of(text, "box", boxes)
-        elif _FORM.search(text, start, end):
-            yield from _line(text, start, end)
-        elif end - start < _SHORT:
-            yield from _of(text, "pair", bare(text, start, end))
+    for asked in signed.values():
+        yield Entry(*asked, "sign")
+    taken |= signed.keys()
+    starts = [start for start, _ in lines]
+    boxes = _lines_with(MAYBE_BOX, text, starts) - taken
+    style = BoxStyle.of(text) if boxes else None
+    for number in sorted(boxes):
+        found = boxed(text, *lines[number], style) if style is not None else []
+        taken |= {number} if found else set()
+        yield from _of(text, "box", found)
+    marked = set().union(*(_lines_with(pattern, text, starts) for pattern in marks_of_pairs()))
+    for number in sorted(marked - taken):
+        yield from _line(text, *lines[number])
+    for number in sorted(_lines_with(short_pairs(), text, starts) - taken - marked):
+        yield from _of(text, "pair", bare(text, *lines[number]))
+
+
+def _lines_with(pattern: re.Pattern[str], text: str, starts: Sequence[int]) -> set[int]:
+    """Numbers of the lines in which a pattern is found; lines begin at ``starts``."""
+    return {max(bisect_right(starts, match.start()) - 1, 0) for match in pattern.finditer(text)} if starts else set()
 
 
 def _line(text: str, start: int, end: int) -> Iterator[Entry]:

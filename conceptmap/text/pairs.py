@@ -9,7 +9,17 @@ from typing import Final, NamedTuple
 
 from conceptmap.text.answers import answer_words
 
-__all__ = ["Answered", "bare", "bracketed", "named_lists", "pairs", "questions", "signs"]
+__all__ = [
+    "Answered",
+    "bare",
+    "bracketed",
+    "marks_of_pairs",
+    "named_lists",
+    "pairs",
+    "questions",
+    "short_pairs",
+    "signs",
+]
 
 
 class Answered(NamedTuple):
@@ -128,6 +138,27 @@ def _matches(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
 
 
 @cache
+def marks_of_pairs() -> tuple[re.Pattern[str], ...]:
+    """What a line must hold to be looked through: a mark before an answer's first word, or a sign."""
+    words = "|".join(sorted(map(re.escape, _first_words()), key=len, reverse=True))
+    answer = rf"[ \-\u2013\u2014:>]*(?:{words})(?![^\W_])"
+    return (
+        re.compile(rf"[:=|\t\u2026)(\[{{<,;]{answer}", re.IGNORECASE),
+        re.compile(rf"(?:\.\.|__|  | -| \u2013| \u2014){answer}", re.IGNORECASE),
+        re.compile(r"[+]|[\-\u2013](?:(?<=[\s,;:(/].)(?=[A-Za-z])|(?=[ ]?[,;]))|\A[\-\u2013](?=[A-Za-z])"),
+    )
+
+
+@cache
+def short_pairs() -> re.Pattern[str]:
+    """Lines of a few words whose last one may answer."""
+    return re.compile(
+        r"^.{1,40}[ ](?:none|absent|present|neg|pos|no|yes|denie[sd]|resolved|inactive|(?:nega|posi)tive)\W*$",
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+@cache
 def _first_words() -> frozenset[str]:
     return frozenset(re.split(r"[\W_]", word)[0] for word in answer_words()) | {"\u00f8"}
 
@@ -172,20 +203,18 @@ def bracketed(text: str, start: int, end: int) -> Iterator[Answered]:
 
 _OPENED: Final = re.compile(r"\s*[(\[{<]\s*([^\W_]+)")
 _LISTED: Final = re.compile(
-    r"\b(?P<said>inactive|resolved|past|former|remote|negatives?|neg|absent|pertinent negatives?|not present)"
+    r"(?:^[ \t*\u2022-]{0,4}|[.;] )"
+    r"(?P<said>inactive|resolved|past|former|remote|negatives?|neg|absent|pertinent negatives?|not present)"
     r"(?: (?:problems?|diagnos[ie]s|conditions?|issues|symptoms|findings|illness(?:es)?))?"
     r"\s*(?:[:=]|\s-\s)\s*(?=[A-Za-z])",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
-_OPENS: Final = re.compile(r"(?:\A|\n|[.;]\s)\s*(?:[-*\u2022]\s*)?\Z")
 _LIST_END: Final = re.compile(r"\n|\.\s|\b(?:positives?|pos|active|present)\b\s*:", re.IGNORECASE)
 
 
 def named_lists(text: str) -> Iterator[Answered]:
     """Lists under the answer that all of their items share: "Resolved: pneumonia, rash"."""
     for match in _LISTED.finditer(text):
-        if not _OPENS.search(text[max(0, match.start() - 8) : match.start()]) and match.start() > 0:
-            continue
         stop = _LIST_END.search(text, match.end())
         said = "past" if match["said"].lower() in {"inactive", "resolved", "past", "former", "remote"} else "no"
         yield Answered(match.end(), stop.start() if stop else len(text), said, *match.span("said"))

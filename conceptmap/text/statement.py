@@ -40,7 +40,7 @@ _OWN_STATEMENT: Final = frozenset(
     "no not denies denied for since mild moderate severe chronic old known new small large stable minimal trace today"
     " positive positives pos + reports endorses admits on with".split()
 )
-_FARTHEST: Final = 400  # words; no trigger reaches farther
+_FARTHEST: Final = 100  # words; only what opens a list reaches farther, and of those only the nearest is asked
 
 
 class Statement:
@@ -55,6 +55,11 @@ class Statement:
         self.words, self.starts, self.ends = found
         self.hits = find_triggers(self.words)
         self.firsts = [hit.first for hit in self.hits]
+        self.far = [
+            number
+            for number, hit in enumerate(self.hits)
+            if hit.trigger.words > _FARTHEST and hit.trigger.direction != "stop"
+        ]
         self.holders: dict[int, list[tuple[int, int]]] = {}
         for place in {self._place(*span) for span in spans} if self.hits else ():
             for number in range(bisect_left(self.firsts, place[0]), bisect_left(self.firsts, place[1])):
@@ -83,7 +88,8 @@ class Statement:
         """The triggers near a mention that stand outside it and are not a part of a mention beside it."""
         active = []
         nearest = bisect_left(self.firsts, place[0] - _FARTHEST), bisect_left(self.firsts, place[1] + _FARTHEST)
-        for number in range(*nearest):
+        farther = bisect_left(self.far, nearest[0])
+        for number in (*self.far[max(farther - 1, 0) : farther], *range(*nearest)):
             hit = self.hits[number]
             if not _may_reach(hit, place):
                 continue
@@ -148,7 +154,7 @@ class Statement:
         while end < len(self.words) and self.words[end] not in ";.":
             end += 1
         items = _items(self.words[hit.last : end])
-        behind = items + _items(self.words[end + 1 :])
+        behind = items + _items(self.words[end + 1 : end + _FARTHEST])
         closed = any(item[:1] == ["or"] for item in items)
         if self.words[hit.first] in _NO and (hit.first or (len(behind) < _ITEMS_OF_NO and not closed)):
             return False
