@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import csv
+import hashlib
 import io
 import json
 import os
@@ -79,6 +80,18 @@ def save(kind: str, folder: Path, overwrite: bool) -> None:
         index().save(folder, overwrite=overwrite)
     else:
         save_adapter(an_adapter(), folder, pages={"README.md": "# Card\n"}, overwrite=overwrite)
+
+
+@pytest.mark.parametrize("version", [0, 1, 7])
+def test_an_index_of_another_version_is_still_ours(version: int, tmp_path: Path) -> None:
+    """Its manifest says so by a digest over itself, as all versions write it."""
+    folder = index().save(tmp_path / "index")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    fields = {name: value for name, value in manifest.items() if name != "sha256"} | {"format": version}
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({**fields, "sha256": digest}, indent=2) + "\n")
+    index().save(folder)
+    assert ConceptIndex.open(folder).manifest.format == 1
 
 
 def test_a_link_to_an_index_stays_a_link(tmp_path: Path) -> None:

@@ -248,6 +248,9 @@ def test_hidden_folders_of_somebody_elses_stay(notes: Notes, tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine.txt").write_text("precious")
         (tmp_path / name / f"{'0' * 32}.shard").write_text("no shard of ours")
+    for name in (names[0], names[2]):  # whose names alone say that they are not ours
+        (tmp_path / name / "lock").write_bytes(b"")
+        (tmp_path / name / "codes.csv").write_text("precious")
     (tmp_path / f"{PREFIX}{'f' * 16}").symlink_to(tmp_path / names[0])
     before = contents(tmp_path)
     run(notes, tmp_path)

@@ -92,9 +92,8 @@ class Place:
             at: where the new files are.
             files: from `file_digests`.
         """
-        new, owned = _digests(at, files), owned_of(self.target)
-        old = [name for name in there(self.target) if name in owned.record and name not in {*new, RUN_FILE}]
-        return owned.foreign(old)
+        new, owned = {*_digests(at, files), RUN_FILE}, owned_of(self.target)
+        return owned.foreign(name for name in there(self.target) if name in owned.record and name not in new)
 
     def publish(self, at: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
         """Move the files of ``at`` into place; what an earlier run wrote, and this one did not, goes.
@@ -105,7 +104,7 @@ class Place:
         new = _digests(at, facts["files"])
         owned = owned_of(self.target)
         self._check(owned, [*new, RUN_FILE])
-        stale = [name for name in there(self.target) if name not in {*new, RUN_FILE} and owned.holds(name)]
+        stale = [name for name in there(self.target) if name not in new and name != RUN_FILE and owned.holds(name)]
         self._write_down(owned, new)
         (self.target / RUN_FILE).unlink(missing_ok=True)
         for name in facts["files"]:
