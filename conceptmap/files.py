@@ -48,6 +48,7 @@ __all__ = [
 
 MAX_DEPTH = 64
 """Lists and objects within one another in JSON of others; ours reach six."""
+READ_AT_ONCE = 1 << 20
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -202,8 +203,11 @@ def remove_known(folder: Path, known: Callable[[str], bool]) -> None:
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes, in hex, in constant memory."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with Path(path).open("rb", buffering=0) as file:
+        digest = hashlib.sha256()
+        while block := file.read(READ_AT_ONCE):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 def json_of(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
