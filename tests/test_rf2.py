@@ -65,7 +65,7 @@ def concept(ontology: Ontology, code: str) -> dict[str, object]:
 
 
 def same(one: Ontology, other: Ontology) -> bool:
-    frames = ("concepts", "terms", "edges", "maps", "notes")
+    frames = ("concepts", "terms", "edges", "maps", "remarks")
     return all(getattr(one, name).equals(getattr(other, name)) for name in frames)
 
 

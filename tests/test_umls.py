@@ -36,7 +36,7 @@ def terms(ontology: Ontology, code: str) -> list[tuple[str, str]]:
 
 
 def same(one: Ontology, other: Ontology) -> bool:
-    frames = ("concepts", "terms", "edges", "maps", "notes")
+    frames = ("concepts", "terms", "edges", "maps", "remarks")
     return all(getattr(one, name).equals(getattr(other, name)) for name in frames)
 
 
