@@ -194,6 +194,24 @@ def test_the_fence_for_rooms_holds(file: str, line: str, wrong: list[str]) -> No
     assert climbs(file, line, {module(file) for file in SOURCES} - {"conceptmap"}) == wrong
 
 
+def test_our_own_tables_are_read_in_one_place() -> None:
+    """Another reader would be another answer to what an empty cell or a wrong column is."""
+    named = re.compile(r"""["'/]data["'/]""")
+    readers = {file for file, source in SOURCES.items() if "resources.files" in source and named.search(source)}
+    assert readers == {"data/tables.py", "index/sources.py"}, "the second digests their bytes"
+
+
+def test_the_map_of_contributing_names_what_is_there() -> None:
+    rows = re.findall(r"^\| .* \| (.*) \|$", (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) > 10
+    for row in rows:
+        room = PACKAGE
+        for path in re.findall(r"`((?:[a-z_]+/)*(?:[a-z_]+\.(?:py|csv))?)`", row):
+            places = [PACKAGE / path, room / path, REPOSITORY / path]
+            assert any(place.exists() for place in places), f"{path} in: {row}"
+            room = PACKAGE / path if room == PACKAGE and path.endswith("/") else room
+
+
 def test_rooms_are_small() -> None:
     folders = Counter(file.rpartition("/")[0] for file in SOURCES if not file.endswith("/__init__.py"))
     assert folders.pop("") <= 10, "files in the root, __init__ among them"

@@ -19,7 +19,7 @@ from torch import Tensor
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.memory import halved
 
-__all__ = ["Memory", "Meter", "cuda_memory", "empty_on", "handing_out", "own_stream", "stays"]
+__all__ = ["DeviceMemory", "Meter", "cuda_memory", "empty_on", "handing_out", "own_stream", "stays"]
 
 SAMPLE_TOKENS = 4096
 LEAST_TOKENS, MOST_TOKENS = 1024, 1 << 17
@@ -62,7 +62,7 @@ def own_stream(device: torch.device) -> Callable[[], AbstractContextManager[None
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class DeviceMemory:
     """What a device's allocator says, in bytes.
 
     Attributes:
@@ -80,14 +80,14 @@ class Memory:
     release: Callable[[], None]
 
 
-def cuda_memory(device: torch.device) -> Memory:
+def cuda_memory(device: torch.device) -> DeviceMemory:
     """That of a CUDA device."""
 
     def free() -> int:
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + kept
 
-    return Memory(
+    return DeviceMemory(
         used=lambda: torch.cuda.memory_allocated(device),
         peak=lambda: torch.cuda.max_memory_allocated(device),
         restart=lambda: torch.cuda.reset_peak_memory_stats(device),
@@ -106,7 +106,7 @@ class Meter:
         length: the longest that was measured.
     """
 
-    memory: Memory
+    memory: DeviceMemory
     per_token: float = 0.0
     length: int = 0
 

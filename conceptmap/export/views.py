@@ -21,7 +21,7 @@ from conceptmap.export.tagged_words import TaggedWord, WordConcept, tagged_words
 __all__ = [
     "CodeLine",
     "Explained",
-    "Mention",
+    "MentionView",
     "NotePage",
     "NoteView",
     "Part",
@@ -63,7 +63,7 @@ class NoteView:
 
 
 @dataclass(frozen=True)
-class Mention:
+class MentionView:
     """A mention with its candidates, best first."""
 
     mention_id: str
@@ -176,7 +176,7 @@ def hue(top: Top) -> str:
     return str(round(number * 137.508 + 20) % 360)
 
 
-def mentions_of(note: NoteView) -> list[Mention]:
+def mentions_of(note: NoteView) -> list[MentionView]:
     """The note's mentions in reading order, the longer first where two start together; none that abstains."""
     evidence = note.codes["evidence"].to_list()
     supporting = {mention_id for ids in evidence if ids for mention_id in _MENTION_IDS.split(ids)}
@@ -185,18 +185,18 @@ def mentions_of(note: NoteView) -> list[Mention]:
     for row in sorted(standing, key=lambda row: row["rank"]):
         grouped.setdefault(row["mention_id"], []).append(row)
     found = [
-        Mention(mention_id, rows[0]["start_char"], rows[0]["end_char"], rows, mention_id in supporting)
+        MentionView(mention_id, rows[0]["start_char"], rows[0]["end_char"], rows, mention_id in supporting)
         for mention_id, rows in grouped.items()
     ]
     return sorted(found, key=lambda mention: (mention.start, -mention.end, mention.mention_id))
 
 
-def clusters(mentions: Iterable[Mention]) -> list[list[Mention]]:
+def clusters(mentions: Iterable[MentionView]) -> list[list[MentionView]]:
     """Mentions that overlap or nest, together; in each cluster the one to show first comes first.
 
     That is the longest; of equal ones, one that supports a code, then the one with the best score.
     """
-    found: list[list[Mention]] = []
+    found: list[list[MentionView]] = []
     end = -1
     for mention in mentions:
         if mention.start >= end:
@@ -206,7 +206,7 @@ def clusters(mentions: Iterable[Mention]) -> list[list[Mention]]:
     return [sorted(cluster, key=_prominence) for cluster in found]
 
 
-def _prominence(mention: Mention) -> tuple[int, bool, float, int]:
+def _prominence(mention: MentionView) -> tuple[int, bool, float, int]:
     return mention.start - mention.end, not mention.codes, -(mention.best["score"] or 0.0), mention.start
 
 
@@ -227,7 +227,7 @@ def note_page(note: NoteView, *, path: PathOf, anchor: str) -> NotePage:
 
 
 def _parts(
-    text: str, groups: list[list[Mention]], words: list[TaggedWord], anchors: Mapping[str, str], path: PathOf
+    text: str, groups: list[list[MentionView]], words: list[TaggedWord], anchors: Mapping[str, str], path: PathOf
 ) -> Iterator[Part]:
     """The text in order."""
     at, next_word = 0, 0
@@ -252,7 +252,7 @@ def _word(word: TaggedWord, path: PathOf) -> Part:
     return Part(word.text, "w", entries=[Explained(word.text, [], ["tags of this word"], concepts, 0)])
 
 
-def _mark(text: str, group: Sequence[Mention], anchor: str, path: PathOf) -> Part:
+def _mark(text: str, group: Sequence[MentionView], anchor: str, path: PathOf) -> Part:
     """The longest mention is explained first, then those inside or beside it."""
     best = group[0].best
     top = top_of(best["system"] or "", best["code"] or "", best["name"] or "", path)
@@ -274,7 +274,7 @@ def _context_mark(row: Row) -> tuple[str, str]:
     return "", label or ("?" if row["certainty"] == "possible" else "")
 
 
-def _explained(mention: Mention, path: PathOf) -> Explained:
+def _explained(mention: MentionView, path: PathOf) -> Explained:
     concepts = []
     ranked = [row for row in mention.ranked if row["code"] is not None]
     seen: Steps = ()

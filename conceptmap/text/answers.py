@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import cache
-from importlib import resources
 from typing import Final
+
+from conceptmap.data.tables import read_table
 
 __all__ = ["ANSWERS", "answer_of", "answer_words", "is_mark"]
 
@@ -21,9 +21,7 @@ _SPACES: Final = re.compile(r"\s+")
 @cache
 def answer_words() -> dict[str, str]:
     """Every answer in lower case, and which of ``ANSWERS`` it is."""
-    source = resources.files("conceptmap").joinpath("data/answers.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(source.splitlines())
-    return {word: row["answer"] for row in rows for word in row["words"].split("|")}
+    return {word: row["answer"] for row in read_table("answers") for word in row["words"].split("|")}
 
 
 def answer_of(text: str) -> str | None:
