@@ -22,8 +22,7 @@ from conceptmap.adapters import Adapter
 from conceptmap.adapters.adapter import Compatibility
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.encoders import device, load_encoder, precision, resident
-from conceptmap.encoders.device import LEAST_TOKENS, MOST_TOKENS, Meter
-from conceptmap.encoders.device import Memory as DeviceMemory
+from conceptmap.encoders.device import LEAST_TOKENS, MOST_TOKENS, DeviceMemory, Meter
 from conceptmap.encoders.embeddings import TokenEmbeddings, filled, joined, mixed, on_host
 from conceptmap.errors import InputError
 from conceptmap.index.index import ConceptIndex
