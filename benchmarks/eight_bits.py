@@ -6,6 +6,8 @@ The embedded encoder reads every n-th term of ICD-10-CM, each way in turn. ``ONE
 oneDNN to what a processor without AVX-512 has. fbgemm and ``_int_mm`` choose by themselves.
 """
 
+# ruff: noqa: SLF001 - what is measured is inside
+
 from __future__ import annotations
 
 import argparse
@@ -28,6 +30,7 @@ from conceptmap.encoders.terms import Sentence, pooled_terms
 from conceptmap.readers import load_ontology
 
 Linear = Callable[[Tensor], Tensor]
+Make = Callable[[Tensor, Tensor], Linear]
 
 
 def torch_dynamic(engine: str, weight: Tensor, bias: Tensor) -> Linear:
@@ -52,9 +55,9 @@ def int_mm(weight: Tensor, bias: Tensor) -> Linear:
     return run
 
 
-def ways() -> dict[str, tuple[torch.dtype, Callable[[Tensor, Tensor], Linear] | None]]:
+def ways() -> dict[str, tuple[torch.dtype, Make | None]]:
     """By name: what all but linear layers is computed in, and what makes those; None for the type's own."""
-    found: dict[str, tuple[torch.dtype, Callable[[Tensor, Tensor], Linear] | None]] = {"float32": (torch.float32, None)}
+    found: dict[str, tuple[torch.dtype, Make | None]] = {"float32": (torch.float32, None)}
     if torch.cpu._is_avx512_bf16_supported():
         found["bfloat16"] = (torch.bfloat16, None)
     if has_eight_bits():
@@ -66,7 +69,7 @@ def ways() -> dict[str, tuple[torch.dtype, Callable[[Tensor, Tensor], Linear] | 
     return found
 
 
-def encoder_of(dtype: torch.dtype, make: Callable[[Tensor, Tensor], Linear] | None) -> EncodeTerms:
+def encoder_of(dtype: torch.dtype, make: Make | None) -> EncodeTerms:
     """The embedded encoder's terms, its linear layers made otherwise."""
     folder = embedded._folder()
     state, config = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text("utf-8"))
@@ -101,7 +104,8 @@ def main() -> None:
             began = time.process_time()
             vectors[name] = encode(terms, None)
             seconds[name].append(time.process_time() - began)
-    print(f"{len(terms)} terms, {tokens} tokens, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}")
+    kind = torch.backends.cpu.get_cpu_capability()
+    print(f"{len(terms)} terms, {tokens} tokens, {torch.get_num_threads()} threads, {kind}")
     for name, taken in seconds.items():
         kept = np.einsum("ij,ij->i", vectors[name], vectors["float32"])
         ratio = min(seconds["float32"]) / min(taken)

@@ -36,8 +36,9 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.topk.exact import cosines
+from conceptmap.topk.loops.kernels import ROWS_PER_TILE
 from conceptmap.topk.loops.scan import Scanner, scanner
-from conceptmap.topk.pool import CELL, Pool, best_of_groups, join, kth_of_each, plain, ranked, reaching
+from conceptmap.topk.pool import Pool, best_of_groups, join, kth_of_each, ranked, reaching
 from conceptmap.topk.products import Products, product_error, unit_queries
 from conceptmap.topk.rows import Prepared, norms_of, tensor_over
 
@@ -54,8 +55,6 @@ BLOCK_ELEMENTS = 1 << 20
 """Elements of a block of rows, as float32: 4 MiB, converted in the cache and multiplied from there."""
 FIRST_ROWS, SCANNED_AT_ONCE, SCANNED_ELEMENTS = 1024, 16384, 1 << 23
 """Rows that are scanned between two looks at the pairs: at first, and at most; and elements of them, at most."""
-SEED_CELL = 8
-"""The k-th best of as many maxima over this many rows each is below that of the rows, hardly so and found sooner."""
 PAIRS_KEPT = 1 << 20
 """More pairs than this, beyond what the answer needs, are rescored before reading on, so that memory stays bounded."""
 STEP = 2.0**-22
@@ -226,7 +225,7 @@ def _found(
         threshold: of each query; read anew for each block, and raised. *Shape:* (n,) float32.
     """
     step, total = _block_size(request, prepared)
-    at_once = max(step, min(SCANNED_AT_ONCE, SCANNED_ELEMENTS // prepared.dim // CELL * CELL))
+    at_once = max(step, min(SCANNED_AT_ONCE, SCANNED_ELEMENTS // prepared.dim // ROWS_PER_TILE * ROWS_PER_TILE))
     scan = scanner(
         request.queries,
         request.norms,
@@ -273,7 +272,7 @@ def _multiplied(request: Request, prepared: Prepared, part: slice, threshold: to
     at, n = _places(request, part), part.stop - part.start
     product = products.of(prepared, at, n)
     if bool(torch.isinf(threshold).any()):
-        level = _kth_best(product[:n], at, request)
+        level = _kth_best(product, at, request)
         torch.maximum(threshold, level - _margin(request, level), out=threshold)
     return _placed(reaching(product, threshold), at)
 
@@ -291,22 +290,19 @@ def _placed(found: Pool, at: slice | torch.Tensor) -> Pool:
 def _block_size(request: Request, prepared: Prepared) -> tuple[int, int]:
     """Rows read together, and all rows to read."""
     total = prepared.n_rows if request.allowed is None else len(request.allowed)
-    most = min(ROWS_AT_ONCE, TILE // len(request.queries), BLOCK_ELEMENTS // prepared.dim, total + CELL)
-    return max(CELL, most // CELL * CELL), total
+    most = min(ROWS_AT_ONCE, TILE // len(request.queries), BLOCK_ELEMENTS // prepared.dim, total + ROWS_PER_TILE)
+    return max(ROWS_PER_TILE, most // ROWS_PER_TILE * ROWS_PER_TILE), total
 
 
 def _kth_best(tile: torch.Tensor, rows: slice | torch.Tensor, request: Request) -> torch.Tensor:
-    """At most the k-th best approximation within one block, over different groups; -inf if unknown. *Shape:* (n,)."""
+    """The k-th best approximation within one block, over different groups; -inf if there are fewer. *Shape:* (n,)."""
     if request.groups is not None:
         names, member = torch.unique(request.groups[rows], return_inverse=True)
-        best = torch.full((len(names), tile.shape[1]), -torch.inf, dtype=tile.dtype)
-        tile = best.scatter_reduce_(0, member[:, None].expand_as(tile), tile, "amax")
-    scores = plain(tile)
-    if request.groups is None and len(scores) >= SEED_CELL * SEED_CELL * request.k:
-        scores = scores[: len(scores) // SEED_CELL * SEED_CELL].reshape(-1, SEED_CELL, scores.shape[1]).max(axis=1)
-    if len(scores) < request.k:
-        return torch.full((scores.shape[1],), -torch.inf)
-    return torch.from_numpy(np.partition(scores, len(scores) - request.k, axis=0)[len(scores) - request.k])
+        best = torch.full((len(tile), len(names)), -torch.inf, dtype=tile.dtype)
+        tile = best.scatter_reduce_(1, member.expand_as(tile), tile, "amax")
+    if tile.shape[1] < request.k:
+        return torch.full((len(tile),), -torch.inf)
+    return tile.topk(request.k, dim=1).values[:, -1].to(torch.float32)
 
 
 def _narrow(pool: Pool, threshold: torch.Tensor, request: Request) -> Pool:

@@ -9,10 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["CELL", "Pool", "best_of_groups", "join", "kth_of_each", "plain", "ranked", "reaching"]
-
-CELL = 16
-"""Rows that share one maximum: only cells whose maximum reaches the threshold are looked into."""
+__all__ = ["Pool", "best_of_groups", "join", "kth_of_each", "ranked", "reaching"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +46,16 @@ def join(pools: Sequence[Pool]) -> Pool:
 def reaching(tile: torch.Tensor, threshold: torch.Tensor) -> Pool:
     """Pairs of one block at or above their query's threshold; rows count from the block's first.
 
+    By numpy, whose loops never wait for a thread that another program keeps from running.
+
     Args:
-        tile: approximations, padded with -inf. *Shape:* (n_cells * CELL, n).
+        tile: approximations. *Shape:* (n, n_rows of the block).
         threshold: *Shape:* (n,).
     """
-    cells, limit = plain(tile).reshape(-1, CELL, tile.shape[1]), threshold.numpy()
-    cell, query = np.nonzero(cells.max(axis=1) >= limit)
-    inside = cells[cell, :, query]
-    hit, offset = np.nonzero((inside >= limit[query, None]) & (inside > -np.inf))
-    return Pool(*map(torch.from_numpy, (query[hit], cell[hit] * CELL + offset, inside[hit, offset])))
-
-
-def plain(tile: torch.Tensor) -> NDArray[np.float32]:
-    """Numpy's view of float32 scores: its loops never wait for a thread that another program keeps from running."""
-    return tile.to(torch.float32).numpy()
+    scores = tile.to(torch.float32).numpy()
+    place = np.flatnonzero(scores >= threshold.numpy()[:, None])
+    query, row = np.divmod(place, scores.shape[1])
+    return Pool(*map(torch.from_numpy, (query, row, scores.reshape(-1)[place])))
 
 
 def best_of_groups(pool: Pool, groups: torch.Tensor) -> tuple[torch.Tensor, Pool]:

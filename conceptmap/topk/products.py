@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from conceptmap.topk.pool import CELL
-
 if TYPE_CHECKING:
     from conceptmap.topk.rows import Prepared
 
@@ -62,7 +60,7 @@ class Products:
 
     @cached_property
     def _unit_queries(self) -> torch.Tensor:
-        return unit_queries(self.queries, self.norms).to(self.product).T.contiguous()
+        return unit_queries(self.queries, self.norms).to(self.product)
 
     @cached_property
     def _unit_rows(self) -> torch.Tensor:
@@ -70,12 +68,11 @@ class Products:
 
     @cached_property
     def _tile(self) -> torch.Tensor:
-        return torch.empty((self.n_rows, len(self.queries)), dtype=self.product)
+        return torch.empty(len(self.queries) * self.n_rows, dtype=self.product)
 
     def of(self, prepared: Prepared, at: slice | torch.Tensor, n: int) -> torch.Tensor:
-        """Approximations for ``n`` rows, padded to whole cells with -inf. *Shape:* (n_cells * CELL, n)."""
+        """Approximations for ``n`` rows. *Shape:* (n_queries, n)."""
         prepared.announce(at)
-        block, tile = prepared.unit(at, self._unit_rows[:n]), self._tile
-        torch.mm(block.to(self.product), self._unit_queries, out=tile[:n])
-        tile[n:] = -torch.inf
-        return tile[: -(-n // CELL) * CELL]
+        block = prepared.unit(at, self._unit_rows[:n])
+        tile = self._tile[: len(self.queries) * n].view(len(self.queries), n)
+        return torch.mm(self._unit_queries, block.to(self.product).T, out=tile)
