@@ -79,9 +79,9 @@ def encoder_of(dtype: torch.dtype, make: Make | None) -> EncodeTerms:
     else:
         network = packed_bert._bert(state, config, make)
 
-        def forward(inputs: list[np.ndarray], rows: np.ndarray | None = None) -> Vectors:  # type: ignore[type-arg]
+        def forward(inputs: list[np.ndarray], rows: np.ndarray | None = None) -> Vectors:
             with torch.inference_mode():
-                found: np.ndarray = packed_bert._hidden(network, inputs, rows).numpy()  # type: ignore[type-arg]
+                found: np.ndarray = packed_bert._hidden(network, inputs, rows).numpy()
                 return found
 
     return pooled_terms(replace(model, forward=forward), Sentence(normalised=True, length=embedded.SENTENCE))
