@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from conceptmap.errors import UnknownCodeError
 from conceptmap.frames import overlapping
 from conceptmap.notes.marked import MarkedNote
 
@@ -43,12 +42,12 @@ CODE_RANKS = (5, 8)
 
 
 def score_codes(gold: pl.DataFrame, predicted: pl.DataFrame, *, ontology: Ontology | None = None) -> Scores:
-    """Score the codes of notes. Only the notes of the gold standard count.
+    """Score the codes of notes. Only the notes of the gold standard count; codes are equal with or without their point.
 
     Args:
         gold: ``note_id, code``.
         predicted: ``note_id, code`` and, for ranked figures, ``score``; higher is surer.
-        ontology: adds the section ``hierarchy``: codes and everything above them.
+        ontology: adds the section ``hierarchy``: codes and everything above them, retired ones as what replaced them.
 
     Returns:
         ``full code`` and ``category`` (micro precision, recall, F1; macro F1 over all codes in gold or predictions),
@@ -60,16 +59,19 @@ def score_codes(gold: pl.DataFrame, predicted: pl.DataFrame, *, ontology: Ontolo
     >>> scores["full code"]["f1"], scores["category"]["f1"], scores["ranked"]["map"]
     (0.5, 1.0, 0.5)
     """
-    code = pl.col("code").str.to_uppercase()
-    right = gold.drop_nulls(["note_id", "code"]).select("note_id", code).unique(maintain_order=True)
+    upper = pl.col("code").str.to_uppercase()
+    gold, predicted = (f.drop_nulls(["note_id", "code"]).with_columns(upper) for f in (gold, predicted))
+    code = pl.col("code").str.replace_all(r"[\s.]", "")
+    right = gold.select("note_id", code).unique(maintain_order=True)
     n_notes = right["note_id"].n_unique()
-    known = predicted.drop_nulls(["note_id", "code"]).join(right, on="note_id", how="semi").with_columns(code)
+    predicted = predicted.join(right, on="note_id", how="semi")
+    known = predicted.with_columns(code)
     score = pl.col("score").max() if "score" in known.columns else pl.lit(None, dtype=pl.Float64).alias("score")
     guessed = known.group_by("note_id", "code", maintain_order=True).agg(score)
     scores = {"full code": _by_code(right, guessed)}
     scores["category"] = _by_code(*(_at(frame, _category) for frame in (right, guessed)))
     if ontology is not None:
-        scores["hierarchy"] = _by_code(*(_at(frame, _upwards(ontology)) for frame in (right, guessed)))
+        scores["hierarchy"] = _by_code(*(_at(frame, _upwards(ontology)) for frame in (gold, predicted)))
     if guessed["score"].is_not_null().any():
         scores["ranked"] = _ranked(right, guessed, n_notes)
     per_note = {"gold per note": right.height / max(n_notes, 1), "predicted per note": guessed.height / max(n_notes, 1)}
@@ -82,7 +84,7 @@ def _category(code: str) -> Iterable[str]:
 
 
 def _upwards(ontology: Ontology) -> Callable[[str], Iterable[str]]:
-    """A code's node and all above it, save a root that is above everything; an unknown code alone.
+    """A code's nodes today and all above them, save a root that is above everything; an unknown code alone.
 
     Source: Kiritchenko, Matwin, Nock and Famili (2006), "Learning and evaluation in the presence of class hierarchies".
     """
@@ -91,11 +93,11 @@ def _upwards(ontology: Ontology) -> Callable[[str], Iterable[str]]:
 
     @cache
     def above(code: str) -> frozenset[str]:
-        try:
-            node = ontology.node(code)
-        except UnknownCodeError:
+        node = ontology.find(code)
+        if node is None:
             return frozenset((code,))
-        return (ontology.ancestors(node) | {node}) - everything or frozenset((node,))
+        nodes = ontology.current(node) or frozenset((node,))
+        return nodes.union(*map(ontology.ancestors, nodes)) - everything or nodes
 
     return above
 

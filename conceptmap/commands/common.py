@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.errors import InputError, printable
+from conceptmap.errors import InputError, printable, said_codes
 
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
@@ -35,6 +35,7 @@ __all__ = [
     "report_quarantine",
     "say",
     "show",
+    "tell_unknown",
     "write_out",
     "write_stdout",
 ]
@@ -224,6 +225,12 @@ def progress_bar(what: str, *, unit: str) -> Iterator[Progress]:
 def say(message: str) -> None:
     """A line for people: stderr."""
     print(f"conceptmap: {printable(message)}", file=sys.stderr)
+
+
+def tell_unknown(codes: Iterable[str], what: str) -> None:
+    """Say which codes no ontology holds, if there are any."""
+    if named := list(codes):
+        say(f"{len(named):,} codes are unknown, {what}: {said_codes(named)}")
 
 
 def show(text: str) -> None:

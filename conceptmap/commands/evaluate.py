@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, ontology_of, show
+from conceptmap.commands.common import add_command, ontology_of, say, show, tell_unknown
 from conceptmap.commands.tables import read_table
+from conceptmap.errors import said_codes
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["add", "run"]
@@ -59,7 +62,20 @@ def _codes(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dic
 
     gold = read_table(args.gold, ("note_id", "code"))
     predicted = read_table(args.predicted, ("note_id", "code"), floats=("score",))
+    if ontology is not None:
+        _tell(args.gold, gold, ontology)
+        _tell(args.predicted, predicted, ontology)
     return score_codes(gold, predicted, ontology=ontology)
+
+
+def _tell(table: str, frame: pl.DataFrame, ontology: Ontology) -> None:
+    """Which codes of a table the ontology does not hold, or has retired."""
+    from conceptmap.ontology.rollup_frames import old_codes, spelled
+
+    codes, unknown = spelled(frame.select("code"), [ontology])
+    tell_unknown(unknown["code"], f"in {table}: each counts as itself alone")
+    if (old := old_codes(codes, [ontology])).height:
+        say(f"{table} has {old.height:,} inactive codes, scored above as what replaced them: {said_codes(old['code'])}")
 
 
 def _mentions(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dict[str, float]]:

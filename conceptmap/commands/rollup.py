@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, add_table_output, check_out, listed, ontology_of, say, write_out
+from conceptmap.commands.common import (
+    add_command,
+    add_table_output,
+    check_out,
+    listed,
+    ontology_of,
+    say,
+    tell_unknown,
+    write_out,
+)
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError
 
@@ -53,24 +62,30 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Roll up. The columns ``rollup_code`` and ``rollup_name`` are added; several targets are joined with ``|``.
 
-    Codes that the release has retired are rolled up as what replaced them, and stderr says which.
+    Codes may come with or without their point. Those that the release has retired are rolled up as what replaced them,
+    those that it does not hold are not rolled up, and stderr says which.
     """
     from conceptmap.export.csv import csv_bytes
-    from conceptmap.ontology.rollup_frames import Rollup, cut, old_codes, read_targets
+    from conceptmap.ontology.rollup_frames import Rollup, cut, old_codes, read_targets, spelled
 
     check_out(args.output, overwrite=args.overwrite)
     scored = args.cut is not None or args.scores is not None
     codes = read_table(args.codes, ("code", "score") if scored else ("code",), floats=("score",) if scored else ())
     by = _columns(args.by, codes, scored=scored)
     ontologies = [ontology_of(source) for source in args.ontology]
+    written = codes["code"]
+    codes, unknown = spelled(codes, ontologies)
     if args.cut is not None:
         rolled = cut(codes, ontologies, threshold=args.cut, how=args.scores or "sum", by=by)
     else:
         rollup = Rollup.to(read_targets(args.to), ontologies)
-        rolled = rollup.scores(codes, how=args.scores, by=by) if scored else rollup.fill(codes)
+        rolled = (
+            rollup.scores(codes, how=args.scores, by=by) if scored else rollup.fill(codes).with_columns(code=written)
+        )
     table = csv_bytes(rolled, safe=args.spreadsheet_safe)
     write_out(args.output, table, overwrite=args.overwrite, group_readable=args.group_readable)
     _tell_old(old_codes(codes, ontologies))
+    tell_unknown(unknown["code"], "not rolled up")
     return 0
 
 

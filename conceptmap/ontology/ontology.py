@@ -174,6 +174,13 @@ class Ontology:
             raise UnknownCodeError(f"{len(unknown)} codes are not in {self.system} {self.release}", got=got)
         return [found[code] or self.node(code) for code in codes]
 
+    def find(self, code: str) -> str | None:
+        """Returns the node of a code as people write it, blanks and a missing point forgiven; None where there is none.
+
+        A node comes as it is, so that codes which only look alike (``1.0``, ``10``) stay apart.
+        """
+        return self._find(code) or self._find("".join(code.split()))
+
     def _find(self, code: str, kind: str | None = None) -> str | None:
         for spelling in dict.fromkeys((code, self._normal(code))):
             found = [spelling] if spelling in self.positions else []

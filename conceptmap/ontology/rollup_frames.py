@@ -13,11 +13,12 @@ from conceptmap.errors import InputError, UnknownCodeError, said_codes
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.rollup import best_cut, roll_up, roll_up_frame, roll_up_scores
 
-__all__ = ["Rollup", "cut", "old_codes", "read_targets"]
+__all__ = ["Rollup", "cut", "old_codes", "read_targets", "spelled"]
 
 How = Literal["max", "sum"]
 
 _OLD = pl.Schema({"system": pl.String(), "code": pl.String(), "now": pl.List(pl.String())})
+_UNKNOWN = pl.Schema({"system": pl.String(), "code": pl.String()})
 _ROLLED = {"rollup_code": pl.String(), "rollup_name": pl.String()}
 
 
@@ -114,6 +115,30 @@ class Rollup:
         return _by_system(
             frame, self.ontologies, lambda rows, o: roll_up_scores(rows, o, to=self.targets[o.system], how=how, by=by)
         )
+
+
+def spelled(frame: pl.DataFrame, ontologies: Iterable[Ontology]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Returns the frame with every code as its ontology spells it, null where it holds none, and the codes it does not.
+
+    Blanks in a code, its case and a missing point are forgiven.
+
+    Args:
+        frame: as in :meth:`Rollup.fill`; rows of other systems stay as they are.
+        ontologies: one for each system.
+
+    Returns:
+        The frame, and ``system, code`` of the unknown ones, each once.
+    """
+    unknown: list[tuple[str, str]] = []
+    for ontology in ontologies:
+        mine = pl.lit(value=True) if "system" not in frame.columns else pl.col("system") == ontology.system
+        written = frame.filter(mine)["code"].drop_nulls().unique(maintain_order=True).to_list()
+        found = {code: ontology.find(code) for code in written}
+        unknown += [(ontology.system, code) for code, node in found.items() if node is None and code.strip()]
+        changed = {code: node for code, node in found.items() if node != code}
+        new = pl.col("code").replace_strict(changed, default=pl.col("code"), return_dtype=pl.String)
+        frame = frame.with_columns(pl.when(mine).then(new).otherwise("code").alias("code"))
+    return frame, pl.DataFrame(unknown, schema=_UNKNOWN, orient="row")
 
 
 def old_codes(frame: pl.DataFrame, ontologies: Iterable[Ontology]) -> pl.DataFrame:
