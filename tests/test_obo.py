@@ -174,7 +174,7 @@ def test_other_encodings_and_cycles_are_named(tmp_path: Path) -> None:
     with pytest.raises(ReaderError, match="line 3: not UTF-8"):
         load_ontology(path)
     cycle = "[Term]\nid: A:1\nname: a\nis_a: A:2\n\n[Term]\nid: A:2\nname: b\nis_a: A:1\n"
-    with pytest.raises(ReaderError, match=r"x\.obo: a concept may not be its own ancestor: .*A:[12] → A:[12]"):
+    with pytest.raises(ReaderError, match=r"x\.obo, line 1: A:1 is_a A:2 closes the cycle A:1 → A:2 → A:1"):
         load_ontology(write(tmp_path, cycle))
 
 

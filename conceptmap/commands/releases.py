@@ -36,6 +36,12 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
         help="UMLS: the file of the hierarchy; auto: MRREL, or MRHIER where there is none",
     )
     group.add_argument(
+        "--release",
+        dest="version",
+        metavar="VERSION",
+        help="version to carry, where the files do not name it or another is wanted, such as 2025AA",
+    )
+    group.add_argument(
         "--lenient",
         action="store_true",
         help="leave malformed rows of the release out instead of stopping at the first",
@@ -51,6 +57,7 @@ def load_release(args: argparse.Namespace) -> Ontology:
     ontology = load_ontology(
         *args.release,
         system=args.system,
+        release=args.version,
         language=args.language,
         at=args.at,
         sabs=args.sabs,

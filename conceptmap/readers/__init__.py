@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,8 +70,8 @@ def load_ontology(
         sabs: UMLS: sources to keep, such as ``SNOMEDCT_US``; all by default.
         suppress: UMLS: values of SUPPRESS to keep; ``N`` by default.
         hierarchy: UMLS: ``MRREL``, ``MRHIER``, ``none`` or ``auto`` (the default).
-        strict: a malformed row is an error; otherwise it is left out, counted and listed.
-        report: receives what was read and what was left out.
+        strict: a malformed row is an error; otherwise it is left out, and a warning counts these and lists the first.
+        report: receives what was read and what was left out; then there is no warning.
 
     Raises:
         InputError: no such file or system, or a choice that the format does not have.
@@ -93,8 +94,14 @@ def load_ontology(
     if more and found != "rf2":
         raise InputError("only SNOMED CT releases can be read together", got=found)
     _check_choices(choices, found)
-    common = {"release": release, "strict": strict, "report": report}
-    return _read(found, archives, system, common | _as_the_reader_says(choices, found))
+    from conceptmap.readers.tables import ReadReport
+
+    seen = ReadReport() if report is None else report
+    common = {"release": release, "strict": strict, "report": seen}
+    ontology = _read(found, archives, system, common | _as_the_reader_says(choices, found))
+    if report is None and found != "obo" and (said := seen.said()):  # the reader of OBO warns by itself
+        warnings.warn(f"{archives[0].source.name}: {said}", stacklevel=2)
+    return ontology
 
 
 def _check_choices(choices: Mapping[str, object], found: Format) -> None:

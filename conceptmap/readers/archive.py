@@ -7,6 +7,7 @@ more than ``MAX_BYTES`` or to more than ``MAX_RATIO`` times its packed size is r
 from __future__ import annotations
 
 import contextlib
+import gzip
 import lzma
 import struct
 import zipfile
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, BinaryIO
 
 from conceptmap.errors import InputError, ReaderError
 
@@ -40,7 +41,10 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a release: its ``path`` inside it, ``/`` between the parts, and its unpacked ``size`` in bytes."""
+    """One file of a release: its ``path`` inside it, ``/`` between the parts, and its ``size`` in bytes.
+
+    The size is that of the unpacked file, but for a single file in gzip, which does not tell it.
+    """
 
     path: str
     size: int
@@ -93,7 +97,7 @@ def open_archive(source: str | Path) -> Archive:
     elif _is_zip(path):
         members = _members_of_zip(path)
     else:
-        members = [Member(path.name, path.stat().st_size)]
+        members = [Member(path.name.removesuffix(".gz"), path.stat().st_size)]
     wanted = sorted((member for member in members if not _is_left_behind(member.path)), key=lambda member: member.path)
     if not wanted:
         raise ReaderError(f"{path.name} holds no files", expected="a release as it was downloaded")
@@ -109,7 +113,8 @@ def stream(archive: Archive, member: Member, *, chunk_bytes: int = _CHUNK_BYTES)
     if not _is_zip(archive.source):
         path = archive.source / member.path if archive.source.is_dir() else archive.source
         with _reading(member.path), path.open("rb") as file:
-            yield from _chunks(file, chunk_bytes)
+            packed_with_gzip = archive.source.is_file() and file.peek(2).startswith(b"\x1f\x8b")
+            yield from _ungzipped(file, member, chunk_bytes) if packed_with_gzip else _chunks(file, chunk_bytes)
         return
     with _reading(member.path), zipfile.ZipFile(archive.source) as packed:
         info = packed.getinfo(member.path)
@@ -146,9 +151,20 @@ def _reading(name: str) -> Iterator[None]:
         raise ReaderError(f"{name} is damaged ({why})", then="download the release again") from error
 
 
-def _chunks(file: IO[bytes], chunk_bytes: int) -> Iterator[bytes]:
+def _chunks(file: IO[bytes] | gzip.GzipFile, chunk_bytes: int) -> Iterator[bytes]:
     while chunk := file.read(chunk_bytes):
         yield chunk
+
+
+def _ungzipped(file: BinaryIO, member: Member, chunk_bytes: int) -> Iterator[bytes]:
+    """The bytes of a file that was packed by itself; its size is known only as it comes out."""
+    size, most = 0, max(_RATIO_FREE_BYTES, min(MAX_RATIO * member.size, MAX_BYTES))
+    with gzip.open(file) as unpacked:
+        for chunk in _chunks(unpacked, chunk_bytes):
+            size += len(chunk)
+            if size > most:
+                raise ReaderError(f"{member.path} unpacks to too much", expected=f"at most {most:,} bytes")
+            yield chunk
 
 
 def _refuse_unsafe(info: zipfile.ZipInfo) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from conceptmap.errors import InputError, ReaderError
@@ -22,6 +23,7 @@ from conceptmap.frames import frame_of
 from conceptmap.memory import no_collection
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, open_archive, whole
+from conceptmap.readers.cycles import edges_without_cycles
 from conceptmap.readers.tables import MalformedRow, ReadReport
 
 __all__ = ["read_obo", "split_xref"]
@@ -74,7 +76,7 @@ def read_obo(
     are left out with a warning that counts them.
 
     Args:
-        source: the file, UTF-8, or a zip or folder that holds one OBO file.
+        source: the file, UTF-8, also packed with gzip, or a zip or folder that holds one OBO file.
         system: prefix; the ids' own in lower case unless given.
         release: the header's ``data-version`` (its date, if it has one) unless given, else its ``date``.
         strict: False leaves out the lines that cannot be read, with a warning that counts them and lists the first.
@@ -91,7 +93,9 @@ def read_obo(
             stanzas = _Stanzas(member.name, strict, report)
             for number, line in enumerate(_text(archive, member).split("\n"), start=1):
                 stanzas.take(number, line.strip())
-            ontology = _ontology(stanzas.finished(), system, release or _release(stanzas.header), report)
+            terms = stanzas.finished()
+            _cut_cycles(stanzas, terms)
+            ontology = _ontology(terms, system, release or _release(stanzas.header), report)
     except InputError as error:
         raise ReaderError(f"{member.name}: {error}") from None
     _warn(report, member.name)
@@ -197,6 +201,8 @@ class _Stanzas:
             self.header[tag] = value.lstrip()
         elif self.stanza == "Term" and not self.terms[-1].take(tag, value.lstrip()):
             self.refuse(number, f"{tag} cannot be read", "one id in a [Term], and quotes around texts")
+            if tag == "id":  # another term, whose [Term] is missing: what follows is not said of the one before
+                self.stanza = "without a [Term]"
 
     def refuse(self, number: int, what: str, expected: str) -> None:
         """Raises, or reports the line."""
@@ -220,6 +226,43 @@ class _Stanzas:
         return kept
 
 
+def _cut_cycles(stanzas: _Stanzas, terms: list[_Term]) -> None:
+    """Refuses the is_a lines that make a term its own ancestor, the fewest by a rule: see `edges_without_cycles`."""
+    number = {term.id: at for at, term in enumerate(terms)}
+    edges = [(number[parent], at) for at, term in enumerate(terms) for parent in term.parents if parent in number]
+    if not edges:
+        return
+    parents, children = np.array(edges, dtype=np.int64).T
+    for place in np.flatnonzero(~edges_without_cycles(len(terms), parents, children)).tolist():
+        parent, child = (terms[at] for at in edges[place])
+        ring = " → ".join(terms[at].id for at in _way(edges, edges[place][1], edges[place][0]))
+        stanzas.refuse(
+            child.line,
+            f"{child.id} is_a {parent.id} closes the cycle {ring} → {child.id}",
+            "no term above itself; lenient reading leaves that is_a out",
+        )
+        child.parents = [name for name in child.parents if name != parent.id]
+
+
+def _way(edges: list[tuple[int, int]], start: int, end: int) -> list[int]:
+    """A shortest way down from one term to another."""
+    below: dict[int, list[int]] = {}
+    for parent, child in edges:
+        below.setdefault(parent, []).append(child)
+    above, waiting = {start: start}, [start]
+    for here in waiting:
+        if here == end:
+            break
+        for child in below.get(here, ()):
+            if child not in above:
+                above[child] = here
+                waiting.append(child)
+    way = [end]
+    while way[-1] != start and way[-1] in above:
+        way.append(above[way[-1]])
+    return way[::-1]
+
+
 def _the_file(archive: Archive) -> Member:
     found = [member for member in archive.members if member.name.lower().endswith(".obo")]
     if len(found) != 1 and len(archive.members) > 1:
@@ -238,12 +281,8 @@ def _text(archive: Archive, member: Member) -> str:
 
 
 def _warn(report: ReadReport, file: str) -> None:
-    left_out = [f"{count} {rule}" for rule, count in report.left_out.items()]
-    if report.n_malformed:
-        first = "; ".join(f"line {row.line}: {row.reason}" for row in report.malformed[:5])
-        left_out.append(f"{report.n_malformed} lines that cannot be read ({first})")
-    if left_out:
-        warnings.warn(f"{file}: left out {', '.join(left_out)}", stacklevel=3)
+    if said := report.said(f"{count} {rule}" for rule, count in report.left_out.items()):
+        warnings.warn(f"{file}: {said}", stacklevel=3)
 
 
 def _bare(value: str) -> str:

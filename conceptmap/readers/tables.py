@@ -6,7 +6,7 @@ a block's separators are counted first, and a block that does not add up is sift
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -46,6 +46,14 @@ class ReadReport:
     malformed: list[MalformedRow] = field(default_factory=list)
     n_malformed: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+
+    def said(self, left_out: Iterable[str] = ()) -> str:
+        """The malformed rows in words, after other things that were left out; empty where there is none of either."""
+        parts = list(left_out)
+        if self.n_malformed:
+            first = "; ".join(f"line {row.line}: {row.reason}" for row in self.malformed[:5])
+            parts.append(f"{self.n_malformed} lines that cannot be read ({first})")
+        return f"left out {', '.join(parts)}" if parts else ""
 
     def leave_out(self, rule: str, count: int) -> None:
         """Count rows that ``rule`` keeps out of the ontology; a count of zero is not noted."""

@@ -182,7 +182,7 @@ def _release(archive: Archive) -> str:
     inside = member.path if member else ""
     if found := _RELEASE.search(f"{archive.source.resolve().as_posix()}/{inside}"):
         return found[1]
-    then = "pass release=, or name the folder as it was released, such as 2025AA"
+    then = "say which: --release 2025AA, or release= in Python; or name the folder so"
     raise ReaderError(f"{archive.source.name} does not say which release it is", expected="release.dat", then=then)
 
 
