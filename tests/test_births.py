@@ -178,3 +178,7 @@ def test_conditions_of_a_newborn_go_by_their_own_chapter() -> None:
 def test_no_perinatal_code_stands_in_an_adults_record() -> None:
     assert not {code for code in codes("54 yo man. Periventricular leukomalacia.") if code.startswith("P")}
     assert {code for code in codes("Periventricular leukomalacia.") if code.startswith("P")}
+
+
+def test_weeks_stand_in_any_note_that_says_them() -> None:
+    assert "Z3A.32" in codes("A woman at 32 weeks of gestation with pneumonia.")

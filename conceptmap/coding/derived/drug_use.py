@@ -32,7 +32,8 @@ _STATEMENT: Final = re.compile(r"[;\n•|]|\.\s")
 _ENDED_LIST: Final = re.compile(
     r"(?:\b(?:(?<!not )stop(?:ped)?|stopping|hold(?:ing)?|held|discontinued?|d/c'?d|avoid|off|finished|completed"
     r"|no longer(?: on| taking)?"
-    r"|never|not|without|declined?|refused|allerg\w+|instead of|rather than|switched from|was|were|failed)\b|\bno\s"
+    r"|never|not|without|declined?|refused|allerg\w+|instead of|rather than|switched from|failed|(?:was"
+    r"|were) (?:previously |once )?on)\b|\bno\s"
     r"|\bintoleran)"
     r"[^:]*:?[^:]*\Z",
     re.IGNORECASE,
@@ -78,7 +79,8 @@ _TAKEN: Final = re.compile(
     r"|chronic|lifelong"
     r"|long[- ]term|maintenance|maintained on|started on|switched to|transitioned to|remains on|stays on"
     r"|discharged on"
-    r"|treated with|managed with|controlled (?:with|on)|has taken|has been (?:on|taking)|have been (?:on|taking))"
+    r"|(?:treated|managed|medicated|anticoagulated|treatment|therapy) with|under|receives?|controlled (?:with|on)"
+    r"|has taken|has been (?:on|taking)|have been (?:on|taking))"
     r"\s+(?:(?:a|an|the|his|her|home|daily|low[- ]dose|high[- ]dose|full[- ]dose|oral|po|chronic|long[- ]term|dose"
     r"|weekly|current"
     r"|and|both|therapeutic|nightly)\s+){0,3}\Z",
@@ -88,6 +90,7 @@ _LIST: Final = re.compile(
     r"\b(?:(?:goes?|went|sent|discharged|going) home|discharged) (?:on|with)\b|\bmed(?:ication)?s?\b[^.:]{0,20}:",
     re.IGNORECASE,
 )
+_TREATMENT: Final = re.compile(r"\A[- ](?:treatment|therapy|dependent|dependence|requiring|treated)\b", re.IGNORECASE)
 _JOINED: Final = re.compile(r"\A[^.;\n]{0,30}?(?:,|/|\+|&|\band)\s*\Z", re.IGNORECASE)
 _PAST: Final = re.compile(
     r"\b(?:previously|formerly|prior|past|history of|h/o|used to|until|years? ago|in (?:19|20)\d\d)\b", re.IGNORECASE
@@ -130,7 +133,9 @@ def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug])
         following = found[number + 1].start_char if number + 1 < len(found) else len(text)
         before, after = _before(text, drug), _item(text, drug.end_char, following)
         joined = taken and _JOINED.search(text[found[number - 1].end_char : drug.start_char]) is not None
-        taken = (joined or _TAKEN.search(before) is not None) and not _HELD.search(after)
+        taken = (
+            joined or _TAKEN.search(before) is not None or _TREATMENT.match(after) is not None
+        ) and not _HELD.search(after)
         if _is_over(text, drug, after):
             taken, ended[drug.ingredient] = False, drug.start_char
         code = drug.of.long_term or ("Z79.2" if _ANTIBIOTIC.match(drug.of.harm) else "")

@@ -286,7 +286,6 @@ _STAGES: Final = {
 def settle_pregnancy(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Give the codes of a maternity record their place in chapter 15, in place."""
     if not is_maternal(text):
-        _drop(proposals, parse_ranges("Z3A"), book)
         return
     now = episode(text)
     lost = now in ("first", "open") and bool(codes_in(proposals, _LOST, book))
