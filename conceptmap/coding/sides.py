@@ -33,7 +33,10 @@ _LETTER_IN: Final = re.compile(r"(?<![\w/])([LR])(?= )")
 _PAIR: Final = re.compile(
     r"\b(?:ankles|breasts|ears|elbows|eyes|feet|hands|hips|knees|legs|lungs|shoulders|thumbs|wrists)\b", re.IGNORECASE
 )
-_LETTER_AFTER: Final = re.compile(r"[ ,(]+([LR])(?=[.,;:)\n]|\Z)")
+_LETTER_AFTER: Final = re.compile(
+    r"[ ,(]+([LR])(?=[.,;:)\n]|\Z| (?:shoulder|elbow|wrist|hand|arm|leg|knee|hip|ankle|foot|eye|ear|breast|lung|kidney"
+    r"|thumb|heel|toe|thigh|calf|groin|flank)\b)"
+)
 _BOTH: Final = re.compile(rf"\b(?:left|right){_COMPARED}(?:left|right)\b", re.IGNORECASE)
 _BOTH_LETTERS: Final = re.compile(r"[\s,(]{0,2}\b([LR])\s?(?:>{1,3}|<{1,3}|=|/|&|\+)\s?(?!\1)[LR]\b")
 _CLAUSE_END: Final = re.compile(r"[.;:!?\n]|\b(?:and|but|with|without)\b|,")

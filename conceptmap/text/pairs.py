@@ -204,11 +204,15 @@ def bracketed(text: str, start: int, end: int) -> Iterator[Answered]:
 _OPENED: Final = re.compile(r"\s*[(\[{<]\s*([^\W_]+)")
 _LISTED: Final = re.compile(
     r"(?:^[ \t*\u2022-]{0,4}|[.;] )"
-    r"(?P<said>inactive|resolved|past|former|remote|negatives?|neg|absent|pertinent negatives?|not present)"
+    r"(?P<said>inactive|resolved|past|former|remote|entered in error"
+    r"|negatives?|neg|absent|pertinent negatives?|not present)"
     r"(?: (?:problems?|diagnos[ie]s|conditions?|issues|symptoms|findings|illness(?:es)?))?"
     r"\s*(?:[:=]|\s-\s)\s*(?=[A-Za-z])",
     re.IGNORECASE | re.MULTILINE,
 )
+_LISTS: Final = dict.fromkeys(("inactive", "resolved", "past", "former", "remote"), "past") | {
+    "entered in error": "error"
+}
 _LIST_END: Final = re.compile(r"\n|\.\s|\b(?:positives?|pos|active|present)\b\s*:", re.IGNORECASE)
 
 
@@ -216,7 +220,7 @@ def named_lists(text: str) -> Iterator[Answered]:
     """Lists under the answer that all of their items share: "Resolved: pneumonia, rash"."""
     for match in _LISTED.finditer(text):
         stop = _LIST_END.search(text, match.end())
-        said = "past" if match["said"].lower() in {"inactive", "resolved", "past", "former", "remote"} else "no"
+        said = _LISTS.get(match["said"].lower(), "no")
         yield Answered(match.end(), stop.start() if stop else len(text), said, *match.span("said"))
 
 

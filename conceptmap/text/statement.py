@@ -35,6 +35,10 @@ _ASIDES: Final = frozenset("with without which who including such as".split())
 _PERSONS: Final = frozenset({"family", "other"})
 _NO: Final = frozenset({"no", "without", "nil"})
 _ITEMS_OF_NO: Final = 3
+_LIST_AHEAD: Final = 40
+_ENDS_LIST: Final = frozenset({"or", "nor", "and"})
+_UNITS: Final = frozenset({"mm", "cm", "mm.", "x"})
+_DEGREES: Final = frozenset("mild moderate severe old chronic small large stable minimal trace known scattered".split())
 _LONGEST_ITEM: Final = 6
 _OWN_STATEMENT: Final = frozenset(
     "no not denies denied for since mild moderate severe chronic old known new small large stable minimal trace today"
@@ -93,14 +97,17 @@ class Statement:
             hit = self.hits[number]
             if not _may_reach(hit, place):
                 continue
-            listing = hit.trigger.category == "hypothetical" and hit.trigger.reach == "all"
+            listing = hit.trigger.category == "hypothetical" and hit.trigger.reach in ("all", "told")
             if hit.first < place[1] and place[0] < hit.last:
-                if listing and hit.first <= place[0] and place[1] <= hit.last:
+                if _says_of_itself(hit, place, listing=listing):
                     active.append(hit)
                 continue
             holders = self.holders.get(number, ())
-            if listing or not any(
-                hit.last <= last and (last <= place[0] or place[1] <= first) for first, last in holders
+            donor = hit.trigger.category == "other" and any(hit.last == last for _, last in holders)
+            if (
+                listing
+                or donor
+                or not any(hit.last <= last and (last <= place[0] or place[1] <= first) for first, last in holders)
             ):
                 active.append(hit)
         return active
@@ -108,7 +115,7 @@ class Statement:
     def _reaches(self, hit: Hit, place: tuple[int, int], stops: Sequence[Hit]) -> bool:
         """Whether nothing between a trigger and a mention ends the trigger's scope."""
         trigger = hit.trigger
-        if hit.first <= place[0] and place[1] <= hit.last:
+        if hit.first < place[1] and place[0] < hit.last:
             return True
         if hit.last <= place[0]:
             start, end, forward = hit.last, place[0], True
@@ -140,7 +147,7 @@ class Statement:
             return "," not in between or (forward and self._or_list(start, place[0]))
         if not forward:
             return not self._verb_before(place, end)
-        if trigger.category == "negated" and self._other_noun(start, end):
+        if trigger.category == "negated" and (self._other_noun(start, end) or self._of_its_own(hit, place)):
             return False
         return not self._clause_between(start, place[0], of_person=trigger.category in _PERSONS)
 
@@ -173,6 +180,25 @@ class Statement:
         """Whether a new noun with its own finding follows a comma: "lungs without rales, abdomen with [masses]"."""
         between = self.words[start:end]
         return "," in between and "with" in between[len(between) - between[::-1].index(",") :]
+
+    def _of_its_own(self, hit: Hit, place: tuple[int, int]) -> bool:
+        """Whether a comma ends a "no": the mention behind it has a size or a degree, and no "or" closes the list.
+
+        "No hemorrhage, small vessel disease, 5 mm nodule" denies the hemorrhage alone.
+        """
+        if self.words[hit.first] not in _NO or "," not in self.words[hit.last : place[0]]:
+            return False
+        end = place[1]
+        while end < min(len(self.words), place[1] + _LIST_AHEAD) and self.words[end] not in (".", ";"):
+            end += 1
+        if not _ENDS_LIST.isdisjoint(self.words[hit.last : end]):
+            return False
+        first = place[0]
+        while self.words[first - 1] != ",":
+            first -= 1
+        segment = self.words[first : place[1]]
+        sized = segment[0][0].isdigit() and not _UNITS.isdisjoint(segment[:3])
+        return sized or segment[0] in _DEGREES
 
     def _statement(self, first: int) -> int:
         """Where the statement of a backward trigger begins: with its auxiliaries, and before an aside between commas.
@@ -228,6 +254,13 @@ class Statement:
             return True
         before = self.words[max(place[0] - _FARTHEST, 0) : place[0]]
         return ("," in between or "and" in between) and not _VERBS.isdisjoint(before)
+
+
+def _says_of_itself(hit: Hit, place: tuple[int, int], *, listing: bool) -> bool:
+    """Whether a trigger that overlaps a mention speaks of it, as in "[side effects] of it"."""
+    if hit.trigger.category == "negated" and hit.trigger.direction == "backward":
+        return place[0] < hit.first < place[1] < hit.last
+    return listing and hit.first <= place[0] and place[1] <= hit.last
 
 
 def _items(words: Sequence[str]) -> list[list[str]]:
