@@ -16,8 +16,10 @@ from conceptmap.commands.common import (
     mapper_options,
     report_quarantine,
     say,
+    show,
 )
 from conceptmap.commands.progress import run_progress
+from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
     from conceptmap.batch import Engine, Run
@@ -36,7 +38,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help=".csv, .jsonl or .parquet (note_id, text), also .gz or .zst; a folder or 'pattern*' of them; a folder of "
         ".txt; or - for stdin",
     )
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="folder for the results")
+    parser.add_argument("-o", "--output", metavar="OUT", help="folder for the results")
+    parser.add_argument(
+        "--explain",
+        metavar="NOTE",
+        help="code this note alone and print its codes with every step that made or dropped them; no folder is written",
+    )
     add_keeping(parser, "replace files of the same names that no run wrote, or that were changed since")
     add_mapper_options(parser)
     _add_results(parser)
@@ -123,6 +130,10 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.batch import Part, Settings, check_folder, code_notes
     from conceptmap.notes.notes import read_notes
 
+    if args.explain is not None:
+        return _explain(args)
+    if args.output is None:
+        raise InputError("where shall the results go?", expected="-o OUT, or --explain NOTE to print one note")
     settings = Settings(
         include=tuple(sorted(args.include)),
         tags=args.tags,
@@ -158,6 +169,19 @@ def run(args: argparse.Namespace) -> int:
         error.add_note(UNFINISHED)
         raise
     return _told(done, seconds)
+
+
+def _explain(args: argparse.Namespace) -> int:
+    """Print how one note is coded."""
+    from conceptmap.coding.coding import check_include
+    from conceptmap.commands.explain import explained, note_of
+    from conceptmap.notes.notes import read_notes
+
+    include = check_include(args.include)
+    note = note_of(read_notes(args.notes).chunks(), args.explain)
+    mapper, _ = load_mapper(args)
+    show(explained(note, mapper, include=include, setting=args.setting))
+    return 0
 
 
 def _engine(args: argparse.Namespace) -> Engine:
