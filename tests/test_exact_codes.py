@@ -69,12 +69,18 @@ def test_what_is_said_exactly_once_is_not_coded_openly_elsewhere() -> None:
     ],
 )
 def test_a_fragment_yields_to_the_code_that_holds_it(text: str, alone: str, code: str) -> None:
-    assert code not in codes_of(text)
-    assert code in codes_of(alone)
+    assert code not in codes_of(text, setting="inpatient")
+    assert code in codes_of(alone, setting="inpatient")
+
+
+def test_a_report_tells_its_findings_one_by_one() -> None:
+    text = "Anemia. Acute posthemorrhagic anemia. Pleural effusion. Heart failure."
+    assert "J90" in codes_of(text, setting="report")
+    assert "J90" not in codes_of(text, setting="inpatient")
 
 
 def test_a_code_that_is_taken_away_says_what_took_it() -> None:
-    row = code_rows("Abscess. Acute cystitis. Lung abscess.", candidates=True)["L02.91"]
+    row = code_rows("Abscess. Acute cystitis. Lung abscess.", candidates=True, setting="inpatient")["L02.91"]
     assert "an abscess without its site adds nothing" in row["reason"]
 
 
@@ -92,7 +98,7 @@ def test_a_code_that_is_taken_away_says_what_took_it() -> None:
     ],
 )
 def test_two_conditions_that_the_tabular_list_says_in_one_code(text: str, codes: set[str]) -> None:
-    assert codes_of(text) == codes
+    assert codes_of(text, setting="inpatient") == codes
 
 
 def test_bleeding_belongs_to_the_source_that_its_sentence_names() -> None:

@@ -44,8 +44,8 @@ def test_an_ended_condition_says_why_it_is_not_coded() -> None:
     ("text", "code"), [("Sister has Alzheimer's disease.", "Z82.0"), ("Her mother had breast cancer.", "Z80.3")]
 )
 def test_what_a_relative_has_is_a_family_history_under_any_heading(text: str, code: str) -> None:
-    assert codes_of(text) == {code}
-    assert code not in codes_of(text.replace("Sister has", "She has").replace("Her mother", "She"))
+    assert codes_of(text, setting="visit") == {code}
+    assert code not in codes_of(text.replace("Sister has", "She has").replace("Her mother", "She"), setting="visit")
 
 
 def test_a_reaction_behind_the_name_of_an_allergy_is_no_finding() -> None:

@@ -118,6 +118,7 @@ def note_codes(
         says=lambda d: around.says(d.numbers),
         lines=lambda d: " ".join(around.line(number) for number in d.numbers).lower(),
         taken=taken,
+        in_report=around.setting == "report",
     )
     derive(proposals, book, around)
     for concept in of_another_patient(proposals, text, book):

@@ -3,8 +3,9 @@
 The rules are ``data/combinations_<system>.csv``, read from top to bottom: a code in ``has`` and one in each group of
 ``with`` (groups divided by "+") give the code ``gives`` and take away the codes in ``replaces``; "=" stands for the
 category of the code in ``has``, alone for that code itself. Scope ``note`` is where the guidelines presume the link
-(ICD-10-CM guideline I.A.15 and the chapters' own), ``sentence`` where the text has to make it, ``line`` where the
-sentence of the second has to hold one of the words ("blood culture: E. coli").
+(ICD-10-CM guideline I.A.15 and the chapters' own), ``sentence`` where the text has to make it, ``stay`` where they do
+but not in a report, which tells its findings one by one; ``line`` where the sentence of the second has to hold one of
+the words ("blood culture: E. coli").
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Combination:
     groups: tuple[Ranges, ...]
     unless: Ranges
     in_sentence: bool
+    in_report: bool
     in_line: bool
     words: tuple[str, ...]
     gives: str
@@ -50,12 +52,14 @@ def combine(
     says: Says,
     lines: Says,
     taken: ProposedCodes | None = None,
+    in_report: bool = False,
 ) -> None:
     """Apply the rules of the system to the proposals of a note, in place; ``taken`` receives what they replace."""
     taken = {} if taken is None else taken
     wanted = _rules_for(book.system, {book.codes[concept][:3] for concept in proposals})
     for number, rule in enumerate(combinations(book.system)):
-        for first in codes_in(proposals, rule.has, book) if number in wanted else ():
+        skipped = number not in wanted or (in_report and not rule.in_report)
+        for first in () if skipped else codes_in(proposals, rule.has, book):
             partners = _partners(rule, first, proposals, book, together, says, lines)
             if partners is not None and _apply(rule, first, partners, proposals, taken, book):
                 wanted |= _rules_for(book.system, {book.codes[concept][:3] for concept in proposals})
@@ -127,6 +131,7 @@ def combinations(system: str) -> tuple[Combination, ...]:
             groups=tuple(parse_ranges(group) for group in row["with"].split("+") if group.strip()),
             unless=parse_ranges(row["unless"]),
             in_sentence=row["scope"] == "sentence",
+            in_report=row["scope"] != "stay",
             in_line=row["scope"] == "line",
             words=tuple(row["words"].split()),
             gives=row["gives"],

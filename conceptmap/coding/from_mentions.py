@@ -57,6 +57,8 @@ TOLD_SECTIONS: Final = frozenset({"instructions", "discharge instructions", "pat
 """What stands here is told to the patient: what to watch, do and come back for, and no condition of the encounter."""
 
 
+FAMILY_SECTIONS: Final = frozenset({"family history", "family and social history"})
+"""Where a report tells of the family for its own sake; a stay and a visit are coded with it from any place."""
 _REACTION_CHARS: Final = 50
 
 
@@ -108,7 +110,8 @@ def proposed_by_mentions(
         concept, section = book.default(best), around.section(number)
         strength = mention.candidates[0].strength * SECTION_WEIGHT.get(section or "", 1.0)
         if not counts(context, include):
-            _of_the_family(proposals, number, concept, strength, context, book)
+            if around.setting != "report" or around.section(number) in FAMILY_SECTIONS:
+                _of_the_family(proposals, number, concept, strength, context, book)
             continue
         affirmed = counts(context, AFFIRMED)
         if around.text and affirmed:

@@ -25,11 +25,13 @@ class Residual:
     Attributes:
         yields_to: ranges of codes.
         near: only to one named in the same sentence or beside it: elsewhere another pain or infection is meant.
+        settings: of the notes that it holds in; none for all: a report tells what it sees one by one.
         reason: why, in a few words.
     """
 
     yields_to: Ranges
     near: bool
+    settings: frozenset[str]
     reason: str
 
 
@@ -38,7 +40,8 @@ def residual_codes(system: str) -> Mapping[str, Sequence[Residual]]:
     """Residual codes of a system and what they yield to, one or more rules each."""
     out: dict[str, list[Residual]] = {}
     for row in read_rows("residual", system):
-        rule = Residual(parse_ranges(row["yields_to"]), row["scope"] == "near", row["reason"])
+        settings = frozenset(row["settings"].split())
+        rule = Residual(parse_ranges(row["yields_to"]), row["scope"] == "near", settings, row["reason"])
         out.setdefault(row["code"], []).append(rule)
     return out
 
@@ -58,6 +61,8 @@ def said_more_exactly(proposals: ProposedCodes, book: CodeBook, around: Surround
             out[concept] = f"said more exactly by {book.codes[more]}"
             proposals[more].numbers = sorted({*proposals[more].numbers, *proposal.numbers})
         for rule in residual.get(base_code(book.codes[concept]), ()) if more is None else ():
+            if rule.settings and around.setting not in rule.settings:
+                continue
             other = _more_exact(rule, proposal, proposals, book, around)
             if other is not None:
                 out[concept] = f"{rule.reason}: {book.codes[other.concept]}"

@@ -38,7 +38,7 @@ _EMPTY: Final = frozenset(
     ).split()
     for form in term_forms(word)
 )
-_LEFT_OVER: Final = re.compile(r"^other\b|\bother (?:specified )?(?:sites?|(?:deep )?veins?)\b", re.IGNORECASE)
+_LEFT_OVER: Final = re.compile(r"\bother\b(?! parts? of)", re.IGNORECASE)
 _NO_FAMILY: Final = parse_ranges("B95-B97 O00-R99 S00-Z99")
 """Chapters whose codes are completed by rules of their own, or not at all."""
 _SIDES: Final = frozenset({"left", "right", "bilateral"})
