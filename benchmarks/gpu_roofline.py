@@ -142,7 +142,7 @@ def stages(kit: Kit, rows: DeviceRows, queries: np.ndarray[Any, Any], k: int) ->
     ]
 
 
-def wide_product(kit: Kit, rows: DeviceRows, asked: search.Asked) -> float:
+def wide_product(kit: Kit, rows: DeviceRows, asked: search.DeviceQueries) -> float:
     """Seconds of the same 16-bit product with float32 scores, in as few calls as memory allows."""
     tile = kit.xp.empty((len(asked.queries), min(WIDE, rows.n_rows)), np.float32)
 

@@ -278,6 +278,23 @@ def test_bodies_are_short() -> None:
     assert {file: found for file, source in SOURCES.items() if (found := long_bodies(source))} == {}
 
 
+def test_a_name_of_a_class_means_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for file, source in SOURCES.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(file)
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_a_code_is_never_a_number() -> None:
+    """Positions of concepts are called so: ``concept``."""
+    numbers = re.compile(r"\bcodes?: (?:int\b|\w+\[int\b|NDArray\[np\.int)")
+    theirs = ("cli.py", "topk/", "commands/")  # exit codes; the numbers that a search multiplies first
+    found = {file: numbers.findall(source) for file, source in SOURCES.items() if not file.startswith(theirs)}
+    assert {file: lines for file, lines in found.items() if lines} == {}
+
+
 def test_nothing_is_left_unfinished() -> None:
     marks = re.compile("TO" + "DO|FIX" + "ME|raise NotImplemented")
     assert [file for file, source in SOURCES.items() if marks.search(source)] == []

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from conceptmap.errors import ReaderError
 from conceptmap.readers import tables
 from conceptmap.readers.archive import open_archive
-from conceptmap.readers.tables import Layout, MalformedRow, ReadReport, read_header, read_table
+from conceptmap.readers.tables import MalformedRow, ReadReport, TableLayout, read_header, read_table
 
-LAYOUT = Layout(
+LAYOUT = TableLayout(
     separator="\t",
     columns=("id", "term", "count"),
     types={"count": pl.Int64},
@@ -25,7 +25,7 @@ HEADER = b"id\tterm\tcount\n"
 
 
 def read(
-    folder: Path, content: bytes, *, strict: bool = True, layout: Layout = LAYOUT
+    folder: Path, content: bytes, *, strict: bool = True, layout: TableLayout = LAYOUT
 ) -> tuple[list[tuple[object, ...]], ReadReport]:
     (folder / "table.txt").write_bytes(content)
     archive, report = open_archive(folder / "table.txt"), ReadReport()
@@ -133,7 +133,7 @@ FIELD = st.text(st.characters(exclude_characters="\t\n\r", codec="utf-8"), max_s
 def test_any_text_without_separators_comes_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], end: str
 ) -> None:
-    layout = Layout(separator="\t", columns=("a", "b"))
+    layout = TableLayout(separator="\t", columns=("a", "b"))
     folder = tmp_path_factory.mktemp("any")
     content = f"a\tb{end}" + "".join(f"{a}\t{b}{end}" for a, b in rows)
     found, _ = read(folder, content.encode(), layout=layout)

@@ -41,7 +41,7 @@ def _is_ours(value: Mapping[str, Any]) -> bool:
     )
 
 
-LAYOUT = indexfiles.Layout(
+LAYOUT = indexfiles.FolderLayout(
     "an adapter",
     frozenset({indexfiles.MANIFEST, TENSORS, "names.parquet", "seen.parquet", "README.md", "reliability.svg"}),
     lambda folder: indexfiles.recorded(folder, _is_ours),

@@ -30,11 +30,11 @@ from conceptmap.ontology.rollup_frames import Rollup, read_targets
 if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper, Results
 
-__all__ = ["Finished", "Prepared", "merge", "prepare"]
+__all__ = ["Finished", "OutputPlan", "merge", "prepare"]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class OutputPlan:
     """What the finishing step needs beside the shards, found and checked before the first note.
 
     Attributes:
@@ -65,7 +65,7 @@ class Finished:
     notices: tuple[str, ...]
 
 
-def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> Prepared:
+def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> OutputPlan:
     """Refuse what cannot be had; find the targets of the roll-up and the concept ids.
 
     Raises:
@@ -83,7 +83,7 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> Prepared
         rollup = Rollup.to(read_targets(settings.rollup), [index.ontology() for index in mapper.indexes])
     ids = None if settings.athena is None else ConceptIds.read(settings.athena, mapper.indexes)
     edits = None if settings.mce is None else read_edits(settings.mce)
-    return Prepared(rollup, ids, edits, tuple(_digests(settings)))
+    return OutputPlan(rollup, ids, edits, tuple(_digests(settings)))
 
 
 def _digests(settings: Settings) -> Iterator[str]:
@@ -100,7 +100,7 @@ def merge(
     notes: Notes,
     mapper: ConceptMapper,
     settings: Settings,
-    prepared: Prepared,
+    prepared: OutputPlan,
     run: str,
 ) -> Finished:
     """Read every shard, in order, and write the outputs into the folder ``at``.

@@ -24,7 +24,7 @@ from conceptmap.files import GROUP, PRIVATE
 from conceptmap.notes.notes import BadNote, Notes
 
 if TYPE_CHECKING:
-    from conceptmap.batch.merge import Prepared
+    from conceptmap.batch.merge import OutputPlan
     from conceptmap.batch.settings import Asked
     from conceptmap.mapper import ConceptMapper
 
@@ -149,7 +149,7 @@ class _Course:
     settings: Settings
     engine: Engine
     part: Part | None
-    prepared: Prepared
+    prepared: OutputPlan
     asked: Asked
     run_key: str
     progress: Progress | None

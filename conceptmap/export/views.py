@@ -24,9 +24,9 @@ __all__ = [
     "MentionView",
     "NotePage",
     "NoteView",
-    "Part",
     "Score",
     "Shown",
+    "TextPart",
     "Top",
     "clusters",
     "hue",
@@ -123,7 +123,7 @@ class Explained(NamedTuple):
     more: int
 
 
-class Part(NamedTuple):
+class TextPart(NamedTuple):
     """A part of the text: plain (no ``look``), a word with tags (``w``), or marked mentions (``m`` and others).
 
     Attributes:
@@ -159,7 +159,7 @@ class NotePage(NamedTuple):
     anchor: str
     note_id: str
     facts: list[str]
-    parts: list[Part]
+    parts: list[TextPart]
     codes: list[CodeLine]
 
 
@@ -228,7 +228,7 @@ def note_page(note: NoteView, *, path: PathOf, anchor: str) -> NotePage:
 
 def _parts(
     text: str, groups: list[list[MentionView]], words: list[TaggedWord], anchors: Mapping[str, str], path: PathOf
-) -> Iterator[Part]:
+) -> Iterator[TextPart]:
     """The text in order."""
     at, next_word = 0, 0
     for group in [*groups, []]:
@@ -238,28 +238,28 @@ def _parts(
             word = words[next_word]
             next_word += 1
             if word.concepts and word.start_char >= at and word.end_char <= start:
-                yield Part(text[at : word.start_char])
+                yield TextPart(text[at : word.start_char])
                 yield _word(word, path)
                 at = word.end_char
-        yield Part(text[at:start])
+        yield TextPart(text[at:start])
         if group:
             yield _mark(text[start:end], group, anchors[group[0].mention_id], path)
         at = end
 
 
-def _word(word: TaggedWord, path: PathOf) -> Part:
+def _word(word: TaggedWord, path: PathOf) -> TextPart:
     concepts = [_shown(one, path, lead=at == 0) for at, one in enumerate(word.concepts[:WORD_CONCEPTS])]
-    return Part(word.text, "w", entries=[Explained(word.text, [], ["tags of this word"], concepts, 0)])
+    return TextPart(word.text, "w", entries=[Explained(word.text, [], ["tags of this word"], concepts, 0)])
 
 
-def _mark(text: str, group: Sequence[MentionView], anchor: str, path: PathOf) -> Part:
+def _mark(text: str, group: Sequence[MentionView], anchor: str, path: PathOf) -> TextPart:
     """The longest mention is explained first, then those inside or beside it."""
     best = group[0].best
     top = top_of(best["system"] or "", best["code"] or "", best["name"] or "", path)
     kind, label = _context_mark(best)
     if not kind and not any(mention.codes for mention in group):
         kind = "idle"
-    return Part(text, f"m {kind}".rstrip(), anchor, hue(top), label, [_explained(one, path) for one in group])
+    return TextPart(text, f"m {kind}".rstrip(), anchor, hue(top), label, [_explained(one, path) for one in group])
 
 
 def _context_mark(row: Row) -> tuple[str, str]:

@@ -42,7 +42,7 @@ __all__ = [
     "MANIFEST",
     "CheckedFile",
     "FileDigest",
-    "Layout",
+    "FolderLayout",
     "check_target",
     "digests_of",
     "new_folder",
@@ -140,7 +140,7 @@ def digest_of(path: Path) -> FileDigest:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """What a folder of one kind holds.
 
     Attributes:
@@ -154,7 +154,7 @@ class Layout:
     record: Callable[[Path], Mapping[str, frozenset[str]]]
 
 
-def check_target(target: Path, layout: Layout, *, overwrite: bool = False) -> None:
+def check_target(target: Path, layout: FolderLayout, *, overwrite: bool = False) -> None:
     """Refuse a folder that holds anything but what this program wrote there, and nobody has changed since.
 
     Raises:
@@ -175,7 +175,7 @@ def check_target(target: Path, layout: Layout, *, overwrite: bool = False) -> No
 
 @contextmanager
 def new_folder(
-    target: Path, layout: Layout, *, n_bytes: int = 0, overwrite: bool = False, access: Access | None = None
+    target: Path, layout: FolderLayout, *, n_bytes: int = 0, overwrite: bool = False, access: Access | None = None
 ) -> Iterator[Path]:
     """A folder to write into, which becomes ``target`` when the block ends well and vanishes when it does not.
 
@@ -222,7 +222,7 @@ def _make(partial: Path, access: Access | None) -> None:
         make_folder(partial, access)
 
 
-def _replace_folder(partial: Path, target: Path, layout: Layout) -> None:
+def _replace_folder(partial: Path, target: Path, layout: FolderLayout) -> None:
     """Put the folder in its place; a former one is moved aside first, since folders cannot be exchanged in one step."""
     former = target.with_name(f".{target.name}.former-{secrets.token_hex(6)}")
     if target.exists():
@@ -237,7 +237,7 @@ def _replace_folder(partial: Path, target: Path, layout: Layout) -> None:
     remove_known(former, layout.names.__contains__)
 
 
-def remove_stale(target: Path, layout: Layout) -> None:
+def remove_stale(target: Path, layout: FolderLayout) -> None:
     """Remove what killed processes left behind while they put a folder in its place."""
     left = re.compile(rf"\.{re.escape(target.name)}\.(?:partial|former)-[0-9a-f]{{12}}")
     for folder in target.parent.iterdir():

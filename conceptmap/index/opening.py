@@ -19,7 +19,7 @@ VERIFY_AT_OPENING = 1 << 30
 """Bytes: vectors of at least this size are checked block by block as they are first read."""
 VECTORS = "vectors.safetensors"
 OPTIONAL = ("maps", "remarks", "lexicon")
-LAYOUT = indexfiles.Layout(
+LAYOUT = indexfiles.FolderLayout(
     "an index",
     frozenset({indexfiles.MANIFEST, VECTORS, *FRAMES.values()}),
     lambda folder: indexfiles.recorded(folder, is_manifest),

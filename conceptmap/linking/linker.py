@@ -61,7 +61,7 @@ class Spotted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class _Pooled:
     """Vectors as both searches take them: those that are not zero, gathered once.
 
     Attributes:
@@ -75,7 +75,7 @@ class _Batch:
     vectors: Vectors
 
     @classmethod
-    def of(cls, vectors: Vectors) -> _Batch:
+    def of(cls, vectors: Vectors) -> _Pooled:
         some = filled(vectors)
         return cls(len(vectors), some, taken(vectors, some))
 
@@ -177,7 +177,7 @@ class Linker:
         """What the vectors say of the mentions found by words, and of windows that are almost a term."""
         if not spotted:
             return []
-        pooled = _Batch.of(self.mapped(pool_all(embeddings, [one.spans for one in spotted])))
+        pooled = _Pooled.of(self.mapped(pool_all(embeddings, [one.spans for one in spotted])))
         near = self._near(pooled)
         own = self._cosines(pooled, [concepts for one in spotted for concepts in one.concepts])
         out, first = [], 0
@@ -219,11 +219,11 @@ class Linker:
 
     def near(self, vectors: Vectors, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k nearest concepts of each vector: scores and positions, (n, k) both; -inf and -1 for a zero vector."""
-        found = self._near(_Batch.of(vectors), k)
+        found = self._near(_Pooled.of(vectors), k)
         concepts = np.where(found.rows >= 0, self.index.row_concept[found.rows], -1)
         return found.scores, concepts
 
-    def _near(self, batch: _Batch, k: int = NEAREST) -> TopK:
+    def _near(self, batch: _Pooled, k: int = NEAREST) -> TopK:
         k = min(k, self.index.concepts.height)
         scores = np.full((batch.n, k), -np.inf, dtype=np.float32)
         rows = np.full((batch.n, k), -1, dtype=np.int64)
@@ -233,9 +233,9 @@ class Linker:
 
     def cosines(self, vectors: Vectors, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
         """Cosine between each vector and the best row of each of its concepts; 0 for a zero vector."""
-        return self._cosines(_Batch.of(vectors), concepts)
+        return self._cosines(_Pooled.of(vectors), concepts)
 
-    def _cosines(self, batch: _Batch, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
+    def _cosines(self, batch: _Pooled, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
         order, starts = self._rows_of
         place = np.full(batch.n, -1, dtype=np.int64)
         place[batch.some] = np.arange(len(batch.some))

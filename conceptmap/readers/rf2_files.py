@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from conceptmap.errors import InputError, ReaderError, said_columns
 from conceptmap.readers.archive import Archive, Member
 from conceptmap.readers.sctid import Kind, valid_sctids
-from conceptmap.readers.tables import Check, Layout, ReadReport, broken_off, read_header, read_table
+from conceptmap.readers.tables import Check, ReadReport, TableLayout, broken_off, read_header, read_table
 
 __all__ = ["Rf2File", "Rf2Release", "find_release"]
 
@@ -213,7 +213,7 @@ def _content(prefix: str, content: str, summary: str) -> str | None:
     return next((kind for kind in _REFSETS if kind in summary), None)
 
 
-def _layout(file: Rf2File) -> Layout:
+def _layout(file: Rf2File) -> TableLayout:
     """A file's columns by its header, which is checked against the specification; extra columns at the end are kept."""
     expected = _COMPONENTS.get(file.content, (*_MEMBER, *_REFSETS.get(file.content, ())))
     known = {name.lower(): name for name in expected} | _OLD_NAMES
@@ -230,7 +230,7 @@ def _layout(file: Rf2File) -> Layout:
     checks: dict[str, Check] = {"active is neither 0 nor 1": _active_is_boolean}
     if component:
         checks["id is no SCTID of its kind, or its check digit is wrong"] = _id_check(_KINDS[file.content])
-    return Layout(
+    return TableLayout(
         separator="\t",
         columns=columns,
         types={column: _TYPES[column] for column in columns if column in _TYPES and column not in text},

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from conceptmap.errors import ReaderError
 from conceptmap.readers.archive import Archive, Member, stream
 
-__all__ = ["Layout", "MalformedRow", "ReadReport", "broken_off", "read_header", "read_table"]
+__all__ = ["MalformedRow", "ReadReport", "TableLayout", "broken_off", "read_header", "read_table"]
 
 _BLOCK_BYTES = 48 * 2**20
 _LISTED = 1000  # malformed rows that a report lists; all are counted
@@ -67,7 +67,7 @@ class ReadReport:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """How a table is written: its separator, all its columns in order, and what must hold of a row.
 
     ``types`` gives the columns that are not text but Int32 or Int64; ``required`` the columns that may not be blank;
@@ -98,7 +98,7 @@ def read_header(archive: Archive, member: Member, *, separator: str = "\t") -> t
 def read_table(
     archive: Archive,
     member: Member,
-    layout: Layout,
+    layout: TableLayout,
     *,
     keep: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
     strict: bool = True,
@@ -199,7 +199,9 @@ def _without_bom(chunk: bytes, member: Member) -> bytes:
     return chunk.removeprefix(b"\xef\xbb\xbf")
 
 
-def _parse(block: bytes, first_line: int, layout: Layout, member: Member) -> tuple[pl.DataFrame, list[MalformedRow]]:
+def _parse(
+    block: bytes, first_line: int, layout: TableLayout, member: Member
+) -> tuple[pl.DataFrame, list[MalformedRow]]:
     """A block as a frame of its good rows, and its malformed rows in the order of their lines."""
     bad: list[MalformedRow] = []
     lines = None
@@ -217,7 +219,7 @@ def _parse(block: bytes, first_line: int, layout: Layout, member: Member) -> tup
     return frame, bad
 
 
-def _quick(block: bytes, layout: Layout) -> pl.DataFrame | None:
+def _quick(block: bytes, layout: TableLayout) -> pl.DataFrame | None:
     """The block parsed at full speed, or None when any of its rows may be malformed.
 
     Polars raises on a row that is too long. When none is, and the separators add up, none is too short either.
@@ -230,11 +232,13 @@ def _quick(block: bytes, layout: Layout) -> pl.DataFrame | None:
         return None
 
 
-def _csv(block: bytes, layout: Layout) -> pl.DataFrame:
+def _csv(block: bytes, layout: TableLayout) -> pl.DataFrame:
     return pl.read_csv(block, separator=layout.separator, quote_char=None, has_header=False, schema=layout.schema)
 
 
-def _sift(block: bytes, first_line: int, layout: Layout, member: Member) -> tuple[bytes, list[int], list[MalformedRow]]:
+def _sift(
+    block: bytes, first_line: int, layout: TableLayout, member: Member
+) -> tuple[bytes, list[int], list[MalformedRow]]:
     """Well-formed lines of a block joined again, their numbers, and the malformed ones. Blank lines hold no row."""
     good: list[bytes] = []
     lines: list[int] = []
@@ -254,7 +258,7 @@ def _sift(block: bytes, first_line: int, layout: Layout, member: Member) -> tupl
     return b"\n".join([*good, b""]) if good else b"", lines, bad
 
 
-def _fault(row: bytes, layout: Layout, numeric: dict[int, int]) -> str | None:
+def _fault(row: bytes, layout: TableLayout, numeric: dict[int, int]) -> str | None:
     fields = row.split(layout.separator.encode())
     if len(fields) != len(layout.columns):
         return f"got {len(fields)} fields, expected {len(layout.columns)}"
@@ -269,7 +273,7 @@ def _fault(row: bytes, layout: Layout, numeric: dict[int, int]) -> str | None:
     return None
 
 
-def _failed_checks(frame: pl.DataFrame, layout: Layout) -> dict[int, str]:
+def _failed_checks(frame: pl.DataFrame, layout: TableLayout) -> dict[int, str]:
     """Row of the frame -> why it is malformed."""
     reasons: dict[int, str] = {}
     for column in layout.required:

@@ -21,7 +21,7 @@ from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, open_archive, whole
 from conceptmap.readers.cycles import edges_without_cycles
 from conceptmap.readers.maps import MAPS, SOURCES, mrmap_frame
-from conceptmap.readers.tables import Check, Layout, ReadReport, broken_off, read_table
+from conceptmap.readers.tables import Check, ReadReport, TableLayout, broken_off, read_table
 
 __all__ = ["read_rrf"]
 
@@ -128,7 +128,7 @@ class _Meta:
     def read(self, table: str, keep: Callable[[pl.DataFrame], pl.DataFrame] | None = None) -> pl.DataFrame:
         """A table whose rows ``keep`` has filtered; a file that is not there has no rows."""
         columns = tuple(_COLUMNS[table].split())
-        layout = Layout(
+        layout = TableLayout(
             separator="|",
             columns=(*columns, _END),
             types={column: _NUMBERS[column] for column in columns if column in _NUMBERS},

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from conceptmap.text.triggers import Hit, Tokens, find_triggers
+from conceptmap.text.triggers import Tokens, TriggerHit, find_triggers
 
 __all__ = ["Statement"]
 
@@ -88,7 +88,7 @@ class Statement:
                 reached.append(category)
         return reached, {hit.trigger.category for hit in stops if hit.trigger.reach == "all"}
 
-    def _active(self, place: tuple[int, int]) -> list[Hit]:
+    def _active(self, place: tuple[int, int]) -> list[TriggerHit]:
         """The triggers near a mention that stand outside it and are not a part of a mention beside it."""
         active = []
         nearest = bisect_left(self.firsts, place[0] - _FARTHEST), bisect_left(self.firsts, place[1] + _FARTHEST)
@@ -112,7 +112,7 @@ class Statement:
                 active.append(hit)
         return active
 
-    def _reaches(self, hit: Hit, place: tuple[int, int], stops: Sequence[Hit]) -> bool:
+    def _reaches(self, hit: TriggerHit, place: tuple[int, int], stops: Sequence[TriggerHit]) -> bool:
         """Whether nothing between a trigger and a mention ends the trigger's scope."""
         trigger = hit.trigger
         if hit.first < place[1] and place[0] < hit.last:
@@ -132,7 +132,7 @@ class Statement:
             return False
         return self._goes_on(hit, place, start, end)
 
-    def _goes_on(self, hit: Hit, place: tuple[int, int], start: int, end: int) -> bool:
+    def _goes_on(self, hit: TriggerHit, place: tuple[int, int], start: int, end: int) -> bool:
         """Whether the words ``start``..``end`` between a trigger and a mention let its kind of reach through."""
         trigger, between, forward = hit.trigger, self.words[start:end], hit.last <= place[0]
         if trigger.reach == "beside":
@@ -151,7 +151,7 @@ class Statement:
             return False
         return not self._clause_between(start, place[0], of_person=trigger.category in _PERSONS)
 
-    def _lists_on(self, hit: Hit, place: tuple[int, int]) -> bool:
+    def _lists_on(self, hit: TriggerHit, place: tuple[int, int]) -> bool:
         """Whether semicolons only separate the items of a list: "denies fever; chills; cough"."""
         if hit.trigger.reach == "all":
             return True
@@ -181,7 +181,7 @@ class Statement:
         between = self.words[start:end]
         return "," in between and "with" in between[len(between) - between[::-1].index(",") :]
 
-    def _of_its_own(self, hit: Hit, place: tuple[int, int]) -> bool:
+    def _of_its_own(self, hit: TriggerHit, place: tuple[int, int]) -> bool:
         """Whether a comma ends a "no": the mention behind it has a size or a degree, and no "or" closes the list.
 
         "No hemorrhage, small vessel disease, 5 mm nodule" denies the hemorrhage alone.
@@ -256,7 +256,7 @@ class Statement:
         return ("," in between or "and" in between) and not _VERBS.isdisjoint(before)
 
 
-def _says_of_itself(hit: Hit, place: tuple[int, int], *, listing: bool) -> bool:
+def _says_of_itself(hit: TriggerHit, place: tuple[int, int], *, listing: bool) -> bool:
     """Whether a trigger that overlaps a mention speaks of it, as in "[side effects] of it"."""
     if hit.trigger.category == "negated" and hit.trigger.direction == "backward":
         return place[0] < hit.first < place[1] < hit.last
@@ -279,7 +279,7 @@ def _is_item(item: Sequence[str]) -> bool:
     return 0 < len(item) <= _LONGEST_ITEM and all(words.isdisjoint(item) for words in (_VERBS, _SEEN, _OWN_STATEMENT))
 
 
-def _may_reach(hit: Hit, place: tuple[int, int]) -> bool:
+def _may_reach(hit: TriggerHit, place: tuple[int, int]) -> bool:
     """Whether a trigger looks towards a mention, and far enough; asked first, since most do not."""
     trigger = hit.trigger
     if trigger.direction == "stop":

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from conceptmap.data.tables import read_table
 from conceptmap.errors import InputError
 
-__all__ = ["Hit", "Tokens", "Trigger", "find_triggers", "tokens", "triggers"]
+__all__ = ["Tokens", "Trigger", "TriggerHit", "find_triggers", "tokens", "triggers"]
 
 CATEGORIES: Final = frozenset(
     {"negated", "possible", "probable", "historical", "ended", "hypothetical", "named", "family", "other", "any"}
@@ -56,7 +56,7 @@ class Trigger:
     words: int
 
 
-class Hit(NamedTuple):
+class TriggerHit(NamedTuple):
     """A trigger found at tokens ``first``..``last`` (half-open) of a sentence."""
 
     trigger: Trigger
@@ -76,7 +76,7 @@ def tokens(text: str, start: int, end: int, *, nitric_oxide: bool = False) -> To
     return Tokens(words, [match.start() for match in found], [match.end() for match in found])
 
 
-def find_triggers(words: Sequence[str]) -> list[Hit]:
+def find_triggers(words: Sequence[str]) -> list[TriggerHit]:
     """All triggers in a sentence, left to right, the longest at each place, none overlapping another.
 
     >>> [(hit.trigger.category, hit.first, hit.last) for hit in find_triggers(["there", "is", "no", "rash"])]
@@ -85,12 +85,12 @@ def find_triggers(words: Sequence[str]) -> list[Hit]:
     vocabulary = triggers()
     root, classes = vocabulary.root.steps, vocabulary.classes
     words = [_number(word) if word[0].isdecimal() else classes.get(word, word) for word in words]
-    hits: list[Hit] = []
+    hits: list[TriggerHit] = []
     place, count = 0, len(words)
     while place < count:
         node = root.get(words[place])
         last, found = _longest(words, place, node) if node else (place, ())
-        hits += [Hit(trigger, place, last) for trigger in found if trigger.direction != "pseudo"]
+        hits += [TriggerHit(trigger, place, last) for trigger in found if trigger.direction != "pseudo"]
         place = last if found else place + 1
     return hits
 

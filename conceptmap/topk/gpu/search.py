@@ -55,7 +55,7 @@ Groups: TypeAlias = NDArray[np.integer[Any]] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DeviceQueries:
     """One batch of queries on the device.
 
     Attributes:
@@ -202,7 +202,9 @@ def _norms(asked: Array, rows: DeviceRows) -> Array:
     return norms
 
 
-def asked_of(queries: Array, norms: Array, rows: DeviceRows, k: int, groups: Array | None, inverse: Array) -> Asked:
+def asked_of(
+    queries: Array, norms: Array, rows: DeviceRows, k: int, groups: Array | None, inverse: Array
+) -> DeviceQueries:
     """A batch as the device multiplies it, with the bound on its error."""
     xp = rows.kit.xp
     unit = queries.astype(np.float64) / norms[:, None]
@@ -214,7 +216,7 @@ def asked_of(queries: Array, norms: Array, rows: DeviceRows, k: int, groups: Arr
         back = (factors.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
     moved = xp.sqrt(xp.square(unit - back).sum(axis=1))
     error = _bound(rows.dim, moved, rows.moved).astype(np.float32)
-    return Asked(queries, norms, factors, error, k, groups, inverse)
+    return DeviceQueries(queries, norms, factors, error, k, groups, inverse)
 
 
 def _bfloat16_bits(unit: Array) -> Array:
@@ -230,7 +232,7 @@ def _bound(dim: int, moved: Array, row_moved: float) -> Array:
     return (inputs + (1 + 2.0**-8) * terms / (1 - terms) + 3 * 2.0**-24) * (1 + 2.0**-16) + dim * 2.0**-125
 
 
-def _search(asked: Asked, rows: DeviceRows, least: np.float32, mask: Mask, groups: Groups) -> Found:
+def _search(asked: DeviceQueries, rows: DeviceRows, least: np.float32, mask: Mask, groups: Groups) -> Found:
     """One batch's answers; some that score less than the least may be among them."""
     kit, xp, n = rows.kit, rows.kit.xp, len(asked.queries)
     threshold = xp.full(n, least, dtype=np.float32) - asked.error - np.float32(STEP)
@@ -255,7 +257,7 @@ def _by_processor(queries: NDArray[np.float32], rows: DeviceRows, k: int, mask: 
     return cpu.topk(queries, part, k, mask=mask, groups=groups)
 
 
-def one_pass(asked: Asked, rows: DeviceRows, threshold: Array, margin: Array) -> tuple[Any, Array]:
+def one_pass(asked: DeviceQueries, rows: DeviceRows, threshold: Array, margin: Array) -> tuple[Any, Array]:
     """One reading of the rows: lists of all that may answer, and whose list ran over. Raises ``threshold`` in place."""
     kit, xp, n = rows.kit, rows.kit.xp, len(asked.queries)
     lists = (xp.zeros(n, np.int32), xp.zeros((n, ROOM), np.int64), xp.zeros((n, ROOM), np.float32))
@@ -291,7 +293,7 @@ def _edges(n_rows: int) -> list[int]:
     return edges
 
 
-def rescored(asked: Asked, rows: DeviceRows, lists: Array) -> tuple[Array, Array, Array]:
+def rescored(asked: DeviceQueries, rows: DeviceRows, lists: Array) -> tuple[Array, Array, Array]:
     """What is on the lists, with final scores: query, row, float32 score."""
     xp = rows.kit.xp
     count, row_of, approx_of = lists
