@@ -247,3 +247,11 @@ def test_the_level_of_alcohol_stands_beside_its_disorder_alone() -> None:
 def test_drinking_without_a_disorder_is_not_coded() -> None:
     assert "F10.90" not in codes("Alcohol use on weekends.")
     assert "F10.20" in codes("Alcohol dependence.")
+
+
+def test_what_a_rule_takes_away_is_kept_among_the_candidates_with_the_reason() -> None:
+    notes = pl.DataFrame({"note_id": ["n"], "text": ["Type 1 diabetes mellitus. He takes insulin."]})
+    rows = mapper().annotate_many(notes, candidates=50).candidates
+    assert rows.filter(pl.col("code") == "Z79.4")["reason"].to_list() == [
+        "insulin is coded beside type 2 diabetes alone (I.C.4.a.3)"
+    ]

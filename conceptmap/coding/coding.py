@@ -120,7 +120,7 @@ def note_codes(
         taken=taken,
         in_report=around.setting == "report",
     )
-    derive(proposals, book, around)
+    derive(proposals, book, around, taken)
     for concept in of_another_patient(proposals, text, book):
         take(proposals, concept, "of the mother, or of the newborn, whose record this is not", taken)
     for rule in (not_reported, said_more_exactly, integral):

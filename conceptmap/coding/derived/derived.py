@@ -6,7 +6,7 @@ them as for any mention; ``derive`` settles, once the codes of the note are know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Final
 
 from conceptmap.coding.derived.complications import complications, settle_complications
@@ -84,24 +84,41 @@ def with_derived(
     )
 
 
-def derive(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> None:
+def derive(proposals: ProposedCodes, book: CodeBook, around: Surroundings, taken: ProposedCodes) -> None:
     """Settle, in place, what depends on the other codes of the note.
 
     Args:
         proposals: the codes of the note.
         book: of the index; other systems than ICD-10-CM have no such rules.
         around: where their mentions stand.
+        taken: receives the codes that a rule takes away, with the reason.
     """
     if book.system not in _SYSTEMS:
         return
-    settle_pregnancy(proposals, book, around.text)
-    settle_newborn(proposals, book, around.text)
-    settle_injuries(proposals, book, around.text)
-    settle_complications(proposals, book, around)
-    settle_external_causes(proposals, book)
-    imply_drugs(proposals, book, around.text)
-    settle_substances(proposals, book)
-    _insulin_only_in_diabetes(proposals, book)
+    text = around.text
+    steps: tuple[tuple[Callable[[], None], str], ...] = (
+        (lambda: settle_pregnancy(proposals, book, text), "chapter 15 says it in a maternity record (I.C.15.a)"),
+        (
+            lambda: settle_newborn(proposals, book, text),
+            "chapter 16 is for newborns, whose record it is or is not (I.C.16)",
+        ),
+        (lambda: settle_injuries(proposals, book, text), "another injury of the note says it more exactly"),
+        (lambda: settle_complications(proposals, book, around), "said by a complication of care or an injury"),
+        (lambda: settle_external_causes(proposals, book), "no injury beside it, or a cause said more exactly (I.C.20)"),
+        (lambda: imply_drugs(proposals, book, text), ""),
+        (lambda: settle_substances(proposals, book), "use without a disorder, or said more exactly (I.C.5.b)"),
+        (
+            lambda: _insulin_only_in_diabetes(proposals, book),
+            "insulin is coded beside type 2 diabetes alone (I.C.4.a.3)",
+        ),
+    )
+    for settle, reason in steps:
+        before = dict(proposals)
+        settle()
+        for concept, proposal in before.items():
+            if concept not in proposals:
+                proposal.reason = reason
+                taken[concept] = proposal
 
 
 def _insulin_only_in_diabetes(proposals: ProposedCodes, book: CodeBook) -> None:
