@@ -1,6 +1,6 @@
 # make demo   codes the example notes and says where the CSV and the page are
 # make test   everything that has to pass: lint, types, tests, doctests, README and notebooks
-# make test-gpu   what needs a CUDA device, and how fast it is there; GPU=gpu13 for CUDA 13
+# make test-gpu   one page about a CUDA device: tests and speed (docs/gpu.md); GPU=gpu13 for CUDA 13
 # make lock   writes requirements.lock anew: what has to be installed, with the hashes of its files
 # make licences   writes docs/licences.md anew, where all of requirements.lock is installed
 #
@@ -32,9 +32,7 @@ test: lint types
 
 test-gpu: $(VENV)/installed-dev
 	@$(PIP) -e '.[$(GPU)]'
-	$(BIN)/python -m pytest tests/test_gpu.py tests/test_device_vectors.py -m gpu $(PYTEST_ARGS)
-	$(BIN)/python benchmarks/gpu_roofline.py
-	$(BIN)/python benchmarks/gpu_encode.py
+	$(BIN)/python benchmarks/gpu_page.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

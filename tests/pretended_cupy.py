@@ -1,7 +1,7 @@
 """CuPy as far as a search calls it, over numpy: every launch is held against the declaration of its kernel.
 
 Kernels do what their emulation does; cuBLAS's product reads and writes the memory behind the pointers that it is given.
-Streams and events do nothing, since nothing runs beside anything.
+Streams and events do nothing, since nothing runs beside anything, but all that is asked of the device is written down.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import numpy as np
 
 from conceptmap.topk.gpu import emulated, kit
 
-__all__ = ["declarations", "modules"]
+__all__ = ["TRACE", "declarations", "modules"]
+
+TRACE: list[str] = []
+"""What was asked of the device, in order."""
 
 SCALARS = {"int": np.int32, "long long": np.int64}
 ARRAYS = {"float": np.float32, "int": np.int32, "long long": np.int64, "double": np.float64}
@@ -35,6 +38,8 @@ class Array(np.ndarray[Any, Any]):
     def set(self, values: np.ndarray[Any, Any], stream: Any) -> None:
         assert values.dtype == self.dtype
         assert isinstance(stream, Stream)
+        assert values.flags.c_contiguous
+        TRACE.append(f"copy {' x '.join(map(str, values.shape))} pinned to device on {stream.name}")
         self[...] = values
 
 
@@ -44,6 +49,7 @@ class Stream:
 
     def __init__(self, *, non_blocking: bool = False, pointer: int = 0) -> None:
         self.non_blocking, self.pointer = non_blocking, pointer
+        self.name = "copying" if non_blocking else "current"
 
     @classmethod
     def from_external(cls, stream: Any) -> Stream:
@@ -58,21 +64,29 @@ class Stream:
         self.taken.append(-self.pointer)
 
     def synchronize(self) -> None:
-        pass
+        TRACE.append(f"host waits for {self.name}")
 
     def wait_event(self, event: Event) -> None:
         assert isinstance(event, Event)
+        TRACE.append(f"{self.name} waits for {event.name}")
 
 
 class Event:
+    made: ClassVar[int] = 0
+    """Events are made in pairs: a slot's block was copied, a slot's block was used."""
+
     def __init__(self, *, disable_timing: bool) -> None:
         assert disable_timing
+        slot, kind = divmod(Event.made % 4, 2)
+        self.name = f"{('copied', 'used')[kind]} {slot}"
+        Event.made += 1
 
     def record(self, stream: Stream) -> None:
         assert isinstance(stream, Stream)
+        TRACE.append(f"{self.name} recorded on {stream.name}")
 
     def synchronize(self) -> None:
-        pass
+        TRACE.append(f"host waits for {self.name}")
 
 
 def declarations(code: str) -> dict[str, list[str]]:
@@ -103,6 +117,7 @@ class RawModule:
                 assert isinstance(argument, np.ndarray)
                 assert argument.flags.c_contiguous
                 assert kind == "void*" or argument.dtype == ARRAYS[kind[:-1]]
+            TRACE.append(f"{name} <<<{grid[0]}, {block[0]}, {shared_mem}>>>")
             RUN[name.partition("_")[0]](name, grid, block, arguments, shared_mem)
 
         return launch
@@ -143,6 +158,8 @@ def _at(pointer: int, rows: int, pitch: int, kind: int) -> np.ndarray[Any, Any]:
 def gemm_ex(handle: str, trans_a: int, trans_b: int, m: int, n: int, k: int, alpha: int, *rest: int) -> None:
     """C = op(A) op(B), column by column, as cuBLAS documents cublasGemmEx; of the cases only the one asked for."""
     a, a_type, lda, b, b_type, ldb, beta, c, c_type, ldc, compute, algorithm = rest
+    asked = f"{'NT'[trans_a]}{'NT'[trans_b]} m {m} n {n} k {k} lda {lda} ldb {ldb} ldc {ldc}"
+    TRACE.append(f"gemmEx {asked}")
     assert (handle, trans_a, trans_b, compute, algorithm) == ("handle", 1, 0, 68, 99)
     assert (a_type, c_type) in ((HALF, FLOAT), (BFLOAT, FLOAT))
     assert a_type == b_type
@@ -169,6 +186,11 @@ def _device(number: int) -> Iterator[None]:
     yield
 
 
+def _pinned(size: int) -> bytearray:
+    TRACE.append(f"pin {size} bytes")
+    return bytearray(size)
+
+
 def _with_pointer(make: Any) -> Any:
     return lambda *given, **options: make(*given, **options).view(Array)
 
@@ -191,7 +213,7 @@ def modules() -> dict[str, ModuleType]:
     )
     cupy.__dict__.update(asnumpy=np.array, RawModule=RawModule, cuda=cuda, get_default_memory_pool=lambda: pool)
     cuda.__dict__.update(Stream=Stream, Event=Event, Device=_device, runtime=runtime)
-    cuda.__dict__.update(get_current_stream=lambda: current, alloc_pinned_memory=bytearray)
+    cuda.__dict__.update(get_current_stream=lambda: current, alloc_pinned_memory=_pinned)
     cuda.__dict__.update(device=SimpleNamespace(get_cublas_handle=lambda: "handle"))
     libs.__dict__.update(cublas=SimpleNamespace(gemmEx=gemm_ex))
     parents = {name: ModuleType(name) for name in ("cupy_backends", "cupy_backends.cuda")}

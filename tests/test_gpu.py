@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from compiled_kernels import compiled_kit, compiler
 from numpy.typing import NDArray
 from oracles import topk_oracle
 from pretended_cupy import Stream, declarations, modules
@@ -38,8 +39,13 @@ def _device() -> bool:
         return False
 
 
-@pytest.fixture(params=["numpy", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["numpy", "compiled", pytest.param("cuda", marks=pytest.mark.gpu)])
 def kit(request: pytest.FixtureRequest) -> Kit:
+    """Numpy in the kernels' place; the kernels on the processor; a device."""
+    if request.param == "compiled":
+        if compiler() is None:
+            pytest.skip("no C++ compiler for kernels.cu")
+        return compiled_kit()
     if request.param == "cuda" and not _device():
         pytest.skip("no CUDA device, or no CuPy")
     return numpy_kit() if request.param == "numpy" else cupy_kit()
