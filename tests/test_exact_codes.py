@@ -52,6 +52,13 @@ def test_the_words_beside_a_mention_choose_among_siblings(text: str, code: str, 
     assert code not in codes_of(other)
 
 
+def test_the_endocarditis_goes_before_the_valve() -> None:
+    rows = code_rows("HOSPITAL COURSE: severe tricuspid regurgitation. Infective endocarditis.\n")
+    assert rows["I33.0"]["role"] == "principal"
+    alone = code_rows("HOSPITAL COURSE: severe tricuspid regurgitation. Gout.\n")
+    assert [code[:3] for code, row in alone.items() if row["role"] == "principal"] == ["I07"]
+
+
 def test_what_is_said_exactly_once_is_not_coded_openly_elsewhere() -> None:
     assert codes_of("Melanoma. Melanoma of the right lower back.") == {"C43.59"}
 
@@ -90,6 +97,7 @@ def test_a_code_that_is_taken_away_says_what_took_it() -> None:
         ("Mitral regurgitation. Tricuspid regurgitation.", {"I08.1"}),
         ("Mitral regurgitation.", {"I34.0"}),
         ("Type 2 diabetes. Gangrene of the toe.", {"E11.52"}),
+        ("Type 2 diabetes. Acute cholecystitis. Gangrene.", {"E11.9", "K81.0", "K82.A1"}),
         ("Type 1 diabetes. Diabetic ketoacidosis.", {"E10.10"}),
         ("Type 2 diabetes. Diabetic ketoacidosis.", {"E11.10"}),
         ("Hydronephrosis. Acute pyelonephritis.", {"N13.6"}),
