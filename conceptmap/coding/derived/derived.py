@@ -26,7 +26,7 @@ from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.overlaps import Overlaps
-from conceptmap.text.sections import Section, section_at
+from conceptmap.text.sections import Section, section_name
 
 __all__ = ["derive", "with_derived"]
 
@@ -60,7 +60,7 @@ def with_derived(
     named, taken = Overlaps([(d.start_char, d.end_char) for d in drugs]), {use.code for use in uses}
     kept = [m for m in known if not _is_ended_use(m, named, taken, book)]
     findings = [Finding(m.start_char, m.end_char, _code(m, book)) for m in kept]
-    told = specific([d for d in drugs if _named(sections, d.start_char) not in _NO_HARM])
+    told = specific([d for d in drugs if section_name(sections, d.start_char) not in _NO_HARM])
     harms = [
         *underdosing(text, bounds, told),
         *poisoning(text, bounds, told),
@@ -133,11 +133,6 @@ def _insulin_only_in_diabetes(proposals: ProposedCodes, book: CodeBook) -> None:
         or not codes_in(proposals, parse_ranges("E08-E09 E11-E13 E89.1 O24"), book)
     ):
         del proposals[insulin]
-
-
-def _named(sections: Sequence[Section], place: int) -> str | None:
-    section = section_at(sections, place)
-    return section.name if section else None
 
 
 def _code(mention: Mention, book: CodeBook) -> str:
