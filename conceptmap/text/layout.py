@@ -83,6 +83,7 @@ class Layout:
 
 
 _LINE: Final = re.compile(r"[^\n\r\x0b\x0c\x85\u2028\u2029]+")
+_SPACED: Final = ("  ", "..", "__", " -", " \u2013", " \u2014")
 _PUNCTUATION: Final = " \t.,;:!)]}>|"
 
 
@@ -126,7 +127,10 @@ def _entries(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Entry]:
         found = boxed(text, *lines[number], style) if style is not None else []
         taken |= {number} if found else set()
         yield from _of(text, "box", found)
-    marked = set().union(*(_lines_with(pattern, text, starts) for pattern in marks_of_pairs()))
+    said, spaced, signed_by = marks_of_pairs()
+    marked = _lines_with(said, text, starts) | _lines_with(signed_by, text, starts)
+    if any(mark in text for mark in _SPACED):
+        marked |= _lines_with(spaced, text, starts)
     for number in sorted(marked - taken):
         yield from _line(text, *lines[number])
     for number in sorted(_lines_with(short_pairs(), text, starts) - taken - marked):
