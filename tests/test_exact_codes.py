@@ -9,7 +9,10 @@ import csv
 from importlib import resources
 
 import pytest
-from whole_release import code_rows, codes_of
+from whole_release import code_rows, codes_of, mapper
+
+from conceptmap.coding.exact.residual import residual_codes
+from conceptmap.ontology.code_ranges import base_code
 
 STAY = "HOSPITAL COURSE: {}\n"
 
@@ -168,3 +171,9 @@ def test_tables_say_why_and_hold_no_row_twice(name: str) -> None:
     lines = resources.files("conceptmap").joinpath(f"data/{name}_icd10cm.csv").read_text("utf-8").splitlines()
     assert len(lines) == len(set(lines))
     assert all(row["reason"] for row in csv.DictReader(lines))
+
+
+def test_residual_codes_are_codes_that_a_note_can_have() -> None:
+    book = mapper().linkers[0].book
+    known = {base_code(code) for code, billable in zip(book.codes, book.billable, strict=True) if billable}
+    assert set(residual_codes("icd10cm")) - known == {"T14", "E14"}, "of older releases"
