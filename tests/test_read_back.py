@@ -212,7 +212,8 @@ def test_bundles_are_r4_and_hold_the_spans_that_codes_rest_on_and_those_denied(r
     found: dict[str, set[Span]] = {"unconfirmed": set(), "refuted": set()}
     ids = []
     for one in bundles(run.out):
-        document, *conditions = (entry.resource for entry in one.entry)
+        document, *rest = (entry.resource for entry in one.entry)
+        conditions = [resource for resource in rest if resource.get_resource_type() == "Condition"]
         assert document.get_resource_type() == "DocumentReference"
         note_id = document.identifier[0].value
         ids.append(note_id)
@@ -220,6 +221,7 @@ def test_bundles_are_r4_and_hold_the_spans_that_codes_rest_on_and_those_denied(r
         for condition in conditions:
             assert condition.subject == document.subject
             assert condition.recordedDate.isoformat() == "2023-05-06"
+            assert (condition.clinicalStatus is None) == (condition.verificationStatus.coding[0].code == "refuted")
             for extension in condition.extension:
                 parts = {part.url: part for part in extension.extension}
                 assert extension.url == SPAN
@@ -261,12 +263,13 @@ def test_what_is_said_of_others_is_no_condition_of_the_patient() -> None:
     }
     code = {"system": "icd10cm", "code": "I10", "name": "Hypertension", "evidence": "m1"}
     note = {"note_id": "1", "person_id": 7, "encounter_id": "e 1", "note_date": "last week"}
-    for said, conditions in (
-        ({"subject": "patient", "negated": False, "temporality": "recent"}, ["unconfirmed"]),
-        ({"subject": None, "negated": None, "temporality": None}, ["unconfirmed"]),
-        ({"subject": "patient", "negated": True, "temporality": "recent"}, ["refuted"]),
-        ({"subject": "family", "negated": False, "temporality": "recent"}, []),
-        ({"subject": "patient", "negated": False, "temporality": "hypothetical"}, []),
+    for said, conditions, active in (
+        ({"subject": "patient", "negated": False, "temporality": "recent"}, ["unconfirmed"], "active"),
+        ({"subject": "patient", "negated": False, "temporality": "historical"}, ["unconfirmed"], "inactive"),
+        ({"subject": None, "negated": None, "temporality": None}, ["unconfirmed"], "active"),
+        ({"subject": "patient", "negated": True, "temporality": "recent"}, ["refuted"], None),
+        ({"subject": "other", "negated": False, "temporality": "recent"}, [], None),
+        ({"subject": "patient", "negated": False, "temporality": "hypothetical"}, [], None),
     ):
         made = bundle(note, [{**row, **said}], [code])
         read: Any = Bundle.model_validate(made)
@@ -275,8 +278,29 @@ def test_what_is_said_of_others_is_no_condition_of_the_patient() -> None:
         assert document.subject.reference == "Patient/7"
         assert document.context.encounter[0].identifier.value == "e 1"
         for one in found:
+            assert (one.clinicalStatus and one.clinicalStatus.coding[0].code) == active
             assert one.code.coding[0].system == "http://hl7.org/fhir/sid/icd-10-cm"
             assert one.recordedDate is None
+
+
+def test_what_relatives_have_is_their_history() -> None:
+    row = {
+        "mention_id": "m1",
+        "system": "icd10cm",
+        "code": "I10",
+        "name": "Hypertension",
+        "start_char": 3,
+        "end_char": 8,
+    }
+    family = {**row, "subject": "family", "negated": False, "temporality": "recent"}
+    rows = [family, {**family, "start_char": 20, "end_char": 25}, {**family, "code": "I63.9", "negated": True}]
+    read: Any = Bundle.model_validate(bundle({"note_id": "1", "person_id": 7, "note_date": "2023-05-06"}, rows, []))
+    document, history = (entry.resource for entry in read.entry)
+    assert history.get_resource_type() == "FamilyMemberHistory"
+    assert (history.status, history.patient, str(history.date)) == ("completed", document.subject, "2023-05-06")
+    assert history.relationship.coding[0].code == "FAMMEMB"
+    assert [one.code.coding[0].code for one in history.condition] == ["I10"]
+    assert [extension.extension[1].valueInteger for extension in history.extension] == [3, 20]
 
 
 def test_without_a_subject_there_is_no_bundle(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from conceptmap.coding.sides import EARS, EYES, sides
@@ -151,6 +152,7 @@ def _organ(code: str, system: str) -> str:
     return next((organ for organ, ranges in _ORGANS.get(system, {}).items() if within(code, ranges)), "")
 
 
+@lru_cache(maxsize=1)  # asked for every week that a note names
 def gestation(text: str) -> int | None:
     """Completed weeks of the pregnancy that a note is about: the first that it states.
 

@@ -2,7 +2,8 @@
 
 A Condition is unconfirmed, since no clinician has looked at it, or refuted where the note denies it. Each span that it
 was read from is a ``derivation-reference`` extension (offset and length in code points) on the note's
-DocumentReference, which does not repeat the note. What is said of relatives is no Condition of the patient.
+DocumentReference, which does not repeat the note. It is active, or inactive where the note tells of it as past alone.
+What relatives have is a FamilyMemberHistory and no Condition of the patient.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import datetime as dt
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = ["FhirFile", "bundle", "check_subjects"]
 
 SPAN = "http://hl7.org/fhir/StructureDefinition/derivation-reference"
 STATUS = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+ROLES = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 NAMES = uuid.UUID("6f1f6c3e-2f0b-5d0c-9a54-6c4d1c7f3a10")
 """Namespace of the entries' UUIDs, which are made of what the entries are about."""
 _ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9\-.]{1,64}")
@@ -51,7 +54,7 @@ class FhirFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.counts = {"bundles": 0, "conditions": 0}
+        self.counts = {"bundles": 0, "conditions": 0, "family_histories": 0}
         self._without_subject = 0
         self._file = (folder / "bundles.ndjson").open("xb")
 
@@ -75,7 +78,9 @@ class FhirFile:
             one = bundle(note, _rows(found.get(key)), _rows(accepted.get(key)))
             self._file.write(json.dumps(one, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
             self.counts["bundles"] += 1
-            self.counts["conditions"] += len(one["entry"]) - 1
+            kinds = [entry["resource"]["resourceType"] for entry in one["entry"]]
+            self.counts["conditions"] += kinds.count("Condition")
+            self.counts["family_histories"] += kinds.count("FamilyMemberHistory")
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -104,6 +109,9 @@ def bundle(note: Row, mentions: Sequence[Row], codes: Sequence[Row]) -> dict[str
     for status, code, spans in _findings(mentions, codes):
         name = _urn("condition", note["note_id"], status, code["system"], code["code"])
         entries.append(_entry(name, _condition(status, code, spans, document, about)))
+    for spans in _of_family(mentions):
+        name = _urn("family", note["note_id"], spans[0]["system"], spans[0]["code"])
+        entries.append(_entry(name, _family_history(spans, document, about)))
     return {
         "resourceType": "Bundle",
         "identifier": {"system": "urn:ietf:rfc:3986", "value": _urn("bundle", note["note_id"])},
@@ -134,16 +142,47 @@ def _findings(mentions: Sequence[Row], codes: Sequence[Row]) -> Iterator[tuple[s
         yield "refuted", code, spans
 
 
+def _of_family(mentions: Sequence[Row]) -> Iterable[list[Row]]:
+    """The mentions of what relatives have or had, those of one concept together."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in mentions:
+        if row["subject"] == "family" and not row["negated"] and row["temporality"] != "hypothetical":
+            found.setdefault((row["system"], row["code"]), []).append(row)
+    return found.values()
+
+
+def _family_history(spans: Sequence[Row], document: str, about: Row) -> dict[str, Any]:
+    """A FamilyMemberHistory of its own for each concept, since nothing says which of them one relative shares."""
+    date = about.get("recordedDate")
+    return {
+        "resourceType": "FamilyMemberHistory",
+        "extension": [_span(document, row) for row in spans],
+        "status": "completed",
+        "patient": about["subject"],
+        **({"date": date} if date else {}),
+        "relationship": {"coding": [{"system": ROLES, "code": "FAMMEMB", "display": "family member"}]},
+        "condition": [{"code": _code(spans[0])}],
+    }
+
+
 def _condition(status: str, code: Row, spans: Sequence[Row], document: str, about: Row) -> dict[str, Any]:
-    coding = {"system": _uri(code["system"]), "code": code["code"]}
-    coding |= {"display": code["name"]} if code["name"] else {}
+    past = all(row["temporality"] == "historical" for row in spans)
+    clinical = {"coding": [{"system": CLINICAL, "code": "inactive" if past else "active"}]}
     return {
         "resourceType": "Condition",
         "extension": [_span(document, row) for row in spans],
+        **({"clinicalStatus": clinical} if status != "refuted" else {}),
         "verificationStatus": {"coding": [{"system": STATUS, "code": status}]},
-        "code": {"coding": [coding], "text": code["name"] or code["code"]},
+        "code": _code(code),
         **about,
     }
+
+
+def _code(row: Row) -> dict[str, Any]:
+    """A concept as FHIR codes it."""
+    coding = {"system": _uri(row["system"]), "code": row["code"]}
+    coding |= {"display": row["name"]} if row["name"] else {}
+    return {"coding": [coding], "text": row["name"] or row["code"]}
 
 
 def _uri(system: str) -> str:
