@@ -40,8 +40,9 @@ def complications(text: str, sections: Sequence[Section]) -> Iterator[Found]:
         text: the note.
         sections: of the note; what is past, the family's or advice gives none.
     """
-    for words, code in _patterns("icd10cm"):
-        for match in words.finditer(text):
+    folded = text.lower()
+    for needs, words, code in _patterns("icd10cm"):
+        for match in words.finditer(text) if any(map(folded.__contains__, needs)) else ():
             section = section_at(sections, match.start())
             told = section is None or section.name not in _OTHER_PLACES
             if told and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
@@ -74,34 +75,37 @@ _LINK: Final = (
 
 def _of_devices(text: str) -> Iterator[Found]:
     """What befell a device, by the names of both beside each other."""
-    for device, kinds in _devices("icd10cm"):
-        if not device.search(text):
-            continue
-        for words, code in kinds:
-            match = words.search(text)
+    named, kinds = _devices("icd10cm")
+    done: set[str] = set()
+    for device in named.finditer(text):
+        begin = max(0, device.start() - _BESIDE)
+        for words, code in kinds[str(device.lastgroup)]:
+            match = None if code in done else words.search(text, begin, device.end() + _BESIDE)
             if match and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
+                done.add(code)
                 yield Found(*match.span(), code)
 
 
+_BESIDE = 80
+
+
 @cache
-def _devices(system: str) -> tuple[tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], str], ...]], ...]:
-    out = []
-    for row in read_rows("device_complications", system):
+def _devices(system: str) -> tuple[re.Pattern[str], dict[str, tuple[tuple[re.Pattern[str], str], ...]]]:
+    """All devices in one pattern, its groups named by row, and for each what may befall it, with the code."""
+    rows = read_rows("device_complications", system)
+    kinds = {}
+    for number, row in enumerate(rows):
         device = rf"(?:{row['device']})"
-        kinds = tuple(
+        kinds[f"d{number}"] = tuple(
             (
-                re.compile(
-                    rf"\b{device}s?[- ]?{_LINK}[ -](?:{kind})\b"
-                    rf"|\b(?:{kind}){_LINK} {device}\b",
-                    re.IGNORECASE,
-                ),
+                re.compile(rf"\b{device}s?[- ]?{_LINK}[ -](?:{kind})\b|\b(?:{kind}){_LINK} {device}\b", re.IGNORECASE),
                 row[name],
             )
             for name, kind in _KINDS
             if row[name]
         )
-        out.append((re.compile(rf"\b{device}", re.IGNORECASE), kinds))
-    return tuple(out)
+    named = "|".join(f"(?P<d{number}>{row['device']})" for number, row in enumerate(rows))
+    return re.compile(rf"\b(?:{named})", re.IGNORECASE), kinds
 
 
 _JOINT: Final = re.compile(
@@ -209,5 +213,9 @@ def settle_complications(proposals: ProposedCodes, book: CodeBook, around: Surro
 
 
 @cache
-def _patterns(system: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(row["words"], re.IGNORECASE), row["code"]) for row in read_rows("complications", system))
+def _patterns(system: str) -> tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]:
+    """Patterns with pieces of text of which each needs one, and their codes."""
+    return tuple(
+        (tuple(row["needs"].split()), re.compile(row["words"], re.IGNORECASE), row["code"])
+        for row in read_rows("complications", system)
+    )

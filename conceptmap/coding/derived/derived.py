@@ -13,7 +13,7 @@ from conceptmap.coding.derived.complications import complications, settle_compli
 from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
 from conceptmap.coding.derived.drug_use import long_term_use
 from conceptmap.coding.derived.drugs import drugs_in, specific
-from conceptmap.coding.derived.external_causes import external_causes, settle_external_causes
+from conceptmap.coding.derived.external_causes import INJURED, external_causes, settle_external_causes
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.injuries import injuries, settle_injuries
 from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
@@ -67,6 +67,8 @@ def with_derived(
         *regimens_not_kept(text),
         *adverse_effects(text, bounds, told, findings, book.system),
     ]
+    hurt = list(injuries(text, sections, book))
+    injured = hurt or any(within(finding.code, INJURED) for finding in findings)
     return _added(
         text,
         kept,
@@ -76,8 +78,8 @@ def with_derived(
             *substances(text),
             *births(text),
             *newborn_facts(text),
-            *injuries(text, sections, book),
-            *external_causes(text, sections),
+            *hurt,
+            *(external_causes(text, sections) if injured else ()),
             *complications(text, sections),
         ],
         book,

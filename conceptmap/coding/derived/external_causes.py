@@ -19,7 +19,7 @@ from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.sections import Section, section_at
 
-__all__ = ["external_causes", "settle_external_causes"]
+__all__ = ["INJURED", "external_causes", "settle_external_causes"]
 
 _OTHER_PLACES: Final = frozenset(
     "past medical history;past surgical history;family history;instructions;discharge"
@@ -170,14 +170,15 @@ def _room(text: str, sections: Sequence[Section]) -> Found | None:
     return None
 
 
-_INJURED: Final = parse_ranges("S00-T34 T51-T79")
+INJURED: Final = parse_ranges("S00-T34 T51-T79")
+"""Codes of injuries: without one of them nothing outside is coded as their cause."""
 _EXTERNAL: Final = parse_ranges("V00-Y38 Y92-Y93 Y99")
 _VAGUE: Final = (("V00-V88", "V89 W19 X58"), ("W00-W18", "W19 X58"), ("W00-X57", "X58"), ("W01.1", "W01.0"))
 
 
 def settle_external_causes(proposals: ProposedCodes, book: CodeBook) -> None:
     """Take away, in place, causes without an injury, and general ones beside exact ones."""
-    if not codes_in(proposals, _INJURED, book):
+    if not codes_in(proposals, INJURED, book):
         for proposal in codes_in(proposals, _EXTERNAL, book):
             del proposals[proposal.concept]
     for exact, general in _VAGUE:
