@@ -213,6 +213,18 @@ def test_indexes_of_every_kind_still_open(tmp_path: Path) -> None:
         assert found.codes["code"].to_list() == ["I10"]
 
 
+def test_a_release_with_control_characters_in_its_names_makes_an_index_that_opens(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    terms = '[Term]\nid: X:1\nname: fe\x1bver\x07\nsynonym: "hot\x7fness" EXACT []\n'
+    (tmp_path / "a.obo").write_text(f"format-version: 1.2\ndata-version: 1\x1b[31m\n\n{terms}")
+    assert main(["build", str(tmp_path / "a.obo"), "-o", str(tmp_path / "index"), "--encoder", "none"]) == 0
+    index = ConceptIndex.open(tmp_path / "index")
+    assert (index.release, index.concepts["name"].to_list()) == ("1 [31m", ["fe ver "])
+    assert set(index.terms["term"]) == {"fe ver ", "hot ness"}
+    assert "\x1b" not in capfd.readouterr().err
+
+
 # -- adapters ---------------------------------------------------------------------------------------------------------
 
 

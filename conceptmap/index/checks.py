@@ -22,7 +22,7 @@ from conceptmap.index.rows import ROWS_AT_ONCE, check_norms
 from conceptmap.matching.lexicon import LEXICON
 from conceptmap.ontology.dag import Dag
 
-__all__ = ["CONTROL", "FRAMES", "CheckedRows", "check_frames"]
+__all__ = ["CONTROL", "FRAMES", "CheckedRows", "check_frames", "without_control"]
 
 CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 """Characters that steer a terminal; no name has them."""
@@ -106,6 +106,13 @@ class CheckedRows:
                 self.done.add(block)
 
 
+def without_control(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """A frame whose names hold spaces for control characters: releases have some, and no index may."""
+    if not frame[column].str.contains(CONTROL).any():
+        return frame
+    return frame.with_columns(pl.col(column).str.replace_all(CONTROL, " "))
+
+
 def check_frames(folder: Path, frames: Mapping[str, pl.DataFrame | None], *, rows: int, concepts: int) -> None:
     """Refuse frames of other columns than an index has, or whose rows lead nowhere.
 
@@ -139,7 +146,8 @@ def check_frames(folder: Path, frames: Mapping[str, pl.DataFrame | None], *, row
     refuse(
         "edges", unless=bool((Dag(found.height, *(end.to_numpy() for end in ends)).levels >= 0).all()), got="a cycle"
     )
-    refuse("terms", unless=not _places(places, terms["node"]).null_count(), got="a term without its concept")
+    firsts = terms["node"].filter(terms["node"].ne_missing(terms["node"].shift()))  # terms of a concept stand together
+    refuse("terms", unless=not _places(places, firsts).null_count(), got="a term without its concept")
     lexicon = frames.get("lexicon")
     if lexicon is not None and lexicon.height:
         inside = lexicon["concept"].is_between(0, found.height - 1).all()

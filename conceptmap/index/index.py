@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError, said_codes
 from conceptmap.index import files as indexfiles
-from conceptmap.index.checks import FRAMES, CheckedRows
+from conceptmap.index.checks import FRAMES, CheckedRows, without_control
 from conceptmap.index.manifest import Manifest, stored_type
 from conceptmap.index.opening import LAYOUT, VECTORS, opened_frames, opened_vectors
 from conceptmap.index.rows import GIVEN, concept_places, encode_rows, from_stored, given_terms, store_given
@@ -389,5 +389,6 @@ def _assembled(
     norms: NDArray[np.float64] | None,
 ) -> ConceptIndex:
     ordered = terms.select("row", *(name for name in terms.columns if name != "row"))
-    frames = (ontology.concepts, ordered, ontology.edges, ontology.maps, ontology.remarks, None)
-    return ConceptIndex(manifest, *frames, vectors=vectors, norms=norms)
+    concepts, ordered = without_control(ontology.concepts, "name"), without_control(ordered, "term")
+    frames = (concepts, ordered, ontology.edges, ontology.maps, ontology.remarks, None)
+    return ConceptIndex(manifest.printable(), *frames, vectors=vectors, norms=norms)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ class Manifest:
         """The object that ``manifest.json`` holds: format version first, the digest of all else last."""
         fields = {"format": self.format, **{name: value for name, value in asdict(self).items() if name != "format"}}
         return {**fields, "sha256": sha256_of(fields)}
+
+    def printable(self) -> Manifest:
+        """The same without control characters, which a release's file may have in its version, say."""
+        names = {name: _CONTROL.sub(" ", getattr(self, name)) for name in _NAMES}
+        facts = {_CONTROL.sub(" ", name): _CONTROL.sub(" ", text) for name, text in self.facts.items()}
+        return replace(self, **names, facts=facts)  # type: ignore[arg-type]
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], source: Path) -> Manifest:
