@@ -77,6 +77,16 @@ def test_modules_outside_the_folder_are_refused(folder: Path, path: str) -> None
     refused(folder, r"modules\.json of the model holds something else: expected paths within the model's folder")
 
 
+def test_a_module_path_longer_than_names_may_be_is_refused(folder: Path) -> None:
+    changed(folder / "modules.json", lambda modules: modules[1].update(path="é" * 300))
+    refused(folder, r"modules\.json of the model holds something else: expected paths of at most 100 characters")
+
+
+def test_a_tokenizer_without_a_piece_for_unknown_characters_is_refused_at_loading(folder: Path) -> None:
+    changed(folder / "tokenizer.json", lambda value: value["model"].update(unk_token="[NONE]"))
+    refused(folder, "cannot load tiny as a transformers encoder")
+
+
 SETTINGS: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "length": ("sentence_bert_config.json", lambda v: v.update(max_seq_length="x"), "max_seq_length"),
     "negative length": ("sentence_bert_config.json", lambda v: v.update(max_seq_length=-1), "max_seq_length"),

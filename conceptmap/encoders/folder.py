@@ -18,6 +18,7 @@ _SNAPSHOT = re.compile(r"models--(?P<name>[^/\\]+)[/\\]snapshots[/\\](?P<commit>
 _NON_COMMERCIAL = re.compile(r"(^|[^a-z])nc([^a-z]|$)|non-?commercial|research-only|academic-only")
 _LONGEST = 1 << 24
 """More tokens than any model takes at once."""
+_LONGEST_PATH = 100
 _LEGACY_MODES = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -135,6 +136,8 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
         if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
             raise _wrong("modules.json", "a list of objects with type and path")
         path = PurePosixPath(module["path"].replace("\\", "/"))
+        if len(module["path"]) > _LONGEST_PATH:
+            raise _wrong("modules.json", f"paths of at most {_LONGEST_PATH} characters")
         if path.is_absolute() or ".." in path.parts or not module["path"].isprintable() or ":" in module["path"]:
             raise _wrong("modules.json", "paths within the model's folder")
     return [(module["type"].rsplit(".", 1)[-1], module["path"]) for module in listed]
