@@ -75,28 +75,29 @@ _LINK: Final = (
 
 def _of_devices(text: str) -> Iterator[Found]:
     """What befell a device, by the names of both beside each other."""
-    named, kinds = _devices("icd10cm")
+    folded = text.lower()
     done: set[str] = set()
-    for device in named.finditer(text):
-        begin = max(0, device.start() - _BESIDE)
-        for words, code in kinds[str(device.lastgroup)]:
-            match = None if code in done else words.search(text, begin, device.end() + _BESIDE)
-            if match and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
-                done.add(code)
-                yield Found(*match.span(), code)
+    for needs, named, kinds in _devices("icd10cm"):
+        for device in named.finditer(text) if any(map(folded.__contains__, needs)) else ():
+            begin = max(0, device.start() - _BESIDE)
+            for words, code in kinds:
+                match = None if code in done else words.search(text, begin, device.end() + _BESIDE)
+                if match and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
+                    done.add(code)
+                    yield Found(*match.span(), code)
 
 
 _BESIDE = 80
+_Device = tuple[tuple[str, ...], re.Pattern[str], tuple[tuple[re.Pattern[str], str], ...]]
 
 
 @cache
-def _devices(system: str) -> tuple[re.Pattern[str], dict[str, tuple[tuple[re.Pattern[str], str], ...]]]:
-    """All devices in one pattern, its groups named by row, and for each what may befall it, with the code."""
-    rows = read_rows("device_complications", system)
-    kinds = {}
-    for number, row in enumerate(rows):
+def _devices(system: str) -> tuple[_Device, ...]:
+    """Pieces of text of which a device needs one, its names, and what may befall it, with the code."""
+    out = []
+    for row in read_rows("device_complications", system):
         device = rf"(?:{row['device']})"
-        kinds[f"d{number}"] = tuple(
+        kinds = tuple(
             (
                 re.compile(rf"\b{device}s?[- ]?{_LINK}[ -](?:{kind})\b|\b(?:{kind}){_LINK} {device}\b", re.IGNORECASE),
                 row[name],
@@ -104,8 +105,8 @@ def _devices(system: str) -> tuple[re.Pattern[str], dict[str, tuple[tuple[re.Pat
             for name, kind in _KINDS
             if row[name]
         )
-    named = "|".join(f"(?P<d{number}>{row['device']})" for number, row in enumerate(rows))
-    return re.compile(rf"\b(?:{named})", re.IGNORECASE), kinds
+        out.append((tuple(row["needs"].split(";")), re.compile(rf"\b{device}", re.IGNORECASE), kinds))
+    return tuple(out)
 
 
 _JOINT: Final = re.compile(
