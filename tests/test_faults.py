@@ -313,7 +313,7 @@ def test_rows_without_a_cosine_are_refused_although_their_checksums_are_right(
     if row is not None:
         vectors[3] = row
     wrong = replace(whole, vectors=vectors, norms=norms, checked=None).save(tmp_path / "wrong")
-    with pytest.raises(IndexMismatchError, match=r"vectors\.safetensors holds rows without a cosine: (got row|expected)"):
+    with pytest.raises(IndexMismatchError, match=r"vectors\.safetensors holds rows without a cosine"):
         ConceptIndex.open(wrong)
 
 
