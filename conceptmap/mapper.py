@@ -309,9 +309,9 @@ class ConceptMapper:
         rows = [row for reading in self._read(note, for_tags=True) for row in tag_rows(reading, self.linkers, k)]
         return frame_of(rows, TAGS)
 
-    def code(self, notes: pl.DataFrame, *, include: Iterable[str] = ()) -> pl.DataFrame:
-        """The codes of every note: schema ``frames.CODES``."""
-        return self.annotate_many(notes, include=include).codes
+    def code(self, notes: pl.DataFrame, *, include: Iterable[str] = (), setting: str | None = None) -> pl.DataFrame:
+        """The codes of every note: schema ``frames.CODES``; see `annotate_many`."""
+        return self.annotate_many(notes, include=include, setting=setting).codes
 
     @cached_property
     def crosswalk(self) -> Crosswalk:

@@ -13,10 +13,10 @@ from conceptmap.coding.combinations import combinations
 from conceptmap.coding.completion import gestation, trimester_of
 from conceptmap.coding.exact.residual import residual_codes
 from conceptmap.coding.instructions import references
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.reporting.principal import principal
 from conceptmap.coding.sides import sides
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import parse_ranges
 
 
@@ -199,7 +199,7 @@ def test_what_the_classification_codes_first_is_proposed_instead() -> None:
         ProposedCode(failure, [0], 1.0, affirmed=True, remarks=["code first I11.0"]),
         ProposedCode(hypertensive, [1], 1.0, affirmed=True),
     ]
-    chosen = principal(proposals, book, Surroundings("ab cd", [(0, 2), (3, 5)], [], [(0, 5)]))
+    chosen = principal(proposals, book, MentionPlaces("ab cd", [(0, 2), (3, 5)], [], [(0, 5)]))
     assert chosen is proposals[1]
     assert proposals[0].remarks == ["code first I11.0"]
     assert proposals[1].remarks == ["proposed as principal diagnosis: I50.9 has it coded first"]

@@ -255,3 +255,15 @@ def test_what_a_rule_takes_away_is_kept_among_the_candidates_with_the_reason() -
     assert rows.filter(pl.col("code") == "Z79.4")["reason"].to_list() == [
         "insulin is coded beside type 2 diabetes alone (I.C.4.a.3)"
     ]
+
+
+def test_a_case_report_must_say_that_a_drug_is_taken_for_long() -> None:
+    """A report tells how somebody was treated; a stay's or a visit's list is what is taken (I.C.21.c.3)."""
+    treated, taken = "She is on methotrexate.", "She is on long-term methotrexate."
+
+    def found(text: str, setting: str) -> bool:
+        notes = pl.DataFrame({"note_id": ["n"], "text": [text]})
+        return "Z79.631" in set(mapper().code(notes, setting=setting)["code"])
+
+    assert [found(text, "report") for text in (treated, taken)] == [False, True]
+    assert [found(text, "visit") for text in (treated, taken)] == [True, True]

@@ -55,6 +55,13 @@ def test_the_words_beside_a_mention_choose_among_siblings(text: str, code: str, 
     assert code not in codes_of(other)
 
 
+def test_words_of_another_mention_choose_nothing() -> None:
+    """What another diagnosis of the sentence is called is said of that one."""
+    assert "C43.59" in codes_of("Melanoma of the back.")
+    assert "B17.10" not in codes_of("Viral hepatitis C, acute cholecystitis.")
+    assert "B19.20" in codes_of("Viral hepatitis C, acute cholecystitis.")
+
+
 def test_the_endocarditis_goes_before_the_valve() -> None:
     rows = code_rows("HOSPITAL COURSE: severe tricuspid regurgitation. Infective endocarditis.\n")
     assert rows["I33.0"]["role"] == "principal"

@@ -132,6 +132,21 @@ def test_cause_place_and_activity(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "cause", "other"),
+    [
+        ("Gunshot wound of the left thigh, open wound.", "W34.00XA", "X95.9XXA"),
+        ("Shot by a neighbour in the left thigh, open wound.", "X95.9XXA", "W34.00XA"),
+        ("Stab wound of the left thigh.", "W26.0XXA", "X99.1XXA"),
+        ("Stabbed in the left thigh.", "X99.1XXA", "W26.0XXA"),
+    ],
+)
+def test_an_intent_that_is_not_said_is_accidental(text: str, cause: str, other: str) -> None:
+    """Guideline I.C.20.h."""
+    assert cause in caused(text)
+    assert other not in caused(text)
+
+
+@pytest.mark.parametrize(
     "text",
     ["No MVC.", "TBI (MVC age 19).", "Lost his insurance in the fall.", "PAST MEDICAL HISTORY: MVC", "Risk of falls."],
 )

@@ -19,6 +19,7 @@ from conceptmap.coding.exact.residual import said_more_exactly
 from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, proposed_by_mentions
 from conceptmap.coding.histories import of_another_patient
 from conceptmap.coding.instructions import Instructions
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, take
 from conceptmap.coding.reporting.integral import integral
 from conceptmap.coding.reporting.not_reported import not_reported
@@ -26,7 +27,6 @@ from conceptmap.coding.reporting.present import present_on_admission
 from conceptmap.coding.reporting.principal import principal
 from conceptmap.coding.reporting.roles import ROLES, role
 from conceptmap.coding.reporting.setting import setting_of
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.coding.uncertain_diagnoses import as_established
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
@@ -106,7 +106,7 @@ def note_codes(
         setting: of ``setting.SETTINGS``; by default what the note shows.
     """
     spans = [(m.start_char, m.end_char) for m in mentions]
-    around = Surroundings(text, spans, sections, sentences, setting or setting_of(text, sections))
+    around = MentionPlaces(text, spans, sections, sentences, setting or setting_of(text, sections))
     contexts = as_established(mentions, contexts, book, around)
     taken: ProposedCodes = {}
     proposals = proposed_by_mentions(mentions, contexts, book, around, include=include, taken=taken)
@@ -133,7 +133,7 @@ def note_codes(
 
 
 def _accepted(
-    proposals: ProposedCodes, book: CodeBook, around: Surroundings, instructions: Instructions | None, past: set[int]
+    proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, instructions: Instructions | None, past: set[int]
 ) -> list[NoteCode]:
     """What stands of the proposals, with their roles, in order."""
     kept = sorted(proposals.values(), key=lambda d: (-_score_of(d, book), d.numbers[0], d.concept))

@@ -12,8 +12,8 @@ from conceptmap.coding.exact.cause import caused
 from conceptmap.coding.exact.ended import ended
 from conceptmap.coding.exact.siblings import siblings_of
 from conceptmap.coding.histories import family_history, is_done_now, is_over, past_history
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.errors import InputError
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
@@ -88,7 +88,7 @@ def proposed_by_mentions(
     mentions: Sequence[Mention],
     contexts: Sequence[Context],
     book: CodeBook,
-    around: Surroundings,
+    around: MentionPlaces,
     *,
     include: frozenset[str],
     taken: ProposedCodes,
@@ -134,7 +134,7 @@ def proposed_by_mentions(
     return proposals
 
 
-def _left_out(number: int, concept: int, context: Context, book: CodeBook, around: Surroundings) -> str:
+def _left_out(number: int, concept: int, context: Context, book: CodeBook, around: MentionPlaces) -> str:
     """Why an affirmed mention gives no code; empty where it does."""
     section = around.section(number)
     start = around.spans[number][0]
@@ -148,7 +148,7 @@ def _left_out(number: int, concept: int, context: Context, book: CodeBook, aroun
 
 
 def _over(
-    number: int, concept: int, context: Context, book: CodeBook, around: Surroundings, still: frozenset[int]
+    number: int, concept: int, context: Context, book: CodeBook, around: MentionPlaces, still: frozenset[int]
 ) -> tuple[int | None, str] | None:
     """The history that a past or ended condition leaves, or None for nothing, and why; None where it goes on."""
     section = around.section(number)
@@ -175,7 +175,7 @@ def _affirmed(
     concept: int,
     strength: float,
     book: CodeBook,
-    around: Surroundings,
+    around: MentionPlaces,
     *,
     affirmed: bool,
 ) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.reporting.setting import is_stay
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
@@ -34,7 +34,7 @@ _ONLY_CONSIDERED: Final = re.compile(
 
 
 def as_established(
-    mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook, around: Surroundings
+    mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook, around: MentionPlaces
 ) -> Sequence[Context]:
     """The contexts as they are coded: what is possible in a stay and never taken back is probable.
 

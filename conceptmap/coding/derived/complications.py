@@ -13,8 +13,8 @@ from functools import cache
 from typing import Final
 
 from conceptmap.coding.derived.found import Found
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges
 from conceptmap.ontology.codebook import CodeBook
@@ -178,7 +178,7 @@ _SETTLED: Final[tuple[tuple[Ranges, Ranges, str, Ranges, str], ...]] = tuple(
 )
 
 
-def settle_complications(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> None:
+def settle_complications(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:
     """Give infection, sepsis and shock after a complication or an injury their codes, in place."""
     leaks = codes_in(proposals, parse_ranges("K91.89"), book)
     leak = _LEAK.search(around.text) if leaks else None

@@ -11,7 +11,7 @@ from typing import Final
 
 from conceptmap.coding.derived.complications import complications, settle_complications
 from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
-from conceptmap.coding.derived.drug_use import long_term_use
+from conceptmap.coding.derived.drug_use import is_said_to_be_long, long_term_use
 from conceptmap.coding.derived.drugs import drugs_in, specific
 from conceptmap.coding.derived.external_causes import INJURED, external_causes, settle_external_causes
 from conceptmap.coding.derived.found import Found
@@ -20,8 +20,8 @@ from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
 from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
 from conceptmap.coding.derived.substances import settle_substances, substances
 from conceptmap.coding.derived.underdosing import poisoning, regimens_not_kept, underdosing
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -86,7 +86,7 @@ def with_derived(
     )
 
 
-def derive(proposals: ProposedCodes, book: CodeBook, around: Surroundings, taken: ProposedCodes) -> None:
+def derive(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, taken: ProposedCodes) -> None:
     """Settle, in place, what depends on the other codes of the note.
 
     Args:
@@ -113,6 +113,10 @@ def derive(proposals: ProposedCodes, book: CodeBook, around: Surroundings, taken
             lambda: _insulin_only_in_diabetes(proposals, book),
             "insulin is coded beside type 2 diabetes alone (I.C.4.a.3)",
         ),
+        (
+            lambda: _said_to_be_long(proposals, book, around),
+            "a report tells of a treatment; nothing says that the drug is taken for long (I.C.21.c.3)",
+        ),
     )
     for settle, reason in steps:
         before = dict(proposals)
@@ -135,6 +139,15 @@ def _insulin_only_in_diabetes(proposals: ProposedCodes, book: CodeBook) -> None:
         or not codes_in(proposals, parse_ranges("E08-E09 E11-E13 E89.1 O24"), book)
     ):
         del proposals[insulin]
+
+
+def _said_to_be_long(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:
+    """In a case report, keep the drugs alone that it says are taken for long."""
+    if around.setting != "report":
+        return
+    for proposal in codes_in(proposals, _LONG_TERM, book):
+        if not any(is_said_to_be_long(around.text, *around.spans[number]) for number in proposal.numbers):
+            del proposals[proposal.concept]
 
 
 def _code(mention: Mention, book: CodeBook) -> str:

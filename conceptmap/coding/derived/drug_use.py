@@ -1,10 +1,10 @@
 """Drugs that somebody takes for long, from the whole note (ICD-10-CM Z79).
 
 A drug of a medication list counts, and elsewhere one with a dose and how often, or one that the text says is taken
-("on apixaban", "takes metformin", "home"
-" insulin"). Short courses, drugs taken when needed, held, stopped or given once
+("on apixaban", "takes metformin", "home insulin"). Short courses, drugs taken when needed, held, stopped or given once
 do not. Antibiotics count as prophylaxis only, opioids and anti-inflammatory drugs only where their use is called
-chronic: the guideline speaks of long-term use (I.C.21.c.3).
+chronic: the guideline speaks of long-term use (I.C.21.c.3). A case report tells how somebody was treated, so there a
+drug counts only where the text says that it is taken for long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from conceptmap.coding.derived.drugs import Drug
 from conceptmap.coding.derived.found import Found
 from conceptmap.text.sections import Section, section_at
 
-__all__ = ["SECTIONS", "long_term_use"]
+__all__ = ["SECTIONS", "is_said_to_be_long", "long_term_use"]
 
 SECTIONS: Final = frozenset({"medications", "admission medications", "discharge medications"})
 _NOT_TAKEN: Final = frozenset(
@@ -110,6 +110,11 @@ _OPIOID: Final = "Z79.891"
 _ONLY_CHRONIC: Final = frozenset({"Z79.1", _OPIOID})
 _TAPERED: Final = "Z79.52"
 _DAILY: Final = re.compile(r"\b(?:chronic|home|long[- ]term|maintenance|lifelong|daily)\b", re.IGNORECASE)
+_FOR_LONG: Final = re.compile(
+    r"\b(?:chronic(?:ally)?|long[- ]term|maintenance|lifelong|indefinite(?:ly)?|permanent(?:ly)?|home|usual(?:ly)?"
+    r"|habitual(?:ly)?|regular(?:ly)?|daily|takes|taking|for (?:many |several |\w+ )?years|since)\b",
+    re.IGNORECASE,
+)
 _TAPER: Final = re.compile(r"\btaper\w*|\bwean\w*", re.IGNORECASE)
 
 
@@ -150,6 +155,18 @@ def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug])
     for drug, code in kept:
         if ended.get(drug.ingredient, -1) < drug.start_char:
             yield Found(drug.start_char, drug.end_char, code)
+
+
+def is_said_to_be_long(text: str, start: int, end: int) -> bool:
+    """Whether the statement round a drug says that it is taken for long, as a case report would.
+
+    >>> text = "On long-term prednisone. Treated with prednisone."
+    >>> [is_said_to_be_long(text, start, start + 10) for start in (13, 38)]
+    [True, False]
+    """
+    before = _STATEMENT.split(text[max(0, start - 3 * _REACH) : start])[-1]
+    after = _STATEMENT.split(text[end : end + _REACH])[0]
+    return _FOR_LONG.search(before + after) is not None
 
 
 def _before(text: str, drug: Drug) -> str:

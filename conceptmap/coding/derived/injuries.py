@@ -25,7 +25,7 @@ _KIND: Final = re.compile(
 )
 _TRAUMA: Final = re.compile(
     r"\b(?:MV[CA]|motor vehicle|collision|crash\w*|fell|falls?|fallen|struck|hit (?:by|on|his|her|the)|assault\w*"
-    r"|stabb\w+|gunshot|GSW|injur\w+|trauma\w*|thrown"
+    r"|stab(?:b\w+)?|gunshots?|GSWs?|(?:was|been) shot|shot (?:by|in)|knife wounds?|injur\w+|trauma\w*|thrown"
     r"|ejected|kicked|bitten|crushed|playing|tripped|slipped|twisted|pedestrian|MECHANISM|seizure|convuls\w+"
     r"|fainted|syncope|burn(?:s|ed|ing)?)\b",
     re.IGNORECASE,

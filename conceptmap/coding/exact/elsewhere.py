@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add, take
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import base_code
 from conceptmap.ontology.codebook import CodeBook
@@ -35,7 +35,7 @@ class _Row:
 
 
 def complete_from_elsewhere(
-    proposals: ProposedCodes, book: CodeBook, around: Surroundings, taken: ProposedCodes
+    proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, taken: ProposedCodes
 ) -> None:
     """Complete the codes of a note from its other sentences, in place.
 
@@ -62,7 +62,7 @@ def complete_from_elsewhere(
             break
 
 
-def _varied(concept: int, said: re.Match[str], numbers: list[int], book: CodeBook, around: Surroundings) -> int:
+def _varied(concept: int, said: re.Match[str], numbers: list[int], book: CodeBook, around: MentionPlaces) -> int:
     """The code with the side that was said there, or the course that is said beside its mentions."""
     sides = {match[1].lower() for match in _SIDE.finditer(said.string, max(0, said.start() - _BESIDE), said.end())}
     if len(sides) == 1 and (sided := book.variant(concept, sides.pop())) is not None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -46,7 +46,7 @@ def residual_codes(system: str) -> Mapping[str, Sequence[Residual]]:
     return out
 
 
-def said_more_exactly(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> dict[int, str]:
+def said_more_exactly(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> dict[int, str]:
     """Codes that add nothing beside another of the note, and why: by concept.
 
     What says a code more exactly takes over its mentions.
@@ -71,7 +71,7 @@ def said_more_exactly(proposals: ProposedCodes, book: CodeBook, around: Surround
 
 
 def _more_exact(
-    rule: Residual, proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, around: Surroundings
+    rule: Residual, proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, around: MentionPlaces
 ) -> ProposedCode | None:
     for other in proposals.values():
         if (

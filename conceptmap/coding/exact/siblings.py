@@ -99,8 +99,8 @@ class Siblings:
     def _said(self, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> frozenset[str]:
         """What the sentence says beside a mention, what it denies left out."""
         start, end = span
-        before = _END.split(text[max(0, start - _BEFORE) : start])[-1]
-        after = _END.split(text[end : end + _AFTER])[0]
+        before = _END.split(_own(text, max(0, start - _BEFORE), start, others))[-1]
+        after = _END.split(_own(text, end, end + _AFTER, others))[0]
         words = _DENIED.sub(" ", f"{before} {text[start:end]} {after}")
         found = set(_forms(words)) - _SIDES
         for part in tuple(found):
@@ -139,6 +139,15 @@ class Siblings:
     def _categories(self) -> list[int]:
         kinds = self.book.concepts["kind"].to_list()
         return [at for at, code in enumerate(self.book.codes) if len(code) == 3 and kinds[at] != "block"]
+
+
+def _own(text: str, start: int, end: int, others: Sequence[tuple[int, int]]) -> str:
+    """A stretch of text with the mentions in it blanked: their words are theirs."""
+    part = list(text[start:end])
+    for first, last in others:
+        for place in range(max(first, start), min(last, start + len(part))):
+            part[place - start] = " "
+    return "".join(part)
 
 
 @lru_cache(maxsize=8)

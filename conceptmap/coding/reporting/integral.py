@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Final
 
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -46,7 +46,7 @@ class _Integral:
         return found
 
 
-def integral(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> dict[int, str]:
+def integral(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> dict[int, str]:
     """The symptoms among the proposals that a disease among them explains, and why: by concept."""
     out: dict[int, str] = {}
     for concept, proposal in proposals.items():
@@ -62,13 +62,13 @@ def integral(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> 
 
 
 def _explains(
-    disease: ProposedCode, symptom: ProposedCode, row: _Integral, book: CodeBook, around: Surroundings
+    disease: ProposedCode, symptom: ProposedCode, row: _Integral, book: CodeBook, around: MentionPlaces
 ) -> bool:
     code = book.codes[disease.concept]
     return disease is not symptom and code in row and (not row.near or around.near(symptom.numbers, disease.numbers))
 
 
-def _is_listed(proposal: ProposedCode, around: Surroundings) -> bool:
+def _is_listed(proposal: ProposedCode, around: MentionPlaces) -> bool:
     """Whether the note lists the symptom among its diagnoses."""
     lists = LISTS.get(around.setting, frozenset())
     return any(around.section(number) in lists and around.opens_item(number) for number in proposal.numbers)

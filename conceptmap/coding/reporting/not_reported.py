@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -22,7 +22,7 @@ class _Row:
     reason: str
 
 
-def not_reported(proposals: ProposedCodes, book: CodeBook, around: Surroundings) -> dict[int, str]:
+def not_reported(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> dict[int, str]:
     """Codes that are not reported in the note's setting, and why: by concept."""
     return {
         concept: row.reason

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
@@ -39,7 +39,7 @@ _DURING: Final = re.compile(
 )
 
 
-def present_on_admission(proposal: ProposedCode, book: CodeBook, around: Surroundings, *, first: bool) -> str:
+def present_on_admission(proposal: ProposedCode, book: CodeBook, around: MentionPlaces, *, first: bool) -> str:
     """The letter: "Y", "N", "U", or "" for an exempt code and outside a hospital stay.
 
     Args:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode
-from conceptmap.coding.surroundings import Surroundings
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -102,7 +102,7 @@ _BEFORE: Final = 90
 
 
 def principal(
-    proposals: Sequence[ProposedCode], book: CodeBook, around: Surroundings, past: AbstractSet[int] = frozenset()
+    proposals: Sequence[ProposedCode], book: CodeBook, around: MentionPlaces, past: AbstractSet[int] = frozenset()
 ) -> ProposedCode | None:
     """The principal diagnosis among the codes of a note, which is told why; None in other systems and without codes.
 
@@ -136,7 +136,7 @@ def principal(
 
 
 def _key(
-    proposal: ProposedCode, number: int, book: CodeBook, around: Surroundings, past: AbstractSet[int]
+    proposal: ProposedCode, number: int, book: CodeBook, around: MentionPlaces, past: AbstractSet[int]
 ) -> tuple[bool, bool, int, bool, bool, int]:
     """What a mention of a code goes by; the least is chosen."""
     code, name = book.codes[proposal.concept], around.section(number)
@@ -174,7 +174,7 @@ def _last_resort(proposals: Sequence[ProposedCode], book: CodeBook) -> ProposedC
     return chosen
 
 
-def _is_reason(number: int, around: Surroundings) -> bool:
+def _is_reason(number: int, around: MentionPlaces) -> bool:
     """Whether the words before a mention call it the reason of the encounter or the diagnosis."""
     start = around.spans[number][0]
     sentence = around.sentence(number)

@@ -1,4 +1,4 @@
-"""Surroundings: where the mentions of a note stand: their sections, sentences and neighbours."""
+"""Where the mentions of a note stand: their sections, sentences and neighbours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from conceptmap.coding.completion import trimester_of
 from conceptmap.text.sections import Section, section_name
 
-__all__ = ["Surroundings"]
+__all__ = ["MentionPlaces"]
 
 
 _HEAD_CHARS: Final = 40
@@ -19,7 +19,7 @@ _HEAD_WORDS: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
-class Surroundings:
+class MentionPlaces:
     """The text round the mentions of one note; mentions go by their number."""
 
     def __init__(
