@@ -182,3 +182,10 @@ def test_no_perinatal_code_stands_in_an_adults_record() -> None:
 
 def test_weeks_stand_in_any_note_that_says_them() -> None:
     assert "Z3A.32" in codes("A woman at 32 weeks of gestation with pneumonia.")
+
+
+def test_how_a_child_was_born_makes_no_maternity_record() -> None:
+    told = " presented with anemia. Obstetric history: pregnancy at 34 weeks with bleeding, prenatal visits kept."
+    assert any(code.startswith("O") for code in codes("A 31-year-old woman" + told))
+    assert not any(code.startswith("O") for code in codes("A 3-year-old girl" + told))
+    assert not any(code.startswith("O") for code in codes("A 31-year-old man" + told))

@@ -34,6 +34,8 @@ _SYSTEMS: Final = frozenset({"icd10cm"})
 _PLACES = 4
 _STRENGTH: Final = 0.9
 _LONG_TERM: Final = parse_ranges("Z79.0-Z79.6 Z79.82-Z79.85")
+_FOR_A_WHILE: Final = parse_ranges("Z79.01 Z79.1 Z79.2 Z79.5 Z79.6 Z79.82")
+"""Long-term use of drugs that are given for a while as well; those of diabetes or brittle bones are not."""
 _NO_HARM: Final = frozenset("allergies;family history;instructions;discharge instructions;immunizations".split(";"))
 
 
@@ -142,10 +144,10 @@ def _insulin_only_in_diabetes(proposals: ProposedCodes, book: CodeBook) -> None:
 
 
 def _said_to_be_long(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:
-    """In a case report, keep the drugs alone that it says are taken for long."""
+    """In a case report, keep of the drugs that are also given for a while those that it says are taken for long."""
     if around.setting != "report":
         return
-    for proposal in codes_in(proposals, _LONG_TERM, book):
+    for proposal in codes_in(proposals, _FOR_A_WHILE, book):
         if not any(is_said_to_be_long(around.text, *around.spans[number]) for number in proposal.numbers):
             del proposals[proposal.concept]
 

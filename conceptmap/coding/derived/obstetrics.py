@@ -30,6 +30,14 @@ _MATERNAL: Final = re.compile(
     r"|lochia|ectopic|miscarriage|gestational age|prenatal|FHR|EDD|EDC|fetal movement|OB discharge)\b",
     re.IGNORECASE,
 )
+_NO_MOTHER: Final = re.compile(
+    r"\b\d{1,3}[- ]?(?:years?|yrs?|y)[- ]?(?:old|o)?,?\s(?:\w+\s){0,2}(?:male|man|boy|gentleman)\b"
+    r"|\b[1-9][- ](?:years?|yrs?)[- ]old\b"
+    r"|\b(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven)[- ](?:months?|weeks?|days?)[- ]old\b",
+    re.IGNORECASE,
+)
+"""A patient who is male or a child: what the note tells of a pregnancy is how that patient was born."""
+_OPENING: Final = 200
 _DELIVERED: Final = re.compile(
     r"\b(?:N?SVD|VAVD|FAVD|(?:R|P)?LTCS|vaginal (?:birth|delivery)|(?:vacuum|forceps)[- ]assisted|delivered (?:a|of"
     r"|by|via|at|vaginally)"
@@ -132,8 +140,13 @@ _LOW: Final = 10.0
 
 
 def is_maternal(text: str) -> bool:
-    """Whether a note is about a woman in pregnancy, labour or the weeks after, and not about her newborn."""
-    return len(set(map(str.lower, _MATERNAL.findall(text)))) > 1 and not is_newborn(text)
+    """Whether a note is about a woman in pregnancy, labour or the weeks after, and not about a child of hers.
+
+    >>> [is_maternal(f"12-year-old {child}, obstetric history G1P0.") for child in ("girl", "boy")]
+    [True, False]
+    """
+    told = len(set(map(str.lower, _MATERNAL.findall(text)))) > 1
+    return told and not _NO_MOTHER.search(text, 0, _OPENING) and not is_newborn(text)
 
 
 def weeks_at(text: str) -> tuple[int, int, tuple[int, int]] | None:
