@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in, take
 from conceptmap.data.tables import read_rows
-from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["Combination", "combinations", "combine"]
@@ -37,6 +38,9 @@ class Combination:
     replaces: str
     reason: str
 
+
+_END: Final = "\U0010ffff"
+"""After every character: what begins with a code lies before the code and this."""
 
 Together = Callable[[ProposedCode, ProposedCode], bool]
 """Whether two proposals have mentions in one sentence."""
@@ -145,19 +149,25 @@ def combinations(system: str) -> tuple[Combination, ...]:
 @cache
 def _rules_of_category(system: str, category: str) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
     """Rules that a code of the category may start, and the groups of rules that it may be the partner of."""
+    starts, partners = _bounds(system)
+    return (
+        frozenset(number for first, last, number in starts if first <= category <= last),
+        frozenset((number, place) for first, last, number, place in partners if first <= category <= last),
+    )
+
+
+@cache
+def _bounds(system: str) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, int, int]]]:
+    """Between what the categories lie that start each rule, and those that each of its groups names."""
     rules = list(enumerate(combinations(system)))
-    starts = frozenset(number for number, rule in rules if _touches(rule.has, category))
-    partners = frozenset(
-        (number, place)
+    starts = [(first[:3], last[:3] + _END, number) for number, rule in rules for first, last in rule.has]
+    partners = [
+        (first[:3], last[:3] + _END, number, place)
         for number, rule in rules
         for place, group in enumerate(rule.groups)
-        if _touches(group, category)
-    )
+        for first, last in group
+    ]
     return starts, partners
-
-
-def _touches(ranges: Ranges, category: str) -> bool:
-    return within(category, tuple((first[:3], last[:3]) for first, last in ranges))
 
 
 def _rules_for(system: str, categories: set[str]) -> set[int]:

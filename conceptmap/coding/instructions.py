@@ -103,7 +103,7 @@ class Instructions:
     _by_node: dict[str, list[Instruction]] = field(default_factory=dict, repr=False)
     _by_concept: dict[int, list[Instruction]] = field(default_factory=dict, repr=False)
     _named: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict, repr=False)
-    _touched: dict[tuple[int, str], bool] = field(default_factory=dict, repr=False)
+    _bounds: dict[int, list[tuple[str, str, int]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         lines: dict[tuple[str, str], list[str]] = {}
@@ -146,20 +146,22 @@ class Instructions:
         if found is None:
             if len(self._named) >= _MOST_PAIRS:
                 self._named.clear()
-            found = frozenset(
-                number
-                for number, instruction in enumerate(self.of(concept))
-                if self._may_name(instruction, code[:3]) and instruction.names(code)
-            )
+            category, ours = code[:3], self.of(concept)
+            near = {number for first, last, number in self._categories_named(concept) if first <= category <= last}
+            found = frozenset(number for number in near if ours[number].names(code))
             self._named[concept, code] = found
         return found
 
-    def _may_name(self, instruction: Instruction, category: str) -> bool:
-        """Whether an instruction names anything in a category; many concepts inherit the same instruction."""
-        key = id(instruction), category
-        if key not in self._touched:
-            self._touched[key] = any(r.first[:3] <= category <= r.last[:3] for r in instruction.references)
-        return self._touched[key]
+    def _categories_named(self, concept: int) -> list[tuple[str, str, int]]:
+        """First and last category of each reference of a concept's instructions, with the instruction's number."""
+        found = self._bounds.get(concept)
+        if found is None:
+            found = self._bounds[concept] = [
+                (named.first[:3], named.last[:3], number)
+                for number, instruction in enumerate(self.of(concept))
+                for named in instruction.references
+            ]
+        return found
 
     def _conflict(
         self, instruction: Instruction, proposal: ProposedCode, code: str, other: tuple[ProposedCode, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conceptmap.ontology.code_ranges import Ranges, within
+from conceptmap.ontology.code_ranges import Ranges, members
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["ProposedCode", "ProposedCodes", "add", "codes_in", "take"]
@@ -69,8 +69,5 @@ def take(proposals: ProposedCodes, concept: int, reason: str, taken: ProposedCod
 
 def codes_in(proposals: ProposedCodes, ranges: Ranges, book: CodeBook) -> list[ProposedCode]:
     """Affirmed proposals whose code lies in the ranges."""
-    return [
-        proposal
-        for proposal in proposals.values()
-        if proposal.affirmed and within(book.codes[proposal.concept], ranges)
-    ]
+    inside, codes = members(ranges), book.codes
+    return [proposal for proposal in proposals.values() if proposal.affirmed and inside[codes[proposal.concept]]]

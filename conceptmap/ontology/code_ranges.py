@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["Ranges", "base_code", "parse_ranges", "within"]
+__all__ = ["Ranges", "base_code", "members", "parse_ranges", "within"]
 
 Ranges = tuple[tuple[str, str], ...]
 """First and last prefix of each range, both included."""
 
 
+@lru_cache(maxsize=10_000)
 def parse_ranges(text: str) -> Ranges:
     """Ranges divided by blanks.
 
@@ -34,8 +36,37 @@ def within(code: str, ranges: Sequence[tuple[str, str]]) -> bool:
     return False
 
 
+class _Members(dict[str, bool]):
+    """Whether codes lie in some ranges, found out when first asked; emptied when it holds too many."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+
+    def __missing__(self, code: str) -> bool:
+        if len(self) >= _MOST_CODES:
+            self.clear()
+        found = self[code] = within(code, self.ranges)
+        return found
+
+
+def members(ranges: Ranges) -> Mapping[str, bool]:
+    """``within`` for code after code: ``members(ranges)[code]``, which remembers what it was asked.
+
+    >>> members(parse_ranges("E08-E13"))["E11.22"]
+    True
+    """
+    found = _members.get(id(ranges))
+    if found is None:
+        if len(_members) >= _MOST_KEPT:
+            _members.clear()
+        found = _members[id(ranges)] = _Members(ranges)  # holds them, so that no other ranges have their number
+    return found
+
+
 _FEW: Final = 4
 _MOST_KEPT: Final = 5_000
+_MOST_CODES: Final = 1_000
+_members: dict[int, _Members] = {}
 _by_letter: dict[int, tuple[Sequence[tuple[str, str]], dict[str, list[tuple[str, str]]]]] = {}
 
 

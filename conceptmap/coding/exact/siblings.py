@@ -127,18 +127,24 @@ class Siblings:
 
     def _below(self, ranges: Ranges) -> Iterator[int]:
         """The codes of some categories, without those that only add a 7th character."""
-        for category in self._categories:
-            if within(self.book.codes[category], ranges):
-                queue = [category]
-                while queue:
-                    concept = queue.pop()
-                    yield concept
-                    queue += [kid for kid in self.book.children[concept] if not self.book.is_expanded(kid)]
+        alone = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
+        for code in ranges[0][:1] if alone else self._categories:
+            queue = self._categories.get(code, []) if alone or within(code, ranges) else []
+            queue = [*queue]
+            while queue:
+                concept = queue.pop()
+                yield concept
+                queue += [kid for kid in self.book.children[concept] if not self.book.is_expanded(kid)]
 
     @cached_property
-    def _categories(self) -> list[int]:
+    def _categories(self) -> Mapping[str, list[int]]:
+        """Positions of the categories by their code."""
         kinds = self.book.concepts["kind"].to_list()
-        return [at for at, code in enumerate(self.book.codes) if len(code) == 3 and kinds[at] != "block"]
+        out: dict[str, list[int]] = {}
+        for at, code in enumerate(self.book.codes):
+            if len(code) == 3 and kinds[at] != "block":
+                out.setdefault(code, []).append(at)
+        return out
 
 
 def _own(text: str, start: int, end: int, others: Sequence[tuple[int, int]]) -> str:
