@@ -16,6 +16,7 @@ from typing import Final
 from conceptmap.data.tables import read_rows
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import all_of
 
 __all__ = ["with_results"]
 
@@ -51,7 +52,7 @@ def with_results(
 def _results(text: str, bounds: Sequence[tuple[int, int]], book: CodeBook) -> Iterator[Mention]:
     for row in _rows(book.system):
         concept = book.position_of_code.get(row.code)
-        for match in row.value.finditer(text) if concept is not None else ():
+        for match in all_of(row.value, text) if concept is not None else ():
             if not row.low <= float(match[1]) <= row.high:
                 continue
             at = bisect_right(bounds, match.start(), key=lambda pair: pair[0]) - 1

@@ -20,6 +20,7 @@ from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import all_of
 from conceptmap.text.overlaps import Starts
 
 __all__ = ["Finding", "adverse_effects", "groups", "imply_drugs"]
@@ -159,7 +160,7 @@ def adverse_effects(
             for drug in _lead(text, group, here, near, told=told, system=system):
                 yield Found(drug.start_char, drug.end_char, harm(drug.of, "5"))
     named = Starts([drug.start_char for drug in drugs])
-    for match in _REACTION.finditer(text):
+    for match in all_of(_REACTION, text):
         before = [drugs[number] for number in named.within(match.start() - _LOOK_BACK, match.start())]
         if before and "\n\n" not in text[before[-1].end_char : match.start()]:
             yield Found(match.start(), match.end(), harm(before[-1].of, "5"))
@@ -168,8 +169,8 @@ def adverse_effects(
 def _more(text: str) -> Iterator[Finding]:
     """Findings without the words of a title, and values of glucose of 180 mg/dL and more, high whenever taken."""
     for words, code in _MORE:
-        yield from (Finding(*match.span(), code) for match in words.finditer(text))
-    for match in _HIGH.finditer(text):
+        yield from (Finding(*match.span(), code) for match in all_of(words, text))
+    for match in all_of(_HIGH, text):
         if int(match[1]) >= _HIGH_FROM:
             yield Finding(match.start(), match.end(), "R73.9")
 

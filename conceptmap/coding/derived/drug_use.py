@@ -15,6 +15,7 @@ from typing import Final
 
 from conceptmap.coding.derived.drugs import Drug
 from conceptmap.coding.derived.found import Found
+from conceptmap.text.literals import first_of
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["SECTIONS", "is_said_to_be_long", "long_term_use"]
@@ -129,7 +130,7 @@ def long_term_use(text: str, sections: Sequence[Section], found: Sequence[Drug])
     kept: list[tuple[Drug, str]] = []
     ended: dict[str, int] = {}
     taken = False
-    addicted = any(drug.of.long_term == _OPIOID for drug in found) and _ADDICTION.search(text) is not None
+    addicted = any(drug.of.long_term == _OPIOID for drug in found) and first_of(_ADDICTION, text) is not None
     for number, drug in enumerate(found):
         section = section_at(sections, drug.start_char)
         name = section.name if section else None

@@ -17,6 +17,7 @@ from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import all_of
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["INJURED", "external_causes", "settle_external_causes"]
@@ -126,7 +127,7 @@ def external_causes(text: str, sections: Sequence[Section]) -> Iterator[Found]:
 
 def _told(words: re.Pattern[str], text: str, sections: Sequence[Section]) -> Iterator[re.Match[str]]:
     """Where a pattern is said of what happened now."""
-    for match in words.finditer(text):
+    for match in all_of(words, text):
         section = section_at(sections, match.start())
         if section is not None and section.name in _OTHER_PLACES:
             continue

@@ -14,6 +14,7 @@ from conceptmap.coding.derived.injury_titles import most_exact, site_words
 from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import first_of
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["injuries", "is_trauma", "settle_injuries"]
@@ -107,7 +108,7 @@ _DEEP: Final = re.compile(
 @lru_cache(maxsize=64)
 def is_trauma(text: str) -> bool:
     """Whether a note tells of how somebody came to harm."""
-    return _TRAUMA.search(text) is not None
+    return first_of(_TRAUMA, text) is not None
 
 
 def injuries(text: str, sections: Sequence[Section], book: CodeBook) -> Iterator[Found]:
@@ -221,8 +222,8 @@ def _burns(segment: re.Match[str], book: CodeBook) -> Iterator[Found]:
 
 def _burned(text: str) -> Iterator[Found]:
     """The extent of burns in per cent of the body, and of those of third degree."""
-    extent = _EXTENT.search(text)
-    if extent and _BURNED.search(text):
+    extent = first_of(_EXTENT, text)
+    if extent and first_of(_BURNED, text):
         total = min(9, int(float(extent[1] or extent[2])) // 10)
         deep = [float(match[1]) for match in _DEEP.finditer(text)]
         yield Found(
@@ -234,11 +235,11 @@ def _burned(text: str) -> Iterator[Found]:
 def _inside(text: str) -> Iterator[Found]:
     """Injuries of organs by their grade, of the lungs, and bleeding within the head."""
     for words, codes in _ORGANS:
-        found = words.search(text)
+        found = first_of(words, text)
         if found:
             grade = _GRADE.search(text, max(0, found.start() - 15), found.end() + 20)
             yield Found(*found.span(), codes[_GRADES[grade[1]] if grade else 3])
-    lung = _LUNG.search(text)
+    lung = first_of(_LUNG, text)
     if lung:
         yield Found(
             *lung.span(),
@@ -247,14 +248,14 @@ def _inside(text: str) -> Iterator[Found]:
             else "S27.321A",
         )
     for words, stem in _HEADS:
-        found = words.search(text)
+        found = first_of(words, text)
         if found:
             yield Found(*found.span(), f"{stem}{_unconscious(text)}A")
 
 
 def _unconscious(text: str) -> str:
     """The character of how long consciousness was lost: A where the note does not say whether it was."""
-    found = _LOC.search(text)
+    found = first_of(_LOC, text)
     if found is None:
         return "A"
     if re.match(r"no|without|denie|negative", found[0], re.IGNORECASE):

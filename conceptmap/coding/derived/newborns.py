@@ -16,6 +16,7 @@ from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import first_of
 
 __all__ = ["is_newborn", "newborn_facts", "settle_newborn"]
 
@@ -134,7 +135,7 @@ def newborn_facts(text: str) -> Iterator[Found]:
     """What a newborn's record says of birth, weeks, weight and the first days: codes with their half-open spans."""
     if not is_newborn(text):
         return
-    age, grams = _GESTATION.search(text), _WEIGHT.search(text)
+    age, grams = first_of(_GESTATION, text), first_of(_WEIGHT, text)
     weeks = int(age[1] or age[3]) if age else 0
     if age and weeks < 37:
         yield Found(*age.span(), f"P07.3{weeks - 27}" if weeks >= 28 else f"P07.2{max(weeks - 21, 1)}")
@@ -148,17 +149,17 @@ def newborn_facts(text: str) -> Iterator[Found]:
             yield Found(*grams.span(), code)
     yield from _born(text)
     for words, code in _SAID:
-        found = _compiled(words).search(text)
+        found = first_of(_compiled(words), text)
         if found:
             yield Found(*found.span(), "P59.0" if code == "P59.9" and 0 < weeks < 37 else code)
 
 
 def _born(text: str) -> Iterator[Found]:
     """Birth in this stay, by the way of it."""
-    cut, vaginal = _BY_CESAREAN.search(text), _BY_VAGINA.search(text)
+    cut, vaginal = first_of(_BY_CESAREAN, text), first_of(_BY_VAGINA, text)
     way = min((m for m in (cut, vaginal) if m), key=lambda m: m.start(), default=None)
-    if way is not None and not _ELSEWHERE.search(text):
-        code = "Z38.3" if _TWIN.search(text) else "Z38.0"
+    if way is not None and not first_of(_ELSEWHERE, text):
+        code = "Z38.3" if first_of(_TWIN, text) else "Z38.0"
         yield Found(*way.span(), f"{code}{'1' if way is cut else '0'}")
 
 

@@ -19,6 +19,7 @@ from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, c
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import first_of
 
 __all__ = ["births", "episode", "is_maternal", "settle_pregnancy", "weeks_at"]
 
@@ -171,7 +172,7 @@ def episode(text: str) -> str:
     at = weeks_at(text)
     if at is not None:
         return "first" if at[0] < 14 else "second" if at[0] < 28 else "third"
-    return "puerperium" if _PUERPERAL.search(text) else "open"
+    return "puerperium" if first_of(_PUERPERAL, text) else "open"
 
 
 def _is_delivered(text: str) -> bool:
@@ -194,10 +195,10 @@ def births(text: str) -> Iterator[Found]:
         if now == "childbirth" and (weeks > _TERM or (weeks == _TERM and days)):
             yield Found(*span, "O48.0" if weeks < 42 else "O48.1")
     for words, code in _BEFORE_OR_AT if now != "puerperium" else ():
-        found = _compiled(words).search(text)
+        found = first_of(_compiled(words), text)
         if found:
             yield Found(*found.span(), code)
-    diabetes = _GESTATIONAL.search(text)
+    diabetes = first_of(_GESTATIONAL, text)
     if diabetes:
         yield Found(
             diabetes.start(), diabetes.start() + len(diabetes[0].split(",")[0].rstrip()), _controlled(diabetes[0], now)
@@ -214,7 +215,7 @@ def _fetus(text: str, now: str, weeks: int) -> Iterator[Found]:
     trimester = {"first": "1", "second": "2", "third": "3"}.get(now) or (
         "9" if not weeks else "3" if weeks >= 28 else "2"
     )
-    small, superimposed = _SMALL.search(text), _SUPERIMPOSED.search(text)
+    small, superimposed = first_of(_SMALL, text), first_of(_SUPERIMPOSED, text)
     if small:
         yield Found(*small.span(), f"O36.59{trimester}0")
     if superimposed:
@@ -224,7 +225,7 @@ def _fetus(text: str, now: str, weeks: int) -> Iterator[Found]:
 
 def _ectopic(text: str) -> Iterator[Found]:
     """An ectopic pregnancy with the tube that it is in, and its bleeding."""
-    found = _ECTOPIC.search(text)
+    found = first_of(_ECTOPIC, text)
     if not found:
         return
     sentence = (
@@ -237,27 +238,27 @@ def _ectopic(text: str) -> Iterator[Found]:
         *found.span(),
         f"O00.10{'2' if side and side[0].lower() in ('left', 'l') else '1' if side else '9'}" if tubal else "O00.90",
     )
-    bled = _BLED.search(text)
+    bled = first_of(_BLED, text)
     if bled:
         yield Found(*bled.span(), "O08.1")
 
 
 def _delivery(text: str) -> Iterator[Found]:
     """What the record of a delivery says of the child and of labour."""
-    live, still = _LIVE.search(text), _STILL.search(text)
+    live, still = first_of(_LIVE, text), first_of(_STILL, text)
     if live:
-        yield Found(*live.span(), "Z37.2" if _TWINS.search(text) else "Z37.0")
+        yield Found(*live.span(), "Z37.2" if first_of(_TWINS, text) else "Z37.0")
     elif still:
         yield Found(*still.span(), "Z37.1")
     for words, code in _LABOUR:
-        found = _compiled(words).search(text)
+        found = first_of(_compiled(words), text)
         if found:
             yield Found(*found.span(), code)
-    torn = _DEGREE.search(text)
+    torn = first_of(_DEGREE, text)
     if torn:
         said = re.sub(r"(?<=\d)(?:st|nd|rd|th)$", "", (torn[1] or torn[2]).lower())
         yield Found(*torn.span(), _DEGREES[said])
-    fell = _FELL.search(text)
+    fell = first_of(_FELL, text)
     if fell and float(fell[2]) < _LOW and float(fell[1]) - float(fell[2]) >= 1:
         yield Found(*fell.span(), "O90.81")
 

@@ -15,6 +15,7 @@ from conceptmap.coding.derived.found import Found
 from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import first_of
 
 __all__ = ["settle_substances", "substances"]
 
@@ -88,7 +89,7 @@ _DISORDERS: Final = parse_ranges("F10 T51 R78.0 K70 G31.2 O99.31")
 def substances(text: str) -> Iterator[Found]:
     """The codes of tobacco, alcohol and cannabis that a note tells of, with their half-open spans."""
     now, before = [], []
-    for clause in _CLAUSE.finditer(text) if _TOBACCO.search(text) else ():
+    for clause in _CLAUSE.finditer(text) if first_of(_TOBACCO, text) else ():
         word = _TOBACCO.search(clause[0])
         if word is None:
             continue
@@ -110,12 +111,12 @@ def substances(text: str) -> Iterator[Found]:
         yield Found(now[0][0], now[0][1], "F17.210" if counted else "F17.200")
     elif before:
         yield Found(*before[0], "Z87.891")
-    level = _ALCOHOL_LEVEL.search(text)
+    level = first_of(_ALCOHOL_LEVEL, text)
     if level:
         value = int(level[1])
         yield Found(*level.span(), f"Y90.{next((digit for below, digit in _LEVELS if value < below), '8')}")
     for words, code in ((_CANNABIS, "F12.90"), (_COWS, "F11.93"), (_SOBER, "F10.21")):
-        said = words.search(text)
+        said = first_of(words, text)
         if said:
             yield Found(*said.span(), code)
 

@@ -16,6 +16,7 @@ from typing import Final
 from conceptmap.coding.derived.drug_harm import groups
 from conceptmap.coding.derived.drugs import Drug, harm
 from conceptmap.coding.derived.found import Found
+from conceptmap.text.literals import all_of
 from conceptmap.text.overlaps import Starts
 
 __all__ = ["poisoning", "regimens_not_kept", "underdosing"]
@@ -136,7 +137,7 @@ def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Dr
     starts = [start for start, _ in bounds]
     listed = groups(text, [drug for drug in drugs if not _AS_NEEDED.match(drug.of.harm)])
     first, last = (Starts(places) for places in ([g[0].start_char for g in listed], [g[-1].end_char for g in listed]))
-    for match in _LESS.finditer(text):
+    for match in all_of(_LESS, text):
         near = first.within(match.start(), match.end() + _REACH)
         group = listed[near[0]] if near else None
         if _NEVER.search(text[max(0, match.start() - 30) : match.start()]):
@@ -153,7 +154,7 @@ def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Dr
             yield from _less(
                 text, bounds, starts, (group[-1].end_char + after.start(), group[-1].end_char + after.end()), group
             )
-    for match in _RAN_OUT.finditer(text):
+    for match in all_of(_RAN_OUT, text):
         before = [listed[number] for number in last.within(match.start() - _BACK, match.start() + 1)]
         if before and "\n\n" not in text[before[-1][-1].end_char : match.start()]:
             yield from _less(text, bounds, starts, match.span(), before[-1])
@@ -206,7 +207,7 @@ _DIET: Final = re.compile(
 def regimens_not_kept(text: str) -> Iterator[Found]:
     """Dialysis that was missed and diets that were not kept (ICD-10-CM Z91.15 and Z91.11)."""
     for words, code in ((_DIALYSIS, "Z91.158"), (_DIET, "Z91.118")):
-        for match in words.finditer(text):
+        for match in all_of(words, text):
             if not _NEVER.search(text[max(0, match.start() - 30) : match.start()]):
                 yield Found(*_tight(text, match.span()), code)
                 break
@@ -228,7 +229,7 @@ def poisoning(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Drug
     """
     starts = [start for start, _ in bounds]
     named = Starts([drug.start_char for drug in drugs])
-    for match in _OVERDOSE.finditer(text):
+    for match in all_of(_OVERDOSE, text):
         at = bisect_right(starts, match.start()) - 1
         if at < 0 or _PAST.search(text[max(0, match.start() - 40) : match.start()]):
             continue
