@@ -127,9 +127,12 @@ class Instructions:
             (proposal, base_code(self.book.codes[proposal.concept])) for proposal in proposals if proposal.affirmed
         ]
         for place, (proposal, code) in enumerate(codes):
-            naming = [frozenset() if other is proposal else self._naming(proposal.concept, its) for other, its in codes]
+            naming: dict[int, list[int]] = {}
+            for at, (other, its) in enumerate(codes):
+                for number in () if other is proposal else self._naming(proposal.concept, its):
+                    naming.setdefault(number, []).append(at)
             for number, instruction in enumerate(self.of(proposal.concept)):
-                named = [at for at, numbers in enumerate(naming) if number in numbers]
+                named = naming.get(number, ())
                 if instruction.kind == "excludes1":
                     for at in named:
                         self._conflict(instruction, proposal, code, codes[at])

@@ -38,14 +38,15 @@ class Content:
     first: list[bool]  # may a window start here: not inside an expansion
     last: list[bool]
 
-    def add_word(self, form: str, start: int, end: int, gap: int) -> None:
-        """Add a word that stands for itself."""
-        self.form.append(form)
-        self.start.append(start)
-        self.end.append(end)
-        self.gap.append(gap)
-        self.first.append(True)
-        self.last.append(True)
+    def add_words(self, found: Words, first: int, last: int, gap: int) -> None:
+        """Add some words that stand for themselves; ``gap`` is what was left out before them."""
+        self.form += found.form[first:last]
+        self.start += found.start_char[first:last]
+        self.end += found.end_char[first:last]
+        self.gap.append(max(gap, found.gap[first]))
+        self.gap += found.gap[first + 1 : last]
+        self.first += [True] * (last - first)
+        self.last += [True] * (last - first)
 
     def add(self, forms: Sequence[str], start: int, end: int, gap: int) -> None:
         """Add the forms that one word, phrase or abbreviation of the text stands for."""
@@ -115,18 +116,22 @@ def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Conten
     always, special = _word_classes()[0], _special()
     out = Content([], [], [], [], [], [])
     form, n, i, gap = found.form, len(found.form), 0, 0
-    while i < n:
-        gap = max(gap, found.gap[i])
-        if form[i] not in special and not (expand and i in expand):
-            out.add_word(form[i], found.start_char[i], found.end_char[i], gap)
-            gap, i = 0, i + 1
+    stops = {number for number, word in enumerate(form) if word in special}
+    for stop in (*sorted(stops.union(expand) if expand else stops), n):
+        if stop < i:
             continue
-        if expand and i in expand:
-            stop = i + 1
-            while stop in expand and not expand[stop]:
-                stop += 1
-            out.add(expand[i], found.start_char[i], found.end_char[stop - 1], gap)
+        if stop > i:  # the words up to here stand for themselves
+            out.add_words(found, i, stop, gap)
             gap, i = 0, stop
+        if i == n:
+            break
+        gap = max(gap, found.gap[i])
+        if expand and i in expand:
+            last = i + 1
+            while last in expand and not expand[last]:
+                last += 1
+            out.add(expand[i], found.start_char[i], found.end_char[last - 1], gap)
+            gap, i = 0, last
             continue
         if form[i] in FUNCTION_WORDS and not (form[i] == "a" and i == n - 1 and n > 1):
             gap = max(gap, 2 if form[i] in SUBJECTS else int(form[i] in CONJUNCTIONS))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["Ranges", "base_code", "members", "parse_ranges", "within"]
+__all__ = ["Ranges", "base_code", "members", "parse_ranges", "touches", "within"]
 
 Ranges = tuple[tuple[str, str], ...]
 """First and last prefix of each range, both included."""
@@ -41,12 +41,17 @@ class _Members(dict[str, bool]):
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges = ranges
+        self.bounds = [(first, last + _END) for first, last in ranges]
 
     def __missing__(self, code: str) -> bool:
         if len(self) >= _MOST_CODES:
             self.clear()
-        found = self[code] = within(code, self.ranges)
-        return found
+        self[code] = False
+        for first, stop in self.bounds:
+            if first <= code <= stop:
+                self[code] = True
+                break
+        return self[code]
 
 
 def members(ranges: Ranges) -> Mapping[str, bool]:
@@ -63,6 +68,17 @@ def members(ranges: Ranges) -> Mapping[str, bool]:
     return found
 
 
+def touches(category: str, ranges: Ranges) -> bool:
+    """Whether ranges hold a code of a category.
+
+    >>> touches("E11", parse_ranges("E11.2-E11.4")), touches("E12", parse_ranges("E11.2-E11.4"))
+    (True, False)
+    """
+    return any(first[:3] <= category <= last[:3] + _END for first, last in ranges)
+
+
+_END: Final = "\U0010ffff"
+"""After every character: what begins with a code lies between the code and the code with this."""
 _FEW: Final = 4
 _MOST_KEPT: Final = 5_000
 _MOST_CODES: Final = 1_000

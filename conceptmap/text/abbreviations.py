@@ -123,12 +123,12 @@ class ShortForms:
             found: its words.
         """
         written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
-        short = {word for word in written if word in self.reviewed or _may_be_short(word)}
+        short = {word for word in set(written) if word in self.reviewed or _may_be_short(word)}
         long = self.readings(text, short, frozenset(found.form))
         places = {i: long.get(word) for i, word in enumerate(written) if word in short}
-        for i in range(len(written) - 1):
-            if i in places:
-                places[i] = self.before(written[i], _with_decimals(text, found, i + 1), places[i])
+        for i, full in places.items():
+            if i + 1 < len(written):
+                places[i] = self.before(written[i], _with_decimals(text, found, i + 1), full)
         known = {i: full for i, full in places.items() if full is not None}
         return known | self.phrases(text, found.start_char, found.end_char, written)
 
@@ -171,8 +171,9 @@ class ShortForms:
         Where the long form has a word for each ("N/V": nausea and vomiting) every one gets its own.
         """
         out: dict[int, str] = {}
-        for i, word in enumerate(written):
-            for entry in self._phrases.get(word, ()) if i not in out else ():
+        first = self._phrases
+        for i in [number for number, word in enumerate(written) if word in first]:
+            for entry in first[written[i]] if i not in out else ():
                 end = starts[i] + len(entry.short)
                 stop = bisect_left(ends, end) + 1
                 if stop > len(ends) or ends[stop - 1] != end or not text.startswith(entry.short, starts[i]):

@@ -15,7 +15,7 @@ from typing import Any, Final
 __all__ = ["all_of", "first_of", "may_hold", "needed"]
 
 _SHORTEST: Final = 3
-_MOST: Final = 24
+_MOST: Final = 80
 _FIRST_ASKED: Final = 5
 _SAME: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
 """Letters that a pattern takes for ASCII ones where case is ignored."""

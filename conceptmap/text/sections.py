@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import Final
 
 from conceptmap.data.tables import read_table
@@ -123,13 +124,16 @@ def sections(text: str) -> list[Section]:
     return found
 
 
+_START: Final = attrgetter("start_char")
+
+
 def section_at(found: Sequence[Section], place: int) -> Section | None:
     """The section that a place of the note lies in; ``None`` where there are no sections.
 
     >>> section_at(sections("PMH: gout"), 6).name
     'past medical history'
     """
-    number = bisect_right(found, place, key=lambda section: section.start_char) - 1
+    number = bisect_right(found, place, key=_START) - 1
     return found[number] if number >= 0 else None
 
 

@@ -86,12 +86,13 @@ def find_triggers(words: Sequence[str]) -> list[TriggerHit]:
     root, classes = vocabulary.root.steps, vocabulary.classes
     words = [_number(word) if word[0].isdecimal() else classes.get(word, word) for word in words]
     hits: list[TriggerHit] = []
-    place, count = 0, len(words)
-    while place < count:
-        node = root.get(words[place])
-        last, found = _longest(words, place, node) if node else (place, ())
+    floor = 0
+    for place in [number for number, word in enumerate(words) if word in root]:
+        if place < floor:
+            continue
+        last, found = _longest(words, place, root[words[place]])
         hits += [TriggerHit(trigger, place, last) for trigger in found if trigger.direction != "pseudo"]
-        place = last if found else place + 1
+        floor = last if found else place + 1
     return hits
 
 

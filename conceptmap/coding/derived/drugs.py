@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate, islice
 from typing import Final
 
 from conceptmap.data.tables import read_rows
@@ -18,6 +19,7 @@ from conceptmap.data.tables import read_rows
 __all__ = ["Drug", "DrugClass", "drugs_in", "harm", "specific"]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9]+")
+_BETWEEN: Final = re.compile(r"([A-Za-z0-9]+)")
 _LONGEST_GAP: Final = 2
 _DIURETICS: Final = frozenset({"loop diuretic", "other diuretic", "mineralocorticoid or antagonist"})
 _GROUPS: Final[Mapping[str, frozenset[str]]] = {
@@ -71,16 +73,20 @@ def drugs_in(text: str, system: str) -> list[Drug]:
     names = _names(system)
     if not names:
         return []
+    tokens = _TOKEN.findall(text)
+    started = {token: names[token.lower()] for token in set(tokens) if token.lower() in names}
+    if not started:
+        return []
     out: list[Drug] = []
     floor = 0
-    for match in _TOKEN.finditer(text):
-        started = names.get(match[0].lower())
-        if started is None or match.start() < floor:
+    starts = accumulate(map(len, _BETWEEN.split(text)))  # of the pieces: what is no token, a token, …
+    for token, start in zip(tokens, islice(starts, 0, None, 2), strict=False):
+        if token not in started or start < floor:
             continue
-        for name in started:
-            end = _end(text, match.start(), name)
+        for name in started[token]:
+            end = _end(text, start, name)
             if end:
-                out.append(Drug(match.start(), end, name.ingredient, name.of))
+                out.append(Drug(start, end, name.ingredient, name.of))
                 floor = end
                 break
     return out

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from conceptmap.coding.derived.found import Found
@@ -106,22 +106,19 @@ _YIELDING: Final = (
 )
 
 
-@cache
+_FIRST_DAYS: Final = frozenset(
+    "birth weight|birthweight|bw|dol|day of life|days of life|nicu|newborn|neonatal|neonatology".split("|")
+)
+
+
+@lru_cache(maxsize=64)
 def is_newborn(text: str) -> bool:
     """Whether a note is the record of a newborn child, and not of the mother or of anybody older."""
+    folded = text.lower()
+    if not any(word in folded for word in _FIRST_DAYS):
+        return False
     child = {word.lower() for word in _CHILD.findall(text)}
-    if len(child) < 4 or not child & {
-        "birth weight",
-        "birthweight",
-        "bw",
-        "dol",
-        "day of life",
-        "days of life",
-        "nicu",
-        "newborn",
-        "neonatal",
-        "neonatology",
-    }:
+    if len(child) < 4 or not child & _FIRST_DAYS:
         return False
     patient = _GROWN.search(text[:_HEAD])
     mother = (

@@ -15,7 +15,7 @@ from typing import Final
 
 from conceptmap.coding.histories import PAST_SECTIONS, history_of
 from conceptmap.data.tables import read_rows
-from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, touches, within
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["ended"]
@@ -86,7 +86,12 @@ def ended(
 @lru_cache(maxsize=100_000)
 def _rows_of(system: str, code: str) -> tuple[_Row, ...]:
     """The rows that a code may end by."""
-    return tuple(row for row in _rows(system) if within(code, row.codes))
+    return tuple(row for row in _rows_of_category(system, code[:3]) if within(code, row.codes))
+
+
+@lru_cache(maxsize=10_000)
+def _rows_of_category(system: str, category: str) -> tuple[_Row, ...]:
+    return tuple(row for row in _rows(system) if touches(category, row.codes))
 
 
 @cache

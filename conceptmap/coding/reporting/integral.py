@@ -16,7 +16,7 @@ from typing import Final
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes
 from conceptmap.data.tables import read_rows
-from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, touches, within
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["integral"]
@@ -77,7 +77,12 @@ def _is_listed(proposal: ProposedCode, around: MentionPlaces) -> bool:
 @lru_cache(maxsize=100_000)
 def _rows_of(system: str, code: str) -> tuple[_Integral, ...]:
     """The rows that a code is a symptom of."""
-    return tuple(row for row in _rows(system) if within(code, row.symptoms))
+    return tuple(row for row in _rows_of_category(system, code[:3]) if within(code, row.symptoms))
+
+
+@lru_cache(maxsize=10_000)
+def _rows_of_category(system: str, category: str) -> tuple[_Integral, ...]:
+    return tuple(row for row in _rows(system) if touches(category, row.symptoms))
 
 
 @cache
