@@ -68,7 +68,7 @@ def test_words_are_those_of_the_text_and_no_commas() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--correct-hubs"], "got no notes, expected --background NOTES alone"),
+        (["--correct-hubs"], "--correct-hubs needs --background and no --centre: got no notes"),
         (["--correct-hubs", "--centre", "--background", "notes.csv"], "got --centre"),
         (["--background", "notes.csv", "--encoder", "none"], "got --encoder none"),
         (["--background", "notes.csv", "--vectors", "v.npy"], "got --vectors"),
