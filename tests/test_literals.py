@@ -7,7 +7,7 @@ import re
 import pytest
 
 from conceptmap.coding.derived import complications, external_causes
-from conceptmap.text.literals import all_of, first_of, may_hold, needed
+from conceptmap.text.literals import all_of, first_of, in_small_letters, may_hold, needed
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,18 @@ def test_most_patterns_of_the_tables_need_words() -> None:
         if isinstance(item, re.Pattern)
     ]
     assert sum(not needed(pattern) for pattern in patterns) <= len(patterns) // 10
+
+
+@pytest.mark.parametrize("pattern", [r"\bPICC(?:s|-Line)?\b", r"[A-C]x\W\d", r"(?P<Kind>Clot)\S(?P=Kind)"])
+def test_small_letters_find_the_same_places(pattern: str) -> None:
+    words = re.compile(pattern, re.IGNORECASE)
+    small = in_small_letters(words)
+    assert small is not None
+    for text in ("A PICC-line, bX 1", "picc", "CLOT/clot", "Cx.2", "piccolo", "dx 3", "-"):
+        given, lower = words.search(text), small.search(text.lower())
+        assert (given and given.span()) == (lower and lower.span())
+
+
+@pytest.mark.parametrize("pattern", [r"(?i:a)b", r"\x41", r"[!-Z]", r"[A-z]"])
+def test_patterns_that_small_letters_may_change_stay_as_they_are(pattern: str) -> None:
+    assert in_small_letters(re.compile(pattern, re.IGNORECASE)) is None

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["all_of", "first_of", "may_hold", "needed"]
+__all__ = ["all_of", "first_of", "in_small_letters", "may_hold", "needed"]
 
 _SHORTEST: Final = 3
 _MOST: Final = 80
 _FIRST_ASKED: Final = 5
+_OFTEN: Final = 40
 _SAME: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
 """Letters that a pattern takes for ASCII ones where case is ignored."""
 
@@ -32,9 +33,9 @@ def all_of(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 
 def may_hold(pattern: re.Pattern[str], text: str) -> bool:
-    r"""Whether a text has one of the words that a pattern needs; True where it needs none, and the first few times.
+    r"""False only where a pattern is not found in a text; always True the first few times that it is asked for.
 
-    >>> clot = re.compile(r"\b(?:thrombosis|clots?)\b", re.IGNORECASE)
+    >>> clot = re.compile(r"\b(?:thrombus|clots?)\b", re.IGNORECASE)
     >>> [may_hold(clot, text) for text in ["No fever."] * 6 + ["Not a Clot."]]
     [True, True, True, True, True, False, True]
     """
@@ -46,25 +47,48 @@ def may_hold(pattern: re.Pattern[str], text: str) -> bool:
         return True
     if need.words is None:
         need.words = needed(need.pattern)
-    folded = _folded(text)
-    return not need.words or any(word in folded for word in need.words)
+    folded, same_places = _folded(text)
+    if need.words and not any(word in folded for word in need.words):
+        return False
+    if need.asked == _OFTEN:
+        need.small = in_small_letters(need.pattern)
+    return need.small is None or not same_places or need.small.search(folded) is not None
 
 
 class _Need:
-    __slots__ = ("asked", "pattern", "words")
+    __slots__ = ("asked", "pattern", "small", "words")
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.pattern = pattern  # kept, so that no other has its number; to hash one takes as long as a search
         self.asked = 0
         self.words: tuple[str, ...] | None = None
+        self.small: re.Pattern[str] | None = None
 
 
 _needs: dict[int, _Need] = {}
 
 
 @lru_cache(maxsize=4)
-def _folded(text: str) -> str:
-    return text.lower() if text.isascii() else text.translate(_SAME).lower()
+def _folded(text: str) -> tuple[str, bool]:
+    """A text in small letters, and whether it is all ASCII."""
+    return (text.lower(), True) if text.isascii() else (text.translate(_SAME).lower(), False)
+
+
+def in_small_letters(pattern: re.Pattern[str]) -> re.Pattern[str] | None:
+    r"""A pattern that finds in the small letters of an ASCII text what the given one finds in the text; three times
+    as fast as ignoring case. None where it does not ignore case throughout.
+
+    >>> in_small_letters(re.compile(r"\bPICC\W", re.IGNORECASE)).pattern, in_small_letters(re.compile("PICC"))
+    ('\\bpicc\\W', None)
+    """
+    if pattern.flags != re.IGNORECASE | re.UNICODE or _SCOPED.search(pattern.pattern):
+        return None
+    return re.compile(_KEPT.sub(lambda part: part[0] if part[0][0] in "\\(" else part[0].lower(), pattern.pattern))
+
+
+_KEPT: Final = re.compile(r"\\.|\(\?P|[A-Z]+", re.DOTALL)
+_SCOPED: Final = re.compile(r"\(\?[aiLmsux-]|\\[xuUN0-7]|[^\Wa-z]-[a-z]|[^\WA-Z]-[A-Z]|\W-[A-Za-z]\]")
+"""Parts of a pattern with flags of their own, characters by number, and ranges that only begin outside the letters."""
 
 
 def needed(pattern: re.Pattern[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import all_of
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["complications", "settle_complications"]
@@ -42,7 +43,7 @@ def complications(text: str, sections: Sequence[Section]) -> Iterator[Found]:
     """
     folded = text.lower()
     for needs, words, code in _patterns("icd10cm"):
-        for match in words.finditer(text) if any(map(folded.__contains__, needs)) else ():
+        for match in all_of(words, text) if any(map(folded.__contains__, needs)) else ():
             section = section_at(sections, match.start())
             told = section is None or section.name not in _OTHER_PLACES
             if told and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
@@ -78,7 +79,7 @@ def _of_devices(text: str) -> Iterator[Found]:
     folded = text.lower()
     done: set[str] = set()
     for needs, named, kinds in _devices("icd10cm"):
-        for device in named.finditer(text) if any(map(folded.__contains__, needs)) else ():
+        for device in all_of(named, text) if any(map(folded.__contains__, needs)) else ():
             begin = max(0, device.start() - _BESIDE)
             for words, code in kinds:
                 match = None if code in done else words.search(text, begin, device.end() + _BESIDE)
@@ -122,7 +123,7 @@ _SIDE: Final = re.compile(r"\b((?i:left|right)|L|R)\b")
 
 def _of_joints(text: str) -> Iterator[Found]:
     """Infection, fracture, dislocation and loosening of hip and knee prostheses, by side."""
-    for match in _JOINT.finditer(text):
+    for match in all_of(_JOINT, text):
         around = text[max(text.rfind("\n", 0, match.start()) + 1, match.start() - 60, 0) : match.end() + 40]
         joint, side = _HIP_OR_KNEE.search(around), _SIDE.search(around)
         kind = match["kind"].lower()
@@ -152,7 +153,7 @@ _FATES: Final = {"r": "1", "f": "2", "i": "3"}
 
 def _of_transplants(text: str) -> Iterator[Found]:
     """Rejection, failure and infection of a transplanted organ."""
-    for match in _TRANSPLANT.finditer(text):
+    for match in all_of(_TRANSPLANT, text):
         organ, fate = (match[1] or match[4]).lower(), (match[2] or match[3]).lower()
         if organ == "lung":
             yield Found(*match.span(), f"T86.81{int(_FATES[fate[0]]) - 1}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from conceptmap.coding.derived.found import Found
@@ -19,7 +19,7 @@ from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, c
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.text.literals import first_of
+from conceptmap.text.literals import all_of, first_of
 
 __all__ = ["births", "episode", "is_maternal", "settle_pregnancy", "weeks_at"]
 
@@ -140,13 +140,14 @@ _FELL: Final = re.compile(
 _LOW: Final = 10.0
 
 
+@lru_cache(maxsize=64)
 def is_maternal(text: str) -> bool:
     """Whether a note is about a woman in pregnancy, labour or the weeks after, and not about a child of hers.
 
     >>> [is_maternal(f"12-year-old {child}, obstetric history G1P0.") for child in ("girl", "boy")]
     [True, False]
     """
-    told = len(set(map(str.lower, _MATERNAL.findall(text)))) > 1
+    told = len({match[0].lower() for match in all_of(_MATERNAL, text)}) > 1
     return told and not _NO_MOTHER.search(text, 0, _OPENING) and not is_newborn(text)
 
 

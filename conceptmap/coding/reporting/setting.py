@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from conceptmap.errors import InputError
+from conceptmap.text.literals import first_of
 from conceptmap.text.sections import Section
 
 __all__ = ["SETTINGS", "check_setting", "is_stay", "setting_of"]
@@ -69,13 +70,13 @@ def setting_of(text: str, sections: Sequence[Section]) -> str:
     ('inpatient', 'report')
     """
     names = [section.name for section in sections if section.name not in (None, "document")]
-    if not _STAY_SECTIONS.isdisjoint(names) or _SUMMARY.search(text) or _TITLE.search(text, 0, _TITLE_CHARS):
+    if not _STAY_SECTIONS.isdisjoint(names) or first_of(_SUMMARY, text) or _TITLE.search(text, 0, _TITLE_CHARS):
         return "inpatient"
     if len(names) >= _FEWEST_HEADINGS:
-        return "inpatient" if _DAYS.search(text) else "visit"
-    return "inpatient" if _LETTER.search(text) and is_stay(text) else "report"
+        return "inpatient" if first_of(_DAYS, text) else "visit"
+    return "inpatient" if first_of(_LETTER, text) and is_stay(text) else "report"
 
 
 def is_stay(text: str) -> bool:
     """Whether a note without headings tells of a hospital stay."""
-    return _STAY.search(text) is not None
+    return first_of(_STAY, text) is not None
