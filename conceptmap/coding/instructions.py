@@ -129,7 +129,10 @@ class Instructions:
         for place, (proposal, code) in enumerate(codes):
             naming: dict[int, list[int]] = {}
             for at, (other, its) in enumerate(codes):
-                for number in () if other is proposal else self._naming(proposal.concept, its):
+                if other is proposal:
+                    continue
+                known = self._named.get((proposal.concept, its))
+                for number in self._naming(proposal.concept, its) if known is None else known:
                     naming.setdefault(number, []).append(at)
             for number, instruction in enumerate(self.of(proposal.concept)):
                 named = naming.get(number, ())

@@ -286,7 +286,7 @@ def imply_drugs(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """
     drugs: dict[str, DrugClass] | None = None
     _bled_on_anticoagulant(proposals, book)
-    for speaks, wanted, category in _implied(book.system):
+    for speaks, wanted, category in _implied(book.system) if codes_in(proposals, _speaking(book.system), book) else ():
         found = codes_in(proposals, speaks, book)
         if not found:
             continue
@@ -298,6 +298,12 @@ def imply_drugs(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
         if at is not None and not any(book.codes[at] == book.codes[d.concept] for d in proposals.values()):
             said = f"the drug that {book.codes[found[0].concept]} speaks of"
             add(proposals, at, found[0].numbers, found[0].strength, affirmed=True, remark=said)
+
+
+@cache
+def _speaking(system: str) -> Ranges:
+    """All codes whose titles speak of drugs."""
+    return tuple(pair for speaks, _, _ in _implied(system) for pair in speaks)
 
 
 @cache

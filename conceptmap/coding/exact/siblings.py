@@ -66,6 +66,7 @@ class Siblings:
 
     book: CodeBook
     _families: dict[str, Sequence[tuple[int, frozenset[str]]]] = field(default_factory=dict, repr=False)
+    _titles: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
 
     def chosen(self, concept: int, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> int | None:
         """The sibling that the text beside a mention says in full; None where it says no more, or two.
@@ -78,7 +79,7 @@ class Siblings:
         """
         if not self.is_open(concept):
             return None
-        said, own = self._said(text, span, others), frozenset(_forms(self.book.names[concept]))
+        said, own = self._said(text, span, others), self._title(concept)
         best: list[tuple[int, int]] = []
         for sibling, forms in self._family(self.book.codes[concept]):
             new = forms - own
@@ -89,6 +90,12 @@ class Siblings:
         most = max(best)[0]
         winners = {sibling for size, sibling in best if size == most}
         return winners.pop() if len(winners) == 1 else None
+
+    def _title(self, concept: int) -> frozenset[str]:
+        """Forms of a code's title."""
+        if concept not in self._titles:
+            self._titles[concept] = frozenset(_forms(self.book.names[concept]))
+        return self._titles[concept]
 
     def is_open(self, concept: int) -> bool:
         """Whether a code leaves open what a sibling may say."""
@@ -164,10 +171,11 @@ def siblings_of(book: CodeBook) -> Siblings:
 
 def _forms(text: str) -> Iterator[str]:
     """Forms of a text, stages joined to their numbers, empty words left out."""
-    for match in _STAGE.finditer(text):
+    staged = list(_STAGE.finditer(text))
+    for match in staged:
         number = _ROMAN.get(match[2].lower(), match[2])
         yield f"{_NAMED.get(match[1].lower(), match[1].lower())}{number}"
-    for form in term_forms(_WITHOUT.sub(" ", _STAGE.sub(" ", text))):
+    for form in term_forms(_WITHOUT.sub(" ", _STAGE.sub(" ", text) if staged else text)):
         if form not in _EMPTY:
             yield form
 
