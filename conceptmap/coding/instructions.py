@@ -8,8 +8,10 @@ A partner that is coded "if applicable", and statuses, exposures and external ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import polars as pl
@@ -34,6 +36,7 @@ _EXAMPLES: Final = re.compile(r"\bsuch as\b", re.IGNORECASE)
 _NOT_MISSED: Final = (("F10", "F19"), ("T00", "Z99"))
 _LONGEST: Final = 90
 _MOST_PAIRS: Final = 50_000
+_MOST_CONCEPTS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Instructions:
     _by_node: dict[str, list[Instruction]] = field(default_factory=dict, repr=False)
     _by_concept: dict[int, list[Instruction]] = field(default_factory=dict, repr=False)
     _named: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict, repr=False)
-    _bounds: dict[int, list[tuple[str, str, int]]] = field(default_factory=dict, repr=False)
+    _reached: dict[int, dict[str, frozenset[int]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         lines: dict[tuple[str, str], list[str]] = {}
@@ -126,13 +129,14 @@ class Instructions:
         codes = [
             (proposal, base_code(self.book.codes[proposal.concept])) for proposal in proposals if proposal.affirmed
         ]
+        there: dict[str, list[int]] = {}
+        for at, (_, its) in enumerate(codes):
+            there.setdefault(its[:3], []).append(at)
         for place, (proposal, code) in enumerate(codes):
             naming: dict[int, list[int]] = {}
-            for at, (other, its) in enumerate(codes):
-                if other is proposal:
-                    continue
-                known = self._named.get((proposal.concept, its))
-                for number in self._naming(proposal.concept, its) if known is None else known:
+            others = (at for at in self._in_named(proposal.concept, there) if codes[at][0] is not proposal)
+            for at in sorted(others):
+                for number in self._naming(proposal.concept, codes[at][1]):
                     naming.setdefault(number, []).append(at)
             for number, instruction in enumerate(self.of(proposal.concept)):
                 named = naming.get(number, ())
@@ -146,28 +150,40 @@ class Instructions:
                     what = "code first" if instruction.kind == "code_first" else "use additional code"
                     proposal.remark(f"{what}, not found: {instruction.text}")
 
+    def _in_named(self, concept: int, there: Mapping[str, Sequence[int]]) -> Iterator[int]:
+        """Of places by category, those in categories that a concept's instructions name."""
+        for category in self._categories_named(concept).keys() & there.keys():
+            yield from there[category]
+
     def _naming(self, concept: int, code: str) -> frozenset[int]:
         """Which of a concept's instructions name a code; the same pairs come again in note after note."""
         found = self._named.get((concept, code))
         if found is None:
             if len(self._named) >= _MOST_PAIRS:
                 self._named.clear()
-            category, ours = code[:3], self.of(concept)
-            near = {number for first, last, number in self._categories_named(concept) if first <= category <= last}
+            ours, near = self.of(concept), self._categories_named(concept).get(code[:3], ())
             found = frozenset(number for number in near if ours[number].names(code))
             self._named[concept, code] = found
         return found
 
-    def _categories_named(self, concept: int) -> list[tuple[str, str, int]]:
-        """First and last category of each reference of a concept's instructions, with the instruction's number."""
-        found = self._bounds.get(concept)
+    def _categories_named(self, concept: int) -> dict[str, frozenset[int]]:
+        """Numbers of a concept's instructions by the categories that their references reach."""
+        found = self._reached.get(concept)
         if found is None:
-            found = self._bounds[concept] = [
-                (named.first[:3], named.last[:3], number)
-                for number, instruction in enumerate(self.of(concept))
-                for named in instruction.references
-            ]
+            if len(self._reached) >= _MOST_CONCEPTS:
+                self._reached.clear()
+            numbers: dict[str, set[int]] = {}
+            for number, instruction in enumerate(self.of(concept)):
+                for named in instruction.references:
+                    first = bisect_left(self._categories, named.first[:3])
+                    for category in self._categories[first : bisect_right(self._categories, named.last[:3])]:
+                        numbers.setdefault(category, set()).add(number)
+            found = self._reached[concept] = {category: frozenset(some) for category, some in numbers.items()}
         return found
+
+    @cached_property
+    def _categories(self) -> list[str]:
+        return sorted({code[:3] for code in self.book.codes})
 
     def _conflict(
         self, instruction: Instruction, proposal: ProposedCode, code: str, other: tuple[ProposedCode, str]
