@@ -1,9 +1,8 @@
 """What drugs did: adverse effects, with the finding that the text lays to the drug (ICD-10-CM guideline I.C.19.e.5.a).
 
-"Steroid-induced hyperglycaemia", "rash from amoxicillin" say it; so do "on", "with" and"
-" "after" where the finding is a
-known effect of the class (``data/adverse_effects_<system>.csv``): "constipation on opioids", but not "infarct on"
-" aspirin".
+"Steroid-induced hyperglycaemia", "rash from amoxicillin" say it; so do "on", "with" and "after" where the finding is a
+known effect of the class (``data/adverse_effects_<system>.csv``): "constipation on opioids", but not "infarct on
+aspirin".
 """
 
 from __future__ import annotations

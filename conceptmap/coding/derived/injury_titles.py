@@ -1,9 +1,8 @@
 """The injuries of a classification by what their titles say: kind, site, side and manner (ICD-10-CM S00-S99, T20-T25).
 
-"Displaced fracture of base of fifth metacarpal bone, left"
-" hand" is a fracture, of {base, fifth, metacarpal, hand}, left,
-displaced. What a note says of an injury is looked up among these: every word of the site has to be said, and every
-manner but "displaced", which a fracture is unless called otherwise (guideline I.C.19.c).
+"Displaced fracture of base of fifth metacarpal bone, left hand" is a fracture, of {base, fifth, metacarpal, hand},
+left, displaced. What a note says of an injury is looked up among these: every word of the site has to be said, and
+every manner but "displaced", which a fracture is unless called otherwise (guideline I.C.19.c).
 """
 
 from __future__ import annotations

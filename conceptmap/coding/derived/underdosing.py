@@ -1,7 +1,6 @@
 """Drugs taken less than prescribed, with the reason, and drugs taken too much (ICD-10-CM guideline I.C.19.e.5.b-c).
 
-"Ran out of torsemide", "stopped her statin because of"
-" cramps" give the underdosing of the drug and, by the reason, why
+"Ran out of torsemide", "stopped her statin because of cramps" give the underdosing of the drug and, by the reason, why
 (Z91.1-); only what the patient did counts, not what a doctor stopped. An overdose is a poisoning, accidental unless the
 text says otherwise.
 """
