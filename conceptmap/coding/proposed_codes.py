@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from conceptmap.ontology.code_ranges import Ranges, members
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["ProposedCode", "ProposedCodes", "add", "codes_in", "take"]
+__all__ = ["ProposedCode", "ProposedCodes", "add", "codes_in", "drop", "exchange", "take"]
 
 
 @dataclass(slots=True)
@@ -71,3 +71,15 @@ def codes_in(proposals: ProposedCodes, ranges: Ranges, book: CodeBook) -> list[P
     """Affirmed proposals whose code lies in the ranges."""
     inside, codes = members(ranges), book.codes
     return [proposal for proposal in proposals.values() if proposal.affirmed and inside[codes[proposal.concept]]]
+
+
+def drop(proposals: ProposedCodes, ranges: Ranges, book: CodeBook) -> None:
+    """Take away the affirmed proposals whose code lies in the ranges."""
+    for proposal in codes_in(proposals, ranges, book):
+        del proposals[proposal.concept]
+
+
+def exchange(proposals: ProposedCodes, proposal: ProposedCode, concept: int, remark: str) -> None:
+    """Put another code in the place of a proposal, on the same mentions and affirmed."""
+    del proposals[proposal.concept]
+    add(proposals, concept, proposal.numbers, proposal.strength, affirmed=True, remark=remark)

@@ -14,7 +14,7 @@ from typing import Final
 
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.mention_places import MentionPlaces
-from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in, drop, exchange
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges
 from conceptmap.ontology.codebook import CodeBook
@@ -196,22 +196,13 @@ def settle_complications(proposals: ProposedCodes, book: CodeBook, around: Menti
     for proposal in codes_in(proposals, parse_ranges("R57.0"), book):
         at = book.position_of_code.get("T81.11XA")
         if at is not None and any(_AFTER.search(around.line(number)) for number in proposal.numbers):
-            del proposals[proposal.concept]
-            add(
-                proposals,
-                at,
-                proposal.numbers,
-                proposal.strength,
-                affirmed=True,
-                remark="shock after a procedure (R57 Excludes1)",
-            )
+            exchange(proposals, proposal, at, "shock after a procedure (R57 Excludes1)")
     for has, beside, gives, replaces, reason in _SETTLED:
         given, shocked = codes_in(proposals, has, book), codes_in(proposals, beside, book)
         at = book.position_of_code.get(gives)
         if given and shocked and at is not None:
             add(proposals, at, shocked[0].numbers, shocked[0].strength, affirmed=True, remark=reason)
-            for proposal in codes_in(proposals, replaces, book):
-                del proposals[proposal.concept]
+            drop(proposals, replaces, book)
 
 
 @cache

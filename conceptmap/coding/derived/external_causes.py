@@ -13,7 +13,7 @@ from typing import Final
 
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.injuries import is_trauma
-from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, codes_in, drop
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
@@ -180,12 +180,10 @@ _VAGUE: Final = (("V00-V88", "V89 W19 X58"), ("W00-W18", "W19 X58"), ("W00-X57",
 def settle_external_causes(proposals: ProposedCodes, book: CodeBook) -> None:
     """Take away, in place, causes without an injury, and general ones beside exact ones."""
     if not codes_in(proposals, INJURED, book):
-        for proposal in codes_in(proposals, _EXTERNAL, book):
-            del proposals[proposal.concept]
+        drop(proposals, _EXTERNAL, book)
     for exact, general in _VAGUE:
         if codes_in(proposals, parse_ranges(exact), book):
-            for proposal in codes_in(proposals, parse_ranges(general), book):
-                del proposals[proposal.concept]
+            drop(proposals, parse_ranges(general), book)
 
 
 @cache

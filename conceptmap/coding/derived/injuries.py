@@ -11,7 +11,7 @@ from typing import Final
 
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.injury_titles import most_exact, site_words
-from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in, drop, exchange
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.literals import first_of
@@ -281,16 +281,10 @@ def settle_injuries(proposals: ProposedCodes, book: CodeBook, text: str) -> None
         if codes_in(proposals, parse_ranges(injured), book):
             for proposal in codes_in(proposals, parse_ranges(other), book):
                 at = book.position_of_code.get(gives)
-                del proposals[proposal.concept]
-                if at is not None:
-                    add(
-                        proposals,
-                        at,
-                        proposal.numbers,
-                        proposal.strength,
-                        affirmed=True,
-                        remark=f"after an injury: {book.codes[proposal.concept]}",
-                    )
+                if at is None:
+                    del proposals[proposal.concept]
+                else:
+                    exchange(proposals, proposal, at, f"after an injury: {book.codes[proposal.concept]}")
     air, blood = (book.position_of_code.get(code) for code in ("S27.0XXA", "S27.1XXA"))
     both = book.position_of_code.get("S27.2XXA")
     if air in proposals and blood in proposals and both is not None:
@@ -313,15 +307,7 @@ def _open_ones(proposals: ProposedCodes, book: CodeBook) -> None:
         opened = [d for d in codes_in(proposals, parse_ranges(code[:3]), book) if book.codes[d.concept][-1] in "BC"]
         at = book.position_of_code.get(code[:-1] + book.codes[opened[0].concept][-1]) if opened else None
         if code.endswith("A") and at is not None:
-            del proposals[proposal.concept]
-            add(
-                proposals,
-                at,
-                proposal.numbers,
-                proposal.strength,
-                affirmed=True,
-                remark=f"open: {book.codes[opened[0].concept]}",
-            )
+            exchange(proposals, proposal, at, f"open: {book.codes[opened[0].concept]}")
 
 
 def _vaguer(proposals: ProposedCodes, book: CodeBook) -> None:
@@ -336,5 +322,4 @@ def _vaguer(proposals: ProposedCodes, book: CodeBook) -> None:
         ):
             proposals.pop(proposal.concept, None)
     if ours:
-        for proposal in codes_in(proposals, parse_ranges("T14 T07 T30"), book):
-            del proposals[proposal.concept]
+        drop(proposals, parse_ranges("T14 T07 T30"), book)

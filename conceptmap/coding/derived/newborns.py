@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from typing import Final
 
 from conceptmap.coding.derived.found import Found
-from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in, drop
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -163,11 +163,10 @@ def _born(text: str) -> Iterator[Found]:
 def settle_newborn(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Give the codes of a newborn's record their place in chapter 16, in place."""
     if not is_newborn(text):
-        for proposal in codes_in(proposals, _PERINATAL, book) if _ADULT.search(text[:_HEAD]) else ():
-            del proposals[proposal.concept]
+        if _ADULT.search(text[:_HEAD]):
+            drop(proposals, _PERINATAL, book)
         return
-    for proposal in codes_in(proposals, _MOTHERS, book):
-        del proposals[proposal.concept]
+    drop(proposals, _MOTHERS, book)
     for proposal in [d for d in proposals.values() if d.affirmed]:
         row = next((row for row in _perinatal(book.system) if within(book.codes[proposal.concept], row[0])), None)
         at = book.position_of_code.get(row[1]) if row else None

@@ -15,7 +15,7 @@ from typing import Final
 
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.newborns import is_newborn
-from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in
+from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in, drop, exchange
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -306,20 +306,15 @@ def settle_pregnancy(proposals: ProposedCodes, book: CodeBook, text: str) -> Non
     lost = now in ("first", "open") and bool(codes_in(proposals, _LOST, book))
     now = "first" if lost else now
     if not lost:
-        _drop(proposals, _LOST, book)  # an earlier pregnancy's
+        drop(proposals, _LOST, book)  # an earlier pregnancy's
     for stronger, weaker in _YIELDING:
         if codes_in(proposals, stronger, book):
-            _drop(proposals, weaker, book)
+            drop(proposals, weaker, book)
     for proposal in [d for d in proposals.values() if d.affirmed]:
         _complicates(proposal, proposals, book, now)
     for proposal in codes_in(proposals, _CHAPTER, book):
         _staged(proposal, proposals, book, now)
-    _drop(proposals, parse_ranges("Z3A Z33.1 Z34" if lost or now == "puerperium" else "Z33.1 Z34"), book)
-
-
-def _drop(proposals: ProposedCodes, ranges: Ranges, book: CodeBook) -> None:
-    for proposal in codes_in(proposals, ranges, book):
-        del proposals[proposal.concept]
+    drop(proposals, parse_ranges("Z3A Z33.1 Z34" if lost or now == "puerperium" else "Z33.1 Z34"), book)
 
 
 def _complicates(proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, now: str) -> None:
@@ -342,19 +337,10 @@ def _staged(proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, no
     bare = _STAGED.sub("", name)
     if wanted is None or wanted in name or bare == name:
         return
-    for code, at in _category(book, book.codes[proposal.concept][:3]).items():
+    for at in _category(book, book.codes[proposal.concept][:3]).values():
         other = book.names[at]
         if wanted in other and _STAGED.sub("", other) == bare and book.billable[at]:
-            add(
-                proposals,
-                at,
-                proposal.numbers,
-                proposal.strength,
-                affirmed=True,
-                remark=f"{wanted}: {book.codes[proposal.concept]}",
-            )
-            if code != book.codes[proposal.concept]:
-                del proposals[proposal.concept]
+            exchange(proposals, proposal, at, f"{wanted}: {book.codes[proposal.concept]}")
             return
 
 
