@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from compiled_kernels import compiled_kit, compiler
 from numpy.typing import NDArray
 from oracles import topk_oracle
-from pretended_cupy import Stream, declarations, modules
+from pretended_cupy import Stream, declarations
 
 from conceptmap.cli import main
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError
@@ -382,18 +381,6 @@ def test_kernels_do_as_their_emulation(kit: Kit) -> None:
         found = kit.to_host(kit.dots(xp.asarray(queries), xp.asarray(plain), kind, *map(xp.asarray, pairs)))
         exact = (queries.astype(np.float64)[pairs[0]] * stored.to(torch.float64).numpy()[pairs[1]]).sum(axis=1)
         np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12)
-
-
-@pytest.fixture
-def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kit]:
-    """The kit that calls CuPy, over a CuPy that is numpy and looks at every launch."""
-    for name, module in modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    cupy_kit.cache_clear()
-    yield cupy_kit()
-    cupy_kit.cache_clear()
 
 
 def test_work_runs_on_the_stream_that_torch_has_in_this_thread(pretended: Kit, monkeypatch: pytest.MonkeyPatch) -> None:

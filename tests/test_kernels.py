@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from compiled_kernels import KERNELS, compiled_kit, compiler
-from pretended_cupy import TRACE, Event, modules
+from pretended_cupy import TRACE, Event
 
 from conceptmap.topk import gpu, prepare
-from conceptmap.topk.gpu import Kit, cupy_kit, kit, numpy_kit, search
+from conceptmap.topk.gpu import Kit, kit, numpy_kit, search
 
 CAPABILITIES = ("7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "12.0")
 THREADS_OF_A_BLOCK, SHARED_OF_A_BLOCK, REGISTERS_OF_A_BLOCK, REGISTERS_OF_A_THREAD = 1024, 48 * 1024, 64 * 1024, 255
@@ -25,17 +23,6 @@ memory than 48 KiB has to be opted in, which no launch here does."""
 STATIC_SHARED = 8
 """Of `tighten`: kept and level."""
 TRACED = Path(__file__).parent / "cuda" / "search_trace.txt"
-
-
-@pytest.fixture
-def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kit]:
-    for name, module in modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    cupy_kit.cache_clear()
-    yield cupy_kit()
-    cupy_kit.cache_clear()
 
 
 def test_every_launch_fits_every_device() -> None:
