@@ -23,12 +23,14 @@ from typing import Any, NoReturn, TextIO
 from conceptmap import __version__
 from conceptmap.commands import adapt, align, bench, build, code, evaluate, info, rollup, spans, tag
 from conceptmap.commands.common import say
+from conceptmap.commands.parser import Parser
 from conceptmap.errors import ConceptMapError, printable
 
 __all__ = ["main"]
 
 _COMMANDS = (code, tag, spans, build, info, evaluate, rollup, align, adapt, bench)
 _EPILOG = (
+    "conceptmap help COMMAND shows a command's options; "
     "exit codes: 0 done, 1 internal error, 2 usage or input, 3 finished but some notes were not coded (see run.json), "
     "4 bad or mismatched index or model, 5 out of space or memory, 130 interrupted, 143 terminated"
 )
@@ -58,10 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments; what argparse says of wrong ones repeats them."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["help"] or not words:
+        words = [*words[1:], "--help"]
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return _parser().parse_args(argv)
+            return _parser().read(words)
     finally:
         _tell(said.getvalue())
 
@@ -73,10 +78,8 @@ def _tell(lines: str) -> None:
             print(printable(line), file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="conceptmap", description="Codes clinical notes, with every word explained.", epilog=_EPILOG
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="conceptmap", description="Codes clinical notes, with every word explained.", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"conceptmap {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:

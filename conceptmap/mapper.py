@@ -304,9 +304,10 @@ class ConceptMapper:
         return AnnotatedNote(note_id, text, found.tags, found.mentions, found.codes, self.path)
 
     def tag(self, text: str, *, k: int = 5) -> pl.DataFrame:
-        """The k best concepts of every token: schema ``frames.TAGS``."""
+        """The k best concepts of every token (of every word, by the dictionary alone, without an encoder)."""
         note = pl.DataFrame({"note_id": ["note"], "text": [text]})
-        rows = [row for reading in self._read(note, for_tags=True) for row in tag_rows(reading, self.linkers, k)]
+        readings = self._read(note, for_tags=self.encoder is not None)
+        rows = [row for reading in readings for row in tag_rows(reading, self.linkers, k)]
         return frame_of(rows, TAGS)
 
     def code(self, notes: pl.DataFrame, *, include: Iterable[str] = (), setting: str | None = None) -> pl.DataFrame:

@@ -15,12 +15,13 @@ from conceptmap.coding.results import with_results
 from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
-from conceptmap.linking.tags import tag_tokens
+from conceptmap.linking.tags import tag_tokens, tag_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 from conceptmap.text.page import Page
 from conceptmap.text.sections import Section, section_at, section_name
+from conceptmap.text.words import words
 
 __all__ = [
     "Reading",
@@ -175,16 +176,19 @@ def _rows(
 
 
 def tag_rows(reading: Reading, linkers: Sequence[Linker], k: int) -> Iterator[tuple[Any, ...]]:
-    """Rows of ``frames.TAGS``: a row per token × rank."""
+    """Rows of ``frames.TAGS``: a row per token × rank; per word × rank where there are no token vectors."""
     tokens = reading.tokens
-    assert tokens is not None
+    found = words(reading.page.text) if tokens is None else tokens
+    starts, ends = [int(at) for at in found.start_char], [int(at) for at in found.end_char]
     for linker, mentions in zip(linkers, reading.mentions, strict=True):
-        if not linker.index.dim:
+        if tokens is None:
+            tags = tag_words(starts, ends, mentions, k)
+        elif linker.index.dim:
+            tags = tag_tokens(reading.page.text, tokens, mentions, linker, k)
+        else:
             continue
         book = linker.book
-        for tag in tag_tokens(reading.page.text, tokens, mentions, linker, k):
-            start, end = int(tokens.start_char[tag.token]), int(tokens.end_char[tag.token])
+        for tag in tags:
             named = (None, None) if tag.concept is None else (book.codes[tag.concept], book.names[tag.concept])
-            written = reading.written(start, end)
-            head = (reading.note_id, tag.token, *written, tag.rank, linker.index.system)
-            yield (*head, *named, tag.score)
+            written = reading.written(starts[tag.token], ends[tag.token])
+            yield (reading.note_id, tag.token, *written, tag.rank, linker.index.system, *named, tag.score)

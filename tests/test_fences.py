@@ -45,6 +45,7 @@ STOREYS = (
     {"encoders", "matching", "readers"},
     {"notes", "ontology", "text", "topk"},
     {"data", "files"},
+    {"progress"},
     {"errors", "frames", "memory"},
 )
 """Rooms, and files of the root, from top to bottom: each may import what stands on a line below its own."""

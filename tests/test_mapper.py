@@ -151,9 +151,16 @@ def test_tags_of_a_word_agree() -> None:
         assert inside["code"].to_list() == [code]
 
 
-def test_tags_need_an_encoder() -> None:
+def test_tags_without_an_encoder_are_those_of_the_dictionary() -> None:
+    text = "No fever, but \u00a0hypertension  and pneumonia."
+    tags = lexical_mapper().tag(text, k=2)
+    best = tags.filter(pl.col("rank") == 1)
+    assert dict(best.select("text", "code").iter_rows()) == {
+        "No": None, "fever": "R50.9", "but": None, "hypertension": "I10", "and": None, "pneumonia": "J18.9",
+    }  # fmt: skip
+    assert [text[start:end] for start, end in best.select("start_char", "end_char").iter_rows()] == list(best["text"])
     with pytest.raises(InputError, match="tags need token vectors"):
-        lexical_mapper().tag("fever")
+        lexical_mapper().annotate_many(pl.DataFrame({"note_id": ["n"], "text": [text]}), tags=True)
 
 
 def test_given_spans_are_ranked_names_first() -> None:

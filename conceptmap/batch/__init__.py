@@ -9,7 +9,8 @@ from __future__ import annotations
 from conceptmap.batch.engine import ENGINES, Engine, MapperSource
 from conceptmap.batch.engines import engine_for
 from conceptmap.batch.owned import check_folder
-from conceptmap.batch.run import Progress, Run, State, code_notes
+from conceptmap.batch.progress import Progress, State
+from conceptmap.batch.run import Run, code_notes
 from conceptmap.batch.settings import FORMATS, Part, Settings
 
 __all__ = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from conceptmap.batch.engines import run_shards
 from conceptmap.batch.folder import ShardFolder
 from conceptmap.batch.merge import Finished, merge, prepare
 from conceptmap.batch.owned import check_folder
+from conceptmap.batch.progress import Progress, State, run_bar
 from conceptmap.batch.publishing import Place, earlier_run, file_digests, names_of, remove_stale, retire, staging
 from conceptmap.batch.runfile import mapper_facts, read_run, versions
 from conceptmap.batch.settings import Part, Settings
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from conceptmap.batch.settings import Asked
     from conceptmap.mapper import ConceptMapper
 
-__all__ = ["Progress", "Run", "State", "code_notes"]
+__all__ = ["Run", "code_notes"]
 
 MENDINGS = 3
 """How often shards that turn out to be damaged are coded again."""
@@ -36,26 +38,6 @@ _SETTINGS, _ENGINE = Settings(), Engine()
 _KEPT = "of an earlier run was changed since and is left as it is"
 LOOK_AGAIN = 0.2
 """Seconds between two looks at what another run is at."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far a run is.
-
-    Attributes:
-        done: notes that are finished, ``reused`` ones included.
-        total: notes of this call.
-        quarantined: notes left out so far.
-        reused: notes that an earlier call had finished.
-    """
-
-    done: int
-    total: int
-    quarantined: int
-    reused: int
-
-
-Progress = Callable[[State], None]
 
 
 @dataclass(frozen=True)
@@ -68,6 +50,7 @@ class Run:
         facts: what ``run.json`` says, or would say so far.
         quarantined: the notes that were not coded.
         missing: shards that other jobs have still to code.
+        already: whether an earlier call had done all of it.
     """
 
     folder: Path
@@ -75,6 +58,7 @@ class Run:
     facts: Mapping[str, Any]
     quarantined: tuple[BadNote, ...]
     missing: int = 0
+    already: bool = False
 
 
 def code_notes(
@@ -110,7 +94,7 @@ def code_notes(
         overwrite: replace files of the same names although no run wrote them, or somebody has changed them.
         group_readable: let the group read the outputs; otherwise the owner alone can.
         loading_seconds: how long loading took, for ``run.json``.
-        progress: called as notes are done.
+        progress: called as notes are done; by default a bar, on a terminal or in a notebook.
 
     Raises:
         InputError: the settings ask for what cannot be had, or the folder cannot be written to, or something would be
@@ -125,8 +109,9 @@ def code_notes(
     run = run_key(mapper, asked, {} if engine.source is None else engine.source.precision)
     access = GROUP if group_readable else PRIVATE
     place = Place(target, ShardFolder.of(target, run, access), access, overwrite)
-    course = _Course(notes, mapper, place, settings, engine, part, prepared, asked, run, progress)
-    return course.run(resume=resume, loading_seconds=loading_seconds)
+    with run_bar() if progress is None else nullcontext(progress) as shown:
+        course = _Course(notes, mapper, place, settings, engine, part, prepared, asked, run, shown)
+        return course.run(resume=resume, loading_seconds=loading_seconds)
 
 
 @dataclass(eq=False)
@@ -152,7 +137,7 @@ class _Course:
     prepared: OutputPlan
     asked: Asked
     run_key: str
-    progress: Progress | None
+    progress: Progress
     counts: _Counts = field(default_factory=_Counts)
     began: float = field(default_factory=time.perf_counter)
 
@@ -244,10 +229,9 @@ class _Course:
     def _tick(self, notes: int, failed: int) -> None:
         self.counts.done += notes
         self.counts.quarantined += failed
-        if self.progress is not None:
-            bad = len(self.notes.quarantined) + self.counts.quarantined
-            total = self.notes.n_notes if self.part is None else self._part_notes()
-            self.progress(State(min(self.counts.done, total), total, bad, self.counts.reused))
+        bad = len(self.notes.quarantined) + self.counts.quarantined
+        total = self.notes.n_notes if self.part is None else self._part_notes()
+        self.progress(State(min(self.counts.done, total), total, bad, self.counts.reused))
 
     def _part_notes(self) -> int:
         """About how many notes are this job's."""
@@ -272,7 +256,7 @@ class _Course:
             return None
         bad = tuple(BadNote(**note) for note in facts["quarantined"])
         self._tick(self.notes.n_notes, 0)
-        return Run(self.place.target, names_of(facts["files"]), facts, bad)
+        return Run(self.place.target, names_of(facts["files"]), facts, bad, already=True)
 
     def _unfinished(self, missing: int) -> Run:
         facts = {"shards": {"all": len(self.counts.keys), "missing": missing, "coded_now": self.counts.shards_coded}}

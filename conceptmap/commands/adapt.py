@@ -13,7 +13,6 @@ from conceptmap.commands.common import (
     add_keeping,
     encoder_of,
     ontology_of,
-    progress_bar,
     say,
 )
 from conceptmap.errors import InputError
@@ -143,8 +142,7 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
     from conceptmap.index.index import ConceptIndex
 
     if name == EMBEDDED:
-        with progress_bar("building the index", unit="term") as progress:
-            return embedded_index(encoder, progress=progress)
+        return embedded_index(encoder)
     if not Path(name).is_dir():
         then = "build it first: conceptmap build RELEASE -o INDEX --system S"
         raise InputError("--index names no index", got=name, expected="icd10cm or an index folder", then=then)

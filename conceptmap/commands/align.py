@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import add_command, add_table_output, check_out, ontology_of, say, write_out
+from conceptmap.commands.parser import Repeated
 from conceptmap.commands.tables import read_table
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_table_output(parser, "OUT.csv")
     parser.add_argument(
         "--ontology",
-        nargs="+",
+        action=Repeated,
         required=True,
         metavar="INDEX|RELEASE",
-        help="the ontologies, in the order of the columns; their maps and cross-references say what agrees",
+        help="repeated for each ontology, in the order of the columns; their maps and cross-references say what agrees",
     )
 
 

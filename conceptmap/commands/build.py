@@ -12,13 +12,14 @@ from conceptmap.commands.common import (
     add_overwrite,
     check_out,
     encoder_of,
-    progress_bar,
     say,
     write_out,
 )
+from conceptmap.commands.parser import Repeated
 from conceptmap.commands.releases import add_release_options, load_release
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError, said_codes
+from conceptmap.progress import progress_bar
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,11 +57,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_encoder_options(parser)
     parser.add_argument(
         "--synonyms",
-        nargs="+",
+        action=Repeated,
         default=[],
         metavar="FILE",
         help="more terms: a .csv or .parquet with columns code, term; or a release (OBO, UMLS) whose cross-references "
-        "lead to the system: it lends its terms",
+        "lead to the system: it lends its terms; may be repeated",
     )
     parser.add_argument("--centre", action="store_true", help="subtract the mean concept vector from the concepts")
     parser.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from conceptmap.commands.common import (
     add_command,
     add_keeping,
     add_mapper_options,
+    counted,
     listed,
     load_mapper,
     mapper_options,
@@ -18,7 +20,6 @@ from conceptmap.commands.common import (
     say,
     show,
 )
-from conceptmap.commands.progress import run_progress
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Code the notes."""
     from conceptmap.batch import Part, Settings, check_folder, code_notes
+    from conceptmap.batch.progress import run_lines
     from conceptmap.notes.notes import read_notes
 
     if args.explain is not None:
@@ -151,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     notes = read_notes(args.notes)
     mapper, seconds = load_mapper(args)
     try:
-        with run_progress() as progress:
+        with run_lines(say) as progress:
             done = code_notes(
                 notes,
                 mapper,
@@ -201,11 +203,13 @@ def _told(done: Run, seconds: float) -> int:
         )
         return report_quarantine(done.quarantined)
     counts, took = done.facts["counts"], done.facts["seconds"]
-    say(
-        f"{counts['notes']:,} notes, {counts['annotations']:,} annotations, {counts['codes']:,} codes "
-        f"in {took['coding']:.1f} s ({done.facts['words_per_second']:,} words/s) "
-        f"after {seconds:.1f} s of loading: {done.folder}"
-    )
+    found = ", ".join(counted(counts[name], name) for name in ("notes", "annotations", "codes"))
+    if done.already:
+        when = datetime.fromtimestamp((done.folder / "run.json").stat().st_mtime).astimezone()
+        say(f"already done on {when:%Y-%m-%d at %H:%M}: {found}: {done.folder}; --no-resume does it again")
+    else:
+        speed = f"in {took['coding']:.1f} s ({done.facts['words_per_second']:,} words/s)"
+        say(f"{found} {speed} after {seconds:.1f} s of loading: {done.folder}")
     for notice in done.facts["notices"]:
         say(notice)
     return report_quarantine(done.quarantined, where=str(done.folder / "run.json"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conceptmap.commands.parser import Repeated
 from conceptmap.errors import InputError, printable, said_codes
+from conceptmap.progress import waiting
 
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
@@ -26,12 +27,12 @@ __all__ = [
     "add_overwrite",
     "add_table_output",
     "check_out",
+    "counted",
     "encoder_of",
     "listed",
     "load_mapper",
     "mapper_options",
     "ontology_of",
-    "progress_bar",
     "report_quarantine",
     "say",
     "show",
@@ -43,7 +44,6 @@ __all__ = [
 QUARANTINED = 3
 """Exit code of a run that left notes out."""
 
-Progress = Callable[[int, int], None]
 Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -64,10 +64,10 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
     """The options that say which ontologies and which encoder."""
     parser.add_argument(
         "--ontology",
-        nargs="+",
+        action=Repeated,
         default=["icd10cm"],
         metavar="INDEX",
-        help="icd10cm (comes along; the default) or index folders of conceptmap build, one or several",
+        help="icd10cm (comes along; the default) or an index folder of conceptmap build; may be repeated",
     )
     parser.add_argument(
         "--encoder",
@@ -76,11 +76,18 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
         help="embedded (all-MiniLM-L6-v2, the default), a model folder, a hub name, or none: lexical evidence alone",
     )
     parser.add_argument(
+        "--fast",
+        dest="encoder",
+        action="store_const",
+        const="none",
+        help="--encoder none: no vectors; codes notes several times faster",
+    )
+    parser.add_argument(
         "--adapter",
-        nargs="+",
+        action=Repeated,
         default=(),
         metavar="ADAPTER",
-        help="what conceptmap adapt learned for this encoder and one of the indexes, or one for each of several; "
+        help="what conceptmap adapt learned for this encoder and one of the indexes; may be repeated, one an index; "
         "embedded: the one that comes along, for disease mentions in ICD-10-CM",
     )
     add_encoder_options(parser)
@@ -148,18 +155,14 @@ def load_mapper(args: argparse.Namespace) -> tuple[ConceptMapper, float]:
         IndexMismatchError: an index was built with another encoder.
     """
     began = time.perf_counter()
-    from conceptmap.mapper import ConceptMapper
+    vectors = "words alone" if args.encoder == "none" else f"the encoder {args.encoder}"
+    with waiting(f"conceptmap: loading {', '.join(args.ontology)}, {vectors} …"):
+        from conceptmap.mapper import ConceptMapper
 
-    encoder = encoder_of(args)
-    sources = [_source(name) for name in args.ontology]
-    with progress_bar("building the index", unit="term") as progress:
+        sources = [_source(name) for name in args.ontology]
+        encoder = encoder_of(args)
         mapper = ConceptMapper.load(
-            *sources,
-            encoder=encoder,
-            adapter=args.adapter,
-            device=args.device,
-            dtype=args.dtype,
-            progress=progress,
+            *sources, encoder=encoder, adapter=args.adapter, device=args.device, dtype=args.dtype
         )
     return mapper, time.perf_counter() - began
 
@@ -177,12 +180,15 @@ def _source(name: str) -> str:
     """An index as ``ConceptMapper.load`` takes it.
 
     Raises:
-        InputError: it is neither a folder nor the embedded one.
+        InputError: it is neither a folder nor the embedded one, or it is a release.
     """
-    if name == "icd10cm" or Path(name).is_dir():
+    from conceptmap.readers import is_release
+
+    path = Path(name)
+    if name == "icd10cm" or (path.is_dir() and ((path / "manifest.json").is_file() or not is_release(path))):
         return name
-    then = "build it first: conceptmap build RELEASE -o INDEX --system S"
-    got = f"{name}, which is a file" if Path(name).exists() else f"{name}, which is not there"
+    got = f"{name}, which is {'a release' if is_release(path) else 'a file'}" if path.exists() else f"no {name}"
+    then = f"build it first: conceptmap build {name if path.exists() else 'RELEASE'} -o INDEX"
     raise InputError("--ontology names no index", got=got, expected="icd10cm or an index folder", then=then)
 
 
@@ -202,24 +208,13 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in (part.strip() for part in text.split(",")) if part))
 
 
-@contextmanager
-def progress_bar(what: str, *, unit: str) -> Iterator[Progress]:
-    """A bar on stderr, on a terminal only, that appears with the first call."""
-    from tqdm import tqdm
+def counted(n: int, what: str) -> str:
+    """A number of things, whose name is given in the plural.
 
-    bars: list[tqdm[None]] = []
-
-    def progress(done: int, total: int) -> None:
-        if not bars:
-            scaled = total > 10_000
-            bars.append(tqdm(desc=what, total=total, unit=unit, unit_scale=scaled, disable=None, file=sys.stderr))
-        bars[0].update(done - bars[0].n if not bars[0].disable else 0)
-
-    try:
-        yield progress
-    finally:
-        for bar in bars:
-            bar.close()
+    >>> counted(1, "notes"), counted(1200, "codes")
+    ('1 note', '1,200 codes')
+    """
+    return f"{n:,} {what.removesuffix('s') if n == 1 else what}"
 
 
 def say(message: str) -> None:

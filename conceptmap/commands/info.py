@@ -14,7 +14,9 @@ __all__ = ["add", "run"]
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = add_command(commands, "info", run, summary="show what an index holds, or versions and the cache folder")
-    parser.add_argument("index", nargs="?", metavar="INDEX", help="an index folder; without it, this installation")
+    parser.add_argument(
+        "index", nargs="?", metavar="INDEX", help="icd10cm or an index folder; without it, this installation"
+    )
     parser.add_argument("--verify", action="store_true", help="compare every file with its checksum")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
@@ -34,15 +36,16 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _of_index(folder: str, *, verify: bool) -> dict[str, object]:
-    """The facts of an index folder.
+def _of_index(name: str, *, verify: bool) -> dict[str, object]:
+    """The facts of an index folder, or of the words of the embedded index.
 
     Raises:
         IndexMismatchError: it is none, or damaged.
     """
+    from conceptmap.index.embedded import EMBEDDED, embedded_index
     from conceptmap.index.index import ConceptIndex
 
-    index = ConceptIndex.open(folder)
+    index = embedded_index(None) if name == EMBEDDED else ConceptIndex.open(name)
     if verify:
         index.verify()
     manifest = index.manifest

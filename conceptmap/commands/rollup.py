@@ -15,6 +15,7 @@ from conceptmap.commands.common import (
     tell_unknown,
     write_out,
 )
+from conceptmap.commands.parser import Repeated
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError
 
@@ -52,10 +53,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_table_output(parser, "OUT.csv")
     parser.add_argument(
         "--ontology",
-        nargs="+",
+        action=Repeated,
         default=["icd10cm"],
         metavar="INDEX|RELEASE",
-        help="icd10cm (default), index folders, or releases as they were downloaded",
+        help="icd10cm (default), an index folder, or a release as it was downloaded; may be repeated",
     )
 
 

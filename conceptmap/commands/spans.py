@@ -11,12 +11,12 @@ from conceptmap.commands.common import (
     add_table_output,
     check_out,
     load_mapper,
-    progress_bar,
     report_quarantine,
     write_out,
 )
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError, said_id
+from conceptmap.progress import progress_bar
 
 if TYPE_CHECKING:
     import polars as pl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import metadata
 
@@ -16,20 +17,21 @@ from conceptmap.index.checks import FRAMES
 from conceptmap.index.index import ConceptIndex
 from conceptmap.index.sources import source_digest
 from conceptmap.ontology.ontology import Ontology
+from conceptmap.progress import progress_bar
 
 __all__ = ["EMBEDDED", "embedded_index"]
 
 EMBEDDED = "icd10cm"
 """The system whose release comes with the installation."""
 
-_APART = ("conceptmap.encoders", "conceptmap.topk")
-"""Packages that make and search vectors, on which the words of an index do not depend."""
+_APART = ("conceptmap.encoders", "conceptmap.progress", "conceptmap.topk")
+"""Modules that make and search vectors or show how far that is, on which the words of an index do not depend."""
 
 Progress = Callable[[int, int], None]
 
 
 def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = None) -> ConceptIndex:
-    """The index of the embedded ICD-10-CM release, from the cache or built now.
+    """The index of the embedded ICD-10-CM release, from the cache or built now; a bar shows how far it is by default.
 
     Words and vectors are kept apart, so that a new vocabulary does not cost a new encoding of the release's terms.
     """
@@ -61,10 +63,12 @@ def _rows_only(words: ConceptIndex, encoder: TokenEncoder, progress: Progress | 
     """The release's own terms encoded, without our wordings."""
     with_rows = words.terms.filter(pl.col("row").is_not_null()).drop("row")
     ontology = replace(words.ontology(), terms=with_rows)
-    return ConceptIndex.build(
-        ontology,
-        encoder.index_terms,
-        encoder_name=encoder.name,
-        revision=encoder.revision,
-        progress=progress,
-    )
+    bar = progress_bar("building the index, once", unit="term") if progress is None else nullcontext(progress)
+    with bar as shown:
+        return ConceptIndex.build(
+            ontology,
+            encoder.index_terms,
+            encoder_name=encoder.name,
+            revision=encoder.revision,
+            progress=shown,
+        )

@@ -2,7 +2,8 @@
 
 A token of a mention has the mention's concepts. Outside mentions a token speaks for its whole word, smoothed over the
 words beside it in the same clause, and abstains (one row without a code) where nothing is near enough: a comma is no
-disease. Whole words of a note share their answer.
+disease. Whole words of a note share their answer. Without token vectors a word has what the dictionary says, if it
+says anything.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from conceptmap.encoders.word_vectors import smoothed_on
 from conceptmap.linking.linker import Linker
 from conceptmap.matching.mentions import Mention
 
-__all__ = ["Tag", "tag_tokens"]
+__all__ = ["Tag", "tag_tokens", "tag_words"]
 
 ABSTAIN_BELOW = 0.6
 
@@ -31,7 +32,8 @@ class Tag:
         token: index of the token in its note.
         rank: 1 for the best.
         concept: position in the index, or None when the token abstains.
-        score: cosine; of an abstaining token that of the nearest concept.
+        score: cosine; of an abstaining token that of the nearest concept. Without vectors: of the bags of words, and 0
+            where the dictionary says nothing.
     """
 
     token: int
@@ -50,7 +52,7 @@ def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], 
         linker: the index.
         k: most concepts for a token.
     """
-    inside = _mention_of(tokens, mentions)
+    inside = _inside(tokens.start_char, tokens.end_char, mentions)
     word_of, vectors = smoothed_on(text, tokens)
     asked = sorted({int(word_of[t]) for t in range(len(tokens)) if inside[t] < 0 and word_of[t] >= 0})
     scores, concepts = _nearest(taken(vectors, np.array(asked, dtype=np.int64)), linker, k)
@@ -64,6 +66,25 @@ def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], 
             out.append(Tag(t, 1, None, 0.0))
         else:
             out += _open_tags(t, scores[place[int(word_of[t])]], concepts[place[int(word_of[t])]])
+    return out
+
+
+def tag_words(starts: Sequence[int], ends: Sequence[int], mentions: Sequence[Mention], k: int) -> list[Tag]:
+    """The k best concepts of every word of one note by the dictionary alone: those of the mention that it lies in.
+
+    Args:
+        starts: first code point of each word.
+        ends: one past its last.
+        mentions: the note's mentions in one index.
+        k: most concepts for a word.
+    """
+    out: list[Tag] = []
+    for number, mention in enumerate(_inside(np.array(starts, np.int64), np.array(ends, np.int64), mentions)):
+        if mention < 0:
+            out.append(Tag(number, 1, None, 0.0))
+        else:
+            best = mentions[mention].candidates[:k]
+            out += [Tag(number, rank, c.concept, c.score) for rank, c in enumerate(best, 1)]
     return out
 
 
@@ -85,10 +106,10 @@ def _open_tags(token: int, scores: NDArray[np.float32], concepts: NDArray[np.int
     ]
 
 
-def _mention_of(tokens: TokenEmbeddings, mentions: Sequence[Mention]) -> NDArray[np.int64]:
-    """For each token the mention that it lies in, or -1. *Shape:* (n_tokens,) int64."""
-    out = np.full(len(tokens), -1, dtype=np.int64)
+def _inside(starts: NDArray[np.int64], ends: NDArray[np.int64], mentions: Sequence[Mention]) -> NDArray[np.int64]:
+    """For each span the first mention that it touches, or -1. *Shape:* (n_spans,) int64."""
+    out = np.full(len(starts), -1, dtype=np.int64)
     for number, mention in enumerate(mentions):
-        touched = (tokens.start_char < mention.end_char) & (tokens.end_char > mention.start_char)
+        touched = (starts < mention.end_char) & (ends > mention.start_char)
         out[touched & (out < 0)] = number
     return out

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from conceptmap.readers.archive import Archive
     from conceptmap.readers.tables import ReadReport
 
-__all__ = ["load_ontology"]
+__all__ = ["is_release", "load_ontology"]
 
 Format = Literal["rf2", "rrf", "icd10cm", "claml", "obo"]
 
@@ -102,6 +102,17 @@ def load_ontology(
     if report is None and found != "obo" and (said := seen.said()):  # the reader of OBO warns by itself
         warnings.warn(f"{archives[0].source.name}: {said}", stacklevel=2)
     return ontology
+
+
+def is_release(path: str | Path) -> bool:
+    """Whether a file or folder holds a release that `load_ontology` knows."""
+    from conceptmap.readers.archive import open_archive
+
+    try:
+        _format_of(open_archive(path), None)
+    except (ReaderError, InputError, OSError):
+        return False
+    return True
 
 
 def _check_choices(choices: Mapping[str, object], found: Format) -> None:
