@@ -32,9 +32,11 @@ ANNOTATIONS = pl.Schema(
         "rollup_name": pl.String,
         "release": pl.String,
         "encoder": pl.String,
+        "confidence": pl.Float32,
+        "why": pl.String,
     }
 )
-"""A row per mention × rank (``annotations.csv``)."""
+"""A row per mention × rank (``annotations.csv``). ``confidence`` orders the ranks; ``score`` is a cosine."""
 
 TAGS = pl.Schema(
     {
@@ -48,6 +50,8 @@ TAGS = pl.Schema(
         "code": pl.String,
         "name": pl.String,
         "score": pl.Float32,
+        "confidence": pl.Float32,
+        "why": pl.String,
     }
 )
 """A row per token × rank (``tags.csv``)."""
@@ -62,11 +66,19 @@ CODES = pl.Schema(
         "billable": pl.Boolean,
         "rank": pl.Int64,
         "evidence": pl.String,
-        "notes": pl.String,
         "role": pl.String,
         "setting": pl.String,
         "poa": pl.String,
+        "text": pl.String,
+        "section": pl.String,
+        "start_char": pl.Int64,
+        "snippet": pl.String,
+        "excludes": pl.String,
+        "code_first": pl.String,
+        "use_additional": pl.String,
+        "combined_from": pl.String,
         "reason": pl.String,
+        "notes": pl.String,
     }
 )
 """A row per note × accepted code (``codes.csv``)."""
@@ -81,6 +93,7 @@ SPANS = pl.Schema(
         "code": pl.String,
         "name": pl.String,
         "score": pl.Float32,
+        "confidence": pl.Float32,
     }
 )
 """A row per given span × rank."""

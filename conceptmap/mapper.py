@@ -370,8 +370,8 @@ def _span_rows(
 ) -> Iterator[tuple[Any, ...]]:
     book = linker.book
     for (start, end), best in zip(spans, ranked, strict=True):
-        for rank, (concept, score) in enumerate(best, 1):
-            yield note_id, start, end, rank, linker.index.system, book.codes[concept], book.names[concept], score
+        for rank, (c, score, sure) in enumerate(best, 1):
+            yield note_id, start, end, rank, linker.index.system, book.codes[c], book.names[c], score, sure
 
 
 def _opened(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 from conceptmap.text.page import Page
 from conceptmap.text.sections import Section, section_at, section_name
+from conceptmap.text.snippets import counted, snippet
 from conceptmap.text.words import words
 
 __all__ = [
@@ -77,6 +79,15 @@ class Reading:
         """Name of the section that a mention stands in."""
         return section_name(self.page.sections, mention.start_char)
 
+    def snippet(self, mention: Mention) -> str:
+        """The words around a mention, no further than its sentence."""
+        lines, edges = self.page.sentences, (mention.start_char, mention.end_char - 1)
+        first, last = (max(bisect_right(lines, at, key=lambda line: line[0]) - 1, 0) for at in edges)
+        bounds = (lines[first][0], lines[last][1]) if lines else edges
+        within = self.page.view.span(min(bounds[0], mention.start_char), max(bounds[1], mention.end_char))
+        start, end, _ = self.written(mention.start_char, mention.end_char)
+        return snippet(self.page.view.original, start, end, within=within)
+
 
 def outside_headings(mentions: Sequence[Mention], parts: Sequence[Section]) -> list[Mention]:
     """The mentions that are not part of a section's heading: "Allergies:" is no allergy."""
@@ -112,12 +123,13 @@ def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -
             tail = (reading.section(mention), said.negated, said.subject, said.temporality, said.certainty, None, None)
             if mention.abstains:
                 nothing = (index.system, None, None, mention.candidates[0].score, mention.probability, None)
-                yield (*head, ABSTAINS, *nothing, *tail, index.release, encoder)
+                yield (*head, ABSTAINS, *nothing, *tail, index.release, encoder, None, None)
                 continue
             for rank, c in enumerate(mention.candidates, 1):
                 sure = mention.probability if rank == 1 else None
                 concept = (index.system, book.codes[c.concept], book.names[c.concept], c.score, sure, c.evidence)
-                yield (*head, rank, *concept, *tail, index.release, encoder)
+                order = mention.confidence(rank), mention.why(rank)
+                yield (*head, rank, *concept, *tail, index.release, encoder, *order)
 
 
 def coded(
@@ -169,10 +181,15 @@ def _rows(
 ) -> Iterator[tuple[Any, ...]]:
     book = linker.book
     for rank, code in enumerate(codes, 1):
-        evidence = " ".join(reading.mention_id(mentions[number]) for number in code.evidence)
-        c = code.concept
-        facts = (book.codes[c], book.names[c], code.score, book.billable[c], rank, evidence, code.notes)
-        yield (reading.note_id, linker.index.system, *facts, code.role, setting, code.poa, code.reason)
+        found = [mentions[number] for number in code.evidence]
+        evidence = " ".join(map(reading.mention_id, found))
+        c, best, links = code.concept, mentions[code.best], code.links
+        words = counted(reading.written(mention.start_char, mention.end_char)[2] for mention in found)
+        place = reading.section(best), reading.written(best.start_char, best.end_char)[0], reading.snippet(best)
+        others = (links.excludes, links.code_first, links.use_additional, links.combined_from)
+        facts = (book.codes[c], book.names[c], code.score, book.billable[c], rank, evidence)
+        said = (code.role, setting, code.poa, words, *place, *(";".join(dict.fromkeys(codes)) for codes in others))
+        yield (reading.note_id, linker.index.system, *facts, *said, code.reason, code.notes)
 
 
 def tag_rows(reading: Reading, linkers: Sequence[Linker], k: int) -> Iterator[tuple[Any, ...]]:
@@ -190,5 +207,5 @@ def tag_rows(reading: Reading, linkers: Sequence[Linker], k: int) -> Iterator[tu
         book = linker.book
         for tag in tags:
             named = (None, None) if tag.concept is None else (book.codes[tag.concept], book.names[tag.concept])
-            written = reading.written(starts[tag.token], ends[tag.token])
-            yield (reading.note_id, tag.token, *written, tag.rank, linker.index.system, *named, tag.score)
+            head = (reading.note_id, tag.token, *reading.written(starts[tag.token], ends[tag.token]), tag.rank)
+            yield (*head, linker.index.system, *named, tag.score, tag.confidence, tag.why)

@@ -176,7 +176,7 @@ def test_an_index_of_another_encoder_is_refused(
 def test_tag_prints_words_with_their_concepts(embedded: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["tag", "He has type 2 diabetes, and a headache.", "--ontology", embedded, "-k", "2"]) == 0
     lines = capfd.readouterr().out.splitlines()
-    assert lines[0].split() == ["word", "code", "score", "name"]
+    assert lines[0].split() == ["word", "code", "confidence", "cosine", "name", "why"]
     first = {line.split()[0]: line.split()[1] for line in lines[1:] if not line.startswith(" ")}
     assert first["type"] == "E11.9"
     assert first["diabetes"] == "″"
@@ -238,7 +238,8 @@ def test_a_table_is_cut_to_the_width_and_cannot_steer_the_terminal() -> None:
         "rank": 1,
         "system": "test",
     }
-    tags = pl.DataFrame([{**row, "code": "R50.9", "name": "Fever 発熱 " + "x" * 90, "score": 0.9}], schema=TAGS)
+    named = {"code": "R50.9", "name": "Fever 発熱 " + "x" * 90, "score": 0.9, "confidence": 0.8, "why": "said"}
+    tags = pl.DataFrame([{**row, **named}], schema=TAGS)
     shown = tag.table("fever \x1b[31m\U0001f912", tags, k=1, width=40)
     assert "\x1b" not in shown
     assert max(tag._columns(line) for line in shown.splitlines()) <= 40

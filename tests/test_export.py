@@ -173,7 +173,7 @@ def test_words_gather_their_tokens_in_random_notes() -> None:
         text = random_note(rng)
         starts = sorted(rng.sample(range(len(text)), min(len(text), 6)))
         tags = [
-            ("n", at, start, start + 1, text[start], 1, "test", f"c{at}", "name", 0.5)
+            ("n", at, start, start + 1, text[start], 1, "test", f"c{at}", "name", 0.5, 0.4, "why")
             for at, start in enumerate(starts)
         ]
         words = tagged_words(text, pl.DataFrame(tags, schema=TAGS, orient="row"))

@@ -65,14 +65,14 @@ def row(schema: pl.Schema, attack: str, **given: object) -> dict[str, object]:
 def hostile(attack: str) -> NoteView:
     """A note of which everything is the attack: id, text, codes, names, systems, sections, context, remarks, facts."""
     text = f"{attack} and {attack}"
-    place = {"start_char": 0, "end_char": len(attack), "score": 0.5}
+    place = {"start_char": 0, "end_char": len(attack), "score": 0.5, "confidence": 0.5}
     mentions = [
         row(ANNOTATIONS, attack, **place, rank=rank, mention_id="m1", negated=False, subject=subject)
         for rank, subject in ((1, attack), (2, "patient"))
     ]
     codes = [row(CODES, attack, score=0.5, rank=1, billable=False, evidence=f"m1;{attack}")]
     there = {"start_char": text.rindex(attack), "end_char": len(text)}
-    tags = [row(TAGS, attack, **there, token_index=0, rank=rank, score=0.5) for rank in (1, 2)]
+    tags = [row(TAGS, attack, **there, token_index=0, rank=rank, score=0.5, confidence=0.5) for rank in (1, 2)]
     return NoteView(
         attack,
         text,

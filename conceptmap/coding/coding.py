@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conceptmap.coding.combinations import combine
 from conceptmap.coding.derived.derived import derive
@@ -20,7 +20,7 @@ from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, pro
 from conceptmap.coding.histories import of_another_patient
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.mention_places import MentionPlaces
-from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, take
+from conceptmap.coding.proposed_codes import OtherCodes, ProposedCode, ProposedCodes, take
 from conceptmap.coding.reporting.integral import integral
 from conceptmap.coding.reporting.not_reported import not_reported
 from conceptmap.coding.reporting.present import present_on_admission
@@ -50,19 +50,23 @@ class NoteCode:
         concept: position of the code in the index.
         score: in [0, 1]; higher is surer.
         evidence: numbers of the mentions that support it, in reading order.
+        best: number of the mention that supports it best.
         notes: what a coder should know of it.
         role: of ``roles.ROLES``; empty in systems without roles, and for what is not accepted.
         poa: whether it was present on admission: "Y", "N", "U" (the note does not say) or "" (not asked).
         reason: why a rule took it away; empty for what is accepted.
+        links: other codes that it speaks of.
     """
 
     concept: int
     score: float
     evidence: tuple[int, ...]
+    best: int
     notes: str
     role: str = ""
     poa: str = ""
     reason: str = ""
+    links: OtherCodes = field(default_factory=OtherCodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +157,12 @@ _RANK = {name: rank for rank, name in enumerate(ROLES)}
 
 def _code(proposal: ProposedCode, book: CodeBook, *, role: str = "", poa: str = "", reason: str = "") -> NoteCode:
     notes = "; ".join(_notes(proposal, book))
-    return NoteCode(proposal.concept, _score_of(proposal, book), tuple(proposal.numbers), notes, role, poa, reason)
+    score, numbers = _score_of(proposal, book), tuple(proposal.numbers)
+    return NoteCode(proposal.concept, score, numbers, proposal.best, notes, role, poa, reason, proposal.links)
 
 
 def _best_first(code: NoteCode) -> tuple[float, int, int]:
-    return -code.score, code.evidence[0], code.concept
+    return -code.score, code.best, code.concept
 
 
 def _score_of(proposal: ProposedCode, book: CodeBook) -> float:
@@ -176,6 +181,7 @@ def note_candidates(
     known = {code.concept for code in (*coded.accepted, *coded.taken)}
     strength: dict[int, float] = defaultdict(float)
     support: dict[int, list[int]] = defaultdict(list)
+    best: dict[int, int] = {}
     for number, (mention, context) in enumerate(zip(mentions, contexts, strict=True)):
         if not counts(context, include):
             continue
@@ -183,9 +189,11 @@ def note_candidates(
             code = book.default(candidate.concept)
             if code not in known and support[code][-1:] != [number]:
                 support[code].append(number)
-                strength[code] = max(strength[code], RUNNER_UP * candidate.strength / (1 + 0.1 * place))
+                now = RUNNER_UP * candidate.strength / (1 + 0.1 * place)
+                if now > strength[code]:
+                    strength[code], best[code] = now, number
     scores = {code: _score(strength[code] * book.plausibility(code), len(n)) for code, n in support.items()}
-    rest = [NoteCode(code, scores[code], tuple(n), "") for code, n in support.items()]
+    rest = [NoteCode(code, scores[code], tuple(n), best[code], "") for code, n in support.items()]
     return [*coded.accepted, *sorted([*coded.taken, *rest], key=_best_first)]
 
 

@@ -117,10 +117,14 @@ def _apply(
     replaced = parse_ranges(rule.replaces.replace("=", own[:3]))
     gone = [d for d in codes_in(proposals, replaced, book) if d.concept != given]
     numbers = {number for proposal in (*parts, *gone) for number in proposal.numbers}
+    is_new = book.default(given) not in proposals
     proposal = add(proposals, book.default(given), numbers, min(part.strength for part in parts), affirmed=True)
+    if is_new:
+        proposal.best = max(parts, key=lambda part: part.strength).best
     said = f"{rule.reason}: {' + '.join(dict.fromkeys(book.codes[part.concept] for part in parts))}"
     if gone or all(proposal is not part for part in parts):
         proposal.remark(said)
+        proposal.links.combined_from += [book.codes[part.concept] for part in parts if part is not proposal]
     for other in gone:
         take(proposals, other.concept, f"said by {book.codes[proposal.concept]}: {rule.reason}", taken)
     return True

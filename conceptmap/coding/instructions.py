@@ -47,6 +47,9 @@ class Reference:
     last: str
     digit: str | None = None
 
+    def __str__(self) -> str:
+        return self.first if self.first == self.last else f"{self.first}-{self.last}"
+
     def names(self, code: str) -> bool:
         """Whether the reference means this code or one above it."""
         bare = code.replace(".", "")
@@ -146,9 +149,12 @@ class Instructions:
                 elif named and instruction.kind == "code_first":
                     if min(named) > place:
                         proposal.remark(f"code first {codes[min(named)][1]}")
+                        proposal.links.code_first.append(self.book.codes[codes[min(named)][0].concept])
                 elif instruction.must and not named:
                     what = "code first" if instruction.kind == "code_first" else "use additional code"
                     proposal.remark(f"{what}, not found: {instruction.text}")
+                    links: list[str] = getattr(proposal.links, instruction.kind)
+                    links += [str(reference) for reference in instruction.references]
 
     def _in_named(self, concept: int, there: Mapping[str, Sequence[int]]) -> Iterator[int]:
         """Of places by category, those in categories that a concept's instructions name."""
@@ -194,6 +200,8 @@ class Instructions:
             return
         proposal.remark(f"Excludes1 at {instruction.node}: not with {other[1]}")
         other[0].remark(f"Excludes1 at {instruction.node}: not with {code}")
+        proposal.links.excludes.append(self.book.codes[other[0].concept])
+        other[0].links.excludes.append(self.book.codes[proposal.concept])
 
 
 def _grouped(node: str, kind: str, texts: Sequence[str]) -> Iterator[Instruction]:

@@ -101,8 +101,8 @@ def _as_json(tags: pl.DataFrame) -> str:
         place = {key: row[key] for key in ("token_index", "start_char", "end_char", "text")}
         concepts = tokens.setdefault(row["token_index"], {**place, "concepts": []})["concepts"]
         if row["code"] is not None:
-            concept = {key: row[key] for key in ("rank", "system", "code", "name")}
-            concepts.append({**concept, "score": round(row["score"], 4)})
+            concept = {key: row[key] for key in ("rank", "system", "code", "name", "why")}
+            concepts.append({**concept, **{key: round(row[key], 4) for key in ("confidence", "score")}})
     return json.dumps(list(tokens.values()), ensure_ascii=False, indent=1)
 
 
@@ -125,7 +125,7 @@ def table(text: str, tags: pl.DataFrame, *, k: int, width: int | None = None) ->
     from conceptmap.export.tagged_words import tagged_words
 
     several = tags["system"].n_unique() > 1
-    rows = [("word", *(("system",) if several else ()), "code", "score", "name")]
+    rows = [("word", *(("system",) if several else ()), "code", "confidence", "cosine", "name", "why")]
     before: Sequence[object] = ()
     for word in tagged_words(text, tags):
         rows += _rows(word, before, k=k, several=several)
@@ -136,9 +136,9 @@ def table(text: str, tags: pl.DataFrame, *, k: int, width: int | None = None) ->
 def _rows(word: TaggedWord, before: Sequence[object], *, k: int, several: bool) -> Iterable[tuple[str, ...]]:
     blank = ("",) if several else ()
     if not word.concepts:
-        yield (word.text, *blank, NOTHING, "", "")
+        yield (word.text, *blank, NOTHING, *[""] * 4)
     elif before == [concept.code for concept in word.concepts]:
-        yield (word.text, *blank, SAME, "", "")
+        yield (word.text, *blank, SAME, *[""] * 4)
     else:
         counts: dict[str, int] = {}
         label = word.text
@@ -146,7 +146,8 @@ def _rows(word: TaggedWord, before: Sequence[object], *, k: int, several: bool) 
             counts[concept.system] = counts.get(concept.system, 0) + 1
             if counts[concept.system] <= k:
                 system = (concept.system,) if several else ()
-                yield (label, *system, concept.code, f"{concept.score:.2f}", concept.name)
+                figures = f"{concept.confidence:.2f}", f"{concept.score:.2f}"
+                yield (label, *system, concept.code, *figures, concept.name, concept.why)
                 label = ""
 
 

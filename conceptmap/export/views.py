@@ -93,7 +93,7 @@ class Score(NamedTuple):
 
     @classmethod
     def of(cls, score: float) -> Score:
-        """For a cosine.
+        """For a confidence, a probability or a cosine.
 
         >>> Score.of(0.825)
         Score(said='0.82', bar='82%')
@@ -102,7 +102,10 @@ class Score(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A candidate in a pop-up: ``look`` tells the best from the rest, ``way`` leads from the top where it is shown."""
+    """A candidate in a pop-up: ``look`` tells the best from the rest, ``way`` leads from the top where it is shown.
+
+    ``said`` and ``bar`` are its confidence, which orders the list; ``why`` says why it stands there.
+    """
 
     look: str
     code: str
@@ -110,6 +113,8 @@ class Shown(NamedTuple):
     hue: str
     said: str
     bar: str
+    why: str
+    cosine: str
     way: Steps
 
 
@@ -194,7 +199,7 @@ def mentions_of(note: NoteView) -> list[MentionView]:
 def clusters(mentions: Iterable[MentionView]) -> list[list[MentionView]]:
     """Mentions that overlap or nest, together; in each cluster the one to show first comes first.
 
-    That is the longest; of equal ones, one that supports a code, then the one with the best score.
+    That is the longest; of equal ones, one that supports a code, then the one of which the words are surest.
     """
     found: list[list[MentionView]] = []
     end = -1
@@ -207,7 +212,7 @@ def clusters(mentions: Iterable[MentionView]) -> list[list[MentionView]]:
 
 
 def _prominence(mention: MentionView) -> tuple[int, bool, float, int]:
-    return mention.start - mention.end, not mention.codes, -(mention.best["score"] or 0.0), mention.start
+    return mention.start - mention.end, not mention.codes, -(mention.best["confidence"] or 0.0), mention.start
 
 
 def note_page(note: NoteView, *, path: PathOf, anchor: str) -> NotePage:
@@ -279,7 +284,8 @@ def _explained(mention: MentionView, path: PathOf) -> Explained:
     ranked = [row for row in mention.ranked if row["code"] is not None]
     seen: Steps = ()
     for at, row in enumerate(ranked[:MENTION_CONCEPTS]):
-        concept = WordConcept(row["system"] or "", row["code"], row["name"] or "", row["score"] or 0.0)
+        figures = row["score"] or 0.0, row["confidence"] or 0.0, row["why"] or ""
+        concept = WordConcept(row["system"] or "", row["code"], row["name"] or "", *figures)
         steps = tuple(path(concept.system, concept.code))
         concepts.append(_shown(concept, path, lead=at == 0, way=at == 0 or (at < 3 and steps != seen)))
         seen = steps
@@ -295,16 +301,15 @@ def _context(row: Row) -> tuple[list[str], list[str]]:
     if row["subject"] not in (None, "patient"):
         loud.append(f"of the {row['subject']}" if row["subject"] == "family" else f"subject: {row['subject']}")
     loud += [value for value in (row["temporality"], row["certainty"]) if value not in (None, "recent", "certain")]
-    quiet = [f"section: {row['section']}"] if row["section"] else []
-    quiet += [f"{row['evidence']} evidence"] if row["evidence"] else []
-    return loud, quiet
+    return loud, [f"section: {row['section']}"] if row["section"] else []
 
 
 def _shown(concept: WordConcept, path: PathOf, *, lead: bool, way: bool | None = None) -> Shown:
     steps = path(concept.system, concept.code)
     top = Top(*steps[0]) if steps else Top(concept.code, concept.name)
     steps = steps if (lead if way is None else way) else ()
-    return Shown("cand" if lead else "cand rest", concept.code, concept.name, hue(top), *Score.of(concept.score), steps)
+    look, sure, cosine = "cand" if lead else "cand rest", Score.of(concept.confidence or 0.0), f"{concept.score:.2f}"
+    return Shown(look, concept.code, concept.name, hue(top), *sure, concept.why or "", cosine, steps)
 
 
 def _code_lines(note: NoteView, anchors: Mapping[str, str], path: PathOf) -> list[CodeLine]:

@@ -18,7 +18,7 @@ from conceptmap.errors import InputError
 from conceptmap.linking.linker import Expand, Linker
 from conceptmap.linking.pooling import pool_all
 from conceptmap.matching.content import content_words
-from conceptmap.matching.mentions import lexical_mentions
+from conceptmap.matching.mentions import lexical_mentions, vector_strength
 from conceptmap.text.words import words
 
 __all__ = ["Ranked", "rank_spans", "spelled_out"]
@@ -32,10 +32,14 @@ POOL = 4
 
 
 class Ranked(NamedTuple):
-    """A concept (position in the index) and its score, the mean of both cosines, or the strength of its wording."""
+    """A concept (position in the index) and its score, the mean of both cosines, or the strength of its wording.
+
+    ``confidence`` orders them: the strength of the wording, else what the cosine is worth, in [0, 1].
+    """
 
     concept: int
     score: float
+    confidence: float
 
 
 def rank_spans(
@@ -93,11 +97,15 @@ def _views(
 
 def _ranked(concepts: Sequence[int], scores: Sequence[float], names: dict[int, float], k: int) -> list[Ranked]:
     order = sorted(zip(concepts, scores, strict=True), key=lambda cs: (-names.get(cs[0], 0.0), -cs[1], cs[0]))
-    return [Ranked(concept, score) for concept, score in order[:k]]
+    most = min(names.values(), default=1.0)
+    return [
+        Ranked(concept, score, names[concept] if concept in names else min(vector_strength(score), most))
+        for concept, score in order[:k]
+    ]
 
 
 def _by_name(names: dict[int, float], k: int) -> list[Ranked]:
-    return [Ranked(c, strength) for c, strength in sorted(names.items(), key=lambda cs: (-cs[1], cs[0]))[:k]]
+    return [Ranked(c, strength, strength) for c, strength in sorted(names.items(), key=lambda cs: (-cs[1], cs[0]))[:k]]
 
 
 def _named(linker: Linker, spelled: str) -> dict[int, float]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, taken
 from conceptmap.encoders.word_vectors import smoothed_on
 from conceptmap.linking.linker import Linker
-from conceptmap.matching.mentions import Mention
+from conceptmap.matching.mentions import NEAR, Mention, vector_strength
 
 __all__ = ["Tag", "tag_tokens", "tag_words"]
 
@@ -34,12 +34,16 @@ class Tag:
         concept: position in the index, or None when the token abstains.
         score: cosine; of an abstaining token that of the nearest concept. Without vectors: of the bags of words, and 0
             where the dictionary says nothing.
+        confidence: what orders the ranks, as in ``Mention.confidence``; None when the token abstains.
+        why: as in ``Mention.why``.
     """
 
     token: int
     rank: int
     concept: int | None
     score: float
+    confidence: float | None = None
+    why: str | None = None
 
 
 def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], linker: Linker, k: int) -> list[Tag]:
@@ -60,8 +64,7 @@ def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], 
     out: list[Tag] = []
     for t in range(len(tokens)):
         if inside[t] >= 0:
-            best = mentions[inside[t]].candidates[:k]
-            out += [Tag(t, rank, c.concept, c.score) for rank, c in enumerate(best, 1)]
+            out += _mention_tags(t, mentions[inside[t]], k)
         elif word_of[t] < 0:
             out.append(Tag(t, 1, None, 0.0))
         else:
@@ -83,8 +86,7 @@ def tag_words(starts: Sequence[int], ends: Sequence[int], mentions: Sequence[Men
         if mention < 0:
             out.append(Tag(number, 1, None, 0.0))
         else:
-            best = mentions[mention].candidates[:k]
-            out += [Tag(number, rank, c.concept, c.score) for rank, c in enumerate(best, 1)]
+            out += _mention_tags(number, mentions[mention], k)
     return out
 
 
@@ -96,11 +98,18 @@ def _nearest(vectors: Vectors, linker: Linker, k: int) -> tuple[NDArray[np.float
     return scores, concepts
 
 
+def _mention_tags(token: int, mention: Mention, k: int) -> list[Tag]:
+    return [
+        Tag(token, rank, c.concept, c.score, mention.confidence(rank), mention.why(rank))
+        for rank, c in enumerate(mention.candidates[:k], 1)
+    ]
+
+
 def _open_tags(token: int, scores: NDArray[np.float32], concepts: NDArray[np.int64]) -> list[Tag]:
     if concepts[0] < 0 or scores[0] < ABSTAIN_BELOW:
         return [Tag(token, 1, None, max(float(scores[0]), 0.0))]
     return [
-        Tag(token, rank, int(concept), float(score))
+        Tag(token, rank, int(concept), float(score), vector_strength(float(score)), NEAR)
         for rank, (score, concept) in enumerate(zip(scores, concepts, strict=True), 1)
         if concept >= 0
     ]

@@ -229,7 +229,8 @@ class TermMatcher:
         return _Keys.of(self.lexicon["loose_key"].to_numpy())
 
     @cached_property
-    def _forms(self) -> list[str]:
+    def forms(self) -> list[str]:
+        """Forms of each entry, with blanks between them."""
         return self.lexicon["forms"].to_list()
 
     @cached_property
@@ -302,7 +303,7 @@ class TermMatcher:
         """Those of the entries of a window's key that are really written there, best first."""
         if len(chosen) > 1 and passage.gap[chosen[1:]].any():
             said = [passage.form[k] for k in chosen]
-            entries = [e for e in entries if _same_order(said, self._forms[e].split(), loose=loose)]
+            entries = [e for e in entries if _same_order(said, self.forms[e].split(), loose=loose)]
         if len(chosen) == 1 and self._written:
             written = text[passage.start[chosen[0]] : passage.end[chosen[0]]]
             entries = [e for e in entries if self._written.get(e, written) in (written, written.removesuffix("s"))]

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from conceptmap.matching.content import term_forms
 from conceptmap.matching.matcher import Hit, TermMatcher
 from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED
 from conceptmap.ontology.codebook import CodeBook
@@ -26,7 +28,15 @@ NEAR_ENOUGH = 0.06
 """A header gives way to its default even when that was hit by a shortened wording."""
 NESTED = 0.6
 """Share of their strength that the concepts of a nested hit keep at the lower ranks of the mention that holds it."""
+NEAR, FOLLOWS = "near in meaning", "follows from the text"
 _STRENGTH = {REVIEWED: 1.0, EXACT: 1.0, SHORTENED: 0.95, LOOSE: 0.8}
+_TITLE, _PART = "title found in the text", "names a part of these words"
+_FOUND = {
+    REVIEWED: "synonym found in the text",
+    EXACT: "synonym found in the text",
+    SHORTENED: "shortened name found in the text",
+    LOOSE: "most of a name found in the text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +49,14 @@ class Candidate:
             where there is no encoder.
         strength: what ranks candidates and codes, in [0, 1]: how surely this concept is what was written.
         evidence: ``lexical``, ``vector`` or ``both``; ``stated`` for a code that the note itself gives.
+        found: why it stands here, in words; empty where no name of it was found in the text.
     """
 
     concept: int
     score: float
     strength: float
     evidence: str
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,26 @@ class Mention:
     probability: float | None = None
     abstains: bool = False
     derived: bool = False
+
+    def confidence(self, rank: int) -> float:
+        """What orders the candidates, in [0, 1]: a candidate's strength, and never more than that of the first.
+
+        Args:
+            rank: counted from 1.
+        """
+        return min(self.candidates[rank - 1].strength, self.candidates[0].strength)
+
+    def why(self, rank: int) -> str:
+        """Why a candidate stands there, in words.
+
+        Args:
+            rank: counted from 1.
+        """
+        candidate = self.candidates[rank - 1]
+        if candidate.evidence == "vector":
+            return NEAR
+        said = candidate.found or ("code stated in the text" if candidate.evidence == "stated" else FOLLOWS)
+        return f"{said}, {NEAR}" if candidate.evidence == "both" else said
 
 
 def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:
@@ -98,7 +130,7 @@ def _with_nested(hit: Hit, nested: Sequence[Hit], matcher: TermMatcher, book: Co
     for inner in nested:
         share = inner.n_words / hit.n_words  # of the words: its root is the cosine between the bags
         for c in _candidates(inner, matcher, book)[:2]:
-            lower = Candidate(c.concept, math.sqrt(share), NESTED * share * c.strength, "lexical")
+            lower = Candidate(c.concept, math.sqrt(share), NESTED * share * c.strength, "lexical", _PART)
             if c.concept not in known and (c.concept not in below or below[c.concept].strength < lower.strength):
                 below[c.concept] = lower
     return (*own, *sorted(below.values(), key=lambda c: (-c.strength, c.concept)))[:MOST_CANDIDATES]
@@ -111,26 +143,41 @@ def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candida
     go before it.
     """
     best: dict[int, float] = {}
+    found: dict[int, str] = {}
     reviewed: set[int] = set()
     for entry in hit.entries:
         quality, concept = matcher.quality[entry], matcher.concept[entry]
         strength = _STRENGTH[quality] - (LOOSE_PENALTY if hit.loose else 0.0)
-        best[concept] = max(best.get(concept, 0.0), strength)
+        if strength > best.get(concept, 0.0):
+            best[concept], found[concept] = strength, _found(entry, hit, matcher, book)
         if quality == REVIEWED:
             reviewed.add(concept)
     ranked = sorted(best, key=lambda c: (-best[c], c not in reviewed, book.billable[c] is not True, c))
     for header in [concept for concept in ranked if book.billable[concept] is False]:
         below = next((c for c in ranked if c != header and book.default(c) == book.default(header)), None)
         if below is not None and best[below] >= best[header] - NEAR_ENOUGH:
-            best[below] = max(best[below], best[header])
+            if best[header] > best[below]:
+                best[below], found[below] = best[header], found[header]
             ranked.remove(header)
     if len(ranked) > 1:
         ranked.sort(key=lambda concept: (book.is_conditional(concept), -best[concept]))
-    return tuple(Candidate(c, 1.0, best[c], "lexical") for c in ranked[:MOST_CANDIDATES])
+    return tuple(Candidate(c, 1.0, best[c], "lexical", found[c]) for c in ranked[:MOST_CANDIDATES])
+
+
+def _found(entry: int, hit: Hit, matcher: TermMatcher, book: CodeBook) -> str:
+    """What of an entry's concept was found."""
+    quality = LOOSE if hit.loose else matcher.quality[entry]
+    is_title = quality in (EXACT, REVIEWED) and matcher.forms[entry] == _forms(book.names[matcher.concept[entry]])
+    return _TITLE if is_title else _FOUND[quality]
+
+
+@lru_cache(maxsize=1 << 15)
+def _forms(name: str) -> str:
+    return " ".join(term_forms(name))
 
 
 def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[int], own: Sequence[float]) -> Mention:
-    """Add what the vectors say of a mention found by its words.
+    """Add what the vectors say of a mention found by its words. What the words say best stays first.
 
     Args:
         mention: the mention.
@@ -149,7 +196,8 @@ def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[i
         for concept, score in near.items()
         if concept not in known and score >= NEAR_COSINE
     ]
-    return replace(mention, candidates=tuple(merged[:MOST_CANDIDATES]))
+    first, *rest = merged[:MOST_CANDIDATES]
+    return replace(mention, candidates=(first, *sorted(rest, key=lambda c: -c.strength)))
 
 
 def vector_strength(score: float) -> float:

@@ -292,7 +292,9 @@ def settle_injuries(proposals: ProposedCodes, book: CodeBook, text: str) -> None
         for part in parts:
             del proposals[part.concept]
         numbers = parts[0].numbers + parts[1].numbers
-        add(proposals, both, numbers, parts[0].strength, affirmed=True, remark="S27.0 and S27.1 are one code (S27.2)")
+        said = "S27.0 and S27.1 are one code (S27.2)"
+        one = add(proposals, both, numbers, parts[0].strength, affirmed=True, remark=said)
+        one.links.combined_from += [book.codes[part.concept] for part in parts]
     _open_ones(proposals, book)
     _vaguer(proposals, book)
 
