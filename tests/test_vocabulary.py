@@ -12,7 +12,7 @@ from conceptmap.coding.combinations import combinations
 from conceptmap.data.tables import read_rows, read_table, reviewed_rows
 from conceptmap.matching import vocabulary
 from conceptmap.matching.content import content_words
-from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, stop_terms
+from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, everyday_words, stop_terms
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
@@ -90,7 +90,7 @@ def test_entries_are_sorted_by_code_and_term() -> None:
 
 def test_no_stop_term_is_a_synonym() -> None:
     """Compared as the matcher compares them: a stop term would silence the entry."""
-    stopped = {tuple(sorted(content_words(term).form)) for term in stop_terms()}
+    stopped = {tuple(sorted(content_words(term).form)) for term in stop_terms("icd10cm")}
     silenced = [row for row in SYNONYMS if tuple(sorted(content_words(row[0]).form)) in stopped]
     assert not some(silenced)
 
@@ -171,7 +171,16 @@ def test_context_words_are_lower_case_words() -> None:
     assert not [near for _, _, near in abbreviations() if not all(near)]
 
 
-def test_stop_terms_are_lower_case_and_there_once() -> None:
-    rows = [row["term"] for row in read_table("stop_terms")]
+@pytest.mark.parametrize("table", ["stop_terms", "stop_terms_icd10cm"])
+def test_stop_terms_are_lower_case_and_there_once(table: str) -> None:
+    rows = [row["term"] for row in read_table(table)]
     assert not [term for term in rows if term != term.lower()]
-    assert len(stop_terms()) == len(rows)
+    assert len(set(rows)) == len(rows)
+
+
+def test_each_system_has_stop_terms_of_its_own_or_the_shared_ones() -> None:
+    assert stop_terms("icd10") == stop_terms("icd10cm")
+    assert stop_terms("snomedct") == stop_terms("hp") == stop_terms("somebody-s")
+    assert {row["heard"] for row in read_table("stop_terms")} == {"never", "by type"}
+    assert not stop_terms("hp") & everyday_words("hp")
+    assert not everyday_words("icd10cm")

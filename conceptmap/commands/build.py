@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,13 +98,18 @@ def _add_vector_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build the index."""
+    from conceptmap.index.building import SILENT_FACT
+
     _check(args)
     _check_outputs(args)
-    ontology = load_release(args)
+    ontology, facts = load_release(args)
     synonyms = _synonyms(args.synonyms, ontology)
     index = _of_vectors(args, ontology, synonyms) if args.vectors else _of_terms(args, ontology, synonyms)
     if "hubs" in index.manifest.facts:
         say(f"hubs: {index.manifest.facts['hubs']}")
+    index = replace(index, manifest=replace(index.manifest, facts={**index.manifest.facts, **facts}))
+    if SILENT_FACT in index.manifest.facts:
+        say(f"no text can find {index.manifest.facts[SILENT_FACT]} (info INDEX --silent lists concepts without a name)")
     folder = index.save(args.output, overwrite=args.overwrite)
     say(f"{index.n_rows:,} rows of width {index.dim}: {folder}")
     return 0

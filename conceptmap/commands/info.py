@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, say, show
-from conceptmap.errors import IndexMismatchError
+from conceptmap.commands.common import add_command, say, show, write_stdout
+from conceptmap.errors import IndexMismatchError, InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from conceptmap.index.index import ConceptIndex
 
 __all__ = ["add", "run"]
+
+_TOLD = ("hubs", "left out", "silent terms")
+"""Facts of the manifest that people are told."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,17 +27,32 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "index", nargs="?", metavar="INDEX", help="icd10cm or an index folder; without it, this installation"
     )
     parser.add_argument("--verify", action="store_true", help="compare every file with its checksum")
+    parser.add_argument(
+        "--silent", action="store_true", help="list the concepts of INDEX that no text can find, and why, as CSV"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Show it."""
+    if args.silent:
+        return _list_silent(args.index)
     facts = _of_index(args.index, verify=args.verify) if args.index else _of_installation(verify=args.verify)
     if args.json:
         show(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         width = max(len(name) for name in facts)
         show("\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in facts.items()))
+    return 0
+
+
+def _list_silent(folder: str | None) -> int:
+    from conceptmap.export.csv import csv_bytes
+    from conceptmap.index.index import ConceptIndex
+
+    if folder is None:
+        raise InputError("--silent lists the concepts of an index", got="no index", expected="an index folder")
+    write_stdout(csv_bytes(_unreachable(ConceptIndex.open(folder))))
     return 0
 
 
@@ -52,10 +76,19 @@ def _of_index(name: str, *, verify: bool) -> dict[str, object]:
     names = ("system", "release", "encoder", "revision", "dim", "dtype", "rows", "concepts", "pooling", "centring")
     facts: dict[str, object] = {name: getattr(manifest, name) for name in names}
     facts |= {"encoder": manifest.encoder or "none", "terms": index.terms.height}
-    facts |= {"hubs": manifest.facts["hubs"]} if "hubs" in manifest.facts else {}
+    facts |= {"inactive concepts": index.concepts["active"].not_().sum(), "edges": index.edges.height}
+    facts |= {name: manifest.facts[name] for name in _TOLD if name in manifest.facts}
+    facts |= {"concepts without a reachable name": _unreachable(index).height}
     facts |= {"bytes": sum(digest.bytes for digest in manifest.files.values())}
     facts |= {"sha256": manifest.as_json()["sha256"], "format": manifest.format}
     return facts | ({"verified": "every file"} if verify else {})
+
+
+def _unreachable(index: ConceptIndex) -> pl.DataFrame:
+    from conceptmap.matching.lexicon import lexicon_of, unreachable
+
+    frames = index.system, index.concepts, index.terms
+    return unreachable(*frames, lexicon_of(*frames) if index.lexicon is None else index.lexicon)
 
 
 def _of_installation(*, verify: bool) -> dict[str, object]:

@@ -9,6 +9,7 @@ from conceptmap.commands.common import listed, say
 
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
+    from conceptmap.readers.tables import ReadReport
 
 __all__ = ["add_release_options", "load_release"]
 
@@ -48,8 +49,8 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_release(args: argparse.Namespace) -> Ontology:
-    """The ontology that RELEASE and the options name; says what it is and what was left out."""
+def load_release(args: argparse.Namespace) -> tuple[Ontology, dict[str, str]]:
+    """The ontology that RELEASE and the options name, and facts for the manifest; says what was left out."""
     from conceptmap.readers import load_ontology
     from conceptmap.readers.tables import ReadReport
 
@@ -73,4 +74,10 @@ def load_release(args: argparse.Namespace) -> Ontology:
         say(f"and {report.n_malformed - 5:,} more malformed rows")
     for rule, count in report.left_out.items():
         say(f"left out: {count:,} {rule}")
-    return ontology
+    return ontology, {"left out": left_out} if (left_out := _left_out(report)) else {}
+
+
+def _left_out(report: ReadReport) -> str:
+    """What was left out, in one line."""
+    malformed = [f"{report.n_malformed:,} malformed rows"] if report.n_malformed else []
+    return "; ".join([*malformed, *(f"{count:,} {rule}" for rule, count in report.left_out.items())])

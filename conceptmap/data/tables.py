@@ -16,7 +16,7 @@ def read_table(name: str) -> list[dict[str, str]]:
     """Rows of the data file ``<name>.csv``, a cell per column; missing cells are empty.
 
     >>> read_table("stop_terms")[0].keys()
-    dict_keys(['term', 'reason'])
+    dict_keys(['term', 'reason', 'heard'])
     """
     return list(csv.DictReader(_text(name).splitlines(), restval=""))
 

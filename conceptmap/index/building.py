@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import polars as pl
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.index.given_vectors import GivenVectors
 from conceptmap.index.index import ConceptIndex
-from conceptmap.matching.lexicon import lexicon_of
+from conceptmap.matching.lexicon import Silent, lexicon_of
 from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["build_index", "index_of_vectors"]
+__all__ = ["SILENT_FACT", "build_index", "index_of_vectors"]
 
 Progress = Callable[[int, int], None]
+
+SILENT_FACT = "silent terms"
+"""In the manifest: terms that no text can find."""
 
 
 def build_index(
@@ -107,4 +111,13 @@ def _with_wordings(index: ConceptIndex, ontology: Ontology) -> ConceptIndex:
         own = own.join(ontology.concepts, on="code", how="semi", maintain_order="left")  # releases differ in some codes
         added = ontology.with_terms(own).terms[ontology.terms.height :].with_columns(row=pl.lit(None, dtype=pl.Int64))
         terms = pl.concat([terms, added.select(terms.columns)], how="vertical_relaxed")
-    return replace(index, terms=terms, lexicon=lexicon_of(index.system, index.concepts, terms))
+    silent: list[Silent] = []
+    lexicon = lexicon_of(index.system, index.concepts, terms, silent=silent)
+    facts = {**index.manifest.facts, **({SILENT_FACT: _said(silent)} if silent else {})}
+    return replace(index, manifest=replace(index.manifest, facts=facts), terms=terms, lexicon=lexicon)
+
+
+def _said(silent: Sequence[Silent]) -> str:
+    """How many terms no text can find, and why."""
+    reasons = Counter(term.reason for term in silent).most_common()
+    return f"{len(silent):,} terms" + "".join(f"{', ' if i else ': '}{n:,} {why}" for i, (why, n) in enumerate(reasons))

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.matching.content import Content, content_words
-from conceptmap.matching.lexicon import MAX_WORDS, bag_key, form_key, loose_form_key
+from conceptmap.matching.lexicon import bag_key, form_key, loose_form_key
 from conceptmap.matching.wordings import LOOSE
 
 __all__ = ["Hit", "TermMatcher"]
@@ -158,10 +158,12 @@ class _Windows:
     Attributes:
         passage: the words.
         chosen: positions of those that count.
+        longest: most words of a window.
     """
 
     passage: _Passage
     chosen: NDArray[np.int64]
+    longest: int
 
     def among(self, keys: _Keys, *, loose: bool, interrupted: bool = False) -> Iterator[tuple[int, int, int]]:
         """Windows whose key is known: positions of the first and last word among the chosen, place of the key.
@@ -173,7 +175,7 @@ class _Windows:
         """
         sums, at = self._loose_sums if loose else self._sums, self.chosen
         clause, first, last = self.passage.clause[at], self.passage.first[at], self.passage.last[at]
-        for length in range(1 + interrupted, min(MAX_WORDS, len(at)) + 1):
+        for length in range(1 + interrupted, min(self.longest, len(at)) + 1):
             stop = len(at) - length + 1
             valid = (clause[:stop] == clause[length - 1 :]) & first[:stop] & last[length - 1 :]
             if interrupted:
@@ -221,6 +223,11 @@ class TermMatcher:
         return self.lexicon["quality"].to_list()
 
     @cached_property
+    def _longest(self) -> int:
+        """Words of the longest wording."""
+        return int(self.lexicon["n_words"].max() or 0)  # type: ignore[arg-type]
+
+    @cached_property
     def _strict(self) -> _Keys:
         return _Keys.of(self.lexicon["key"].to_numpy())
 
@@ -263,7 +270,7 @@ class TermMatcher:
         everything = np.arange(len(passage.form))
         bare = np.array([i for i, form in enumerate(passage.form) if not _is_modifier(form)], dtype=np.int64)
         for chosen in (everything, bare):
-            window = _Windows(passage, chosen)
+            window = _Windows(passage, chosen, self._longest)
             for loose in (False, True) if self.loosely else (False,):
                 keys = self._loose if loose else self._strict
                 for i, j, place in window.among(keys, loose=loose, interrupted=chosen is bare):
@@ -292,7 +299,7 @@ class TermMatcher:
         """
         passage = _Passage.of(contents)
         out: list[list[tuple[int, int]]] = [[] for _ in contents]
-        for i, j, _ in _Windows(passage, np.arange(len(passage.form))).among(self._near, loose=False):
+        for i, j, _ in _Windows(passage, np.arange(len(passage.form)), self._longest).among(self._near, loose=False):
             if passage.pauses[i] == passage.pauses[j]:
                 out[int(passage.text[i])].append((passage.start[i], passage.end[j]))
         return out

@@ -16,7 +16,7 @@ from conceptmap.data.tables import has_table, reviewed_rows
 from conceptmap.errors import InputError
 from conceptmap.text.words import normal_form
 
-__all__ = ["abbreviations", "clinical_synonyms", "has_synonyms", "stop_terms"]
+__all__ = ["abbreviations", "clinical_synonyms", "everyday_words", "has_synonyms", "stop_terms"]
 
 ANY_CONTEXT = "any"
 """In the context column: the reading holds in every clinical text."""
@@ -24,6 +24,7 @@ ANY_CONTEXT = "any"
 SYNONYMS = ("term", "code", "kind", "reason")
 """Columns of ``synonyms_<system>.csv``."""
 _SYSTEM = re.compile(r"[a-z0-9]+")
+_STOP_TERMS_OF = {"icd10": "icd10cm"}
 
 
 def has_synonyms(system: str) -> bool:
@@ -80,13 +81,44 @@ def abbreviations() -> tuple[tuple[str, str, frozenset[str]], ...]:
 
 
 @cache
-def stop_terms() -> frozenset[str]:
-    """Terms that must never stand for a concept when they are all that was matched.
+def stop_terms(system: str) -> frozenset[str]:
+    """Terms of a system that must never stand for a concept when they are all that was matched.
 
-    >>> "history" in stop_terms(), "fever" in stop_terms()
+    A list belongs to a system, whose concepts decide what a bare word may mean: "liver" is no code of ICD-10-CM, and a
+    concept of SNOMED CT. Systems without a list of their own share one, of words that name nothing anywhere.
+
+    >>> "history" in stop_terms("icd10cm"), "fever" in stop_terms("icd10cm"), "liver" in stop_terms("icd10cm")
+    (True, False, True)
+    >>> "history" in stop_terms("snomedct"), "liver" in stop_terms("snomedct")
     (True, False)
     """
-    return frozenset(term for term, _ in reviewed_rows("stop_terms", ("term", "reason")))
+    if table := _own_stop_terms(system):
+        return frozenset(term for term, _ in reviewed_rows(table, ("term", "reason")))
+    return frozenset(term for term, heard in _shared_stop_terms() if heard == "never")
+
+
+@cache
+def everyday_words(system: str) -> frozenset[str]:
+    """Further words that stand for no concept whose type is no clinical one: "water", "Red (qualifier value)".
+
+    None for a system with stop terms of its own.
+
+    >>> "water" in everyday_words("snomedct"), "water" in everyday_words("icd10cm")
+    (True, False)
+    """
+    shared = () if _own_stop_terms(system) else _shared_stop_terms()
+    return frozenset(term for term, heard in shared if heard == "by type")
+
+
+def _own_stop_terms(system: str) -> str:
+    """Name of a system's own table; WHO's ICD-10 has the headings of ICD-10-CM."""
+    table = f"stop_terms_{_STOP_TERMS_OF.get(system, system)}"
+    return table if _SYSTEM.fullmatch(system) and has_table(table) else ""
+
+
+@cache
+def _shared_stop_terms() -> tuple[tuple[str, str], ...]:
+    return tuple((term, heard) for term, _, heard in reviewed_rows("stop_terms", ("term", "reason", "heard")))
 
 
 def _near(context: str) -> frozenset[str]:
