@@ -15,6 +15,7 @@ from conceptmap.commands.common import (
     ontology_of,
     say,
 )
+from conceptmap.commands.notes import add_note_options, notes_of
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="NOTES",
         help="instead: plain notes, as for code; what the dictionary finds in them teaches the linear map alone",
     )
+    add_note_options(parser)
     parser.add_argument("-o", "--output", required=True, metavar="ADAPTER", help="folder for the adapter")
     add_keeping(parser, "replace an adapter that was changed since it was written")
     parser.add_argument(
@@ -152,12 +154,11 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
 def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes.marked import read_marked
-    from conceptmap.notes.notes import read_notes
     from conceptmap.training.codes import over_codes
     from conceptmap.training.train import pseudo_marked
 
     if args.notes:
         mapper = ConceptMapper((index,), None)
-        return pseudo_marked(mapper, read_notes(args.notes).frame())
+        return pseudo_marked(mapper, notes_of(args.notes, args).frame())
     notes = [note for path in args.mentions for note in read_marked(path)]
     return over_codes(notes, ontology_of(args.over), index.system) if args.over else notes

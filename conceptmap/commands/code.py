@@ -20,6 +20,7 @@ from conceptmap.commands.common import (
     say,
     show,
 )
+from conceptmap.commands.notes import NOTES_HELP, add_note_options, notes_of
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "notes",
         metavar="NOTES",
-        help=".csv, .jsonl or .parquet (note_id, text), also .gz or .zst; a folder or 'pattern*' of them; a folder of "
-        ".txt; or - for stdin",
+        help=NOTES_HELP,
     )
     parser.add_argument("-o", "--output", metavar="OUT", help="folder for the results")
     parser.add_argument(
@@ -46,6 +46,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="code this note alone and print its codes with every step that made or dropped them; no folder is written",
     )
     add_keeping(parser, "replace files of the same names that no run wrote, or that were changed since")
+    add_note_options(parser)
     add_mapper_options(parser)
     _add_results(parser)
     _add_engine(parser)
@@ -130,7 +131,6 @@ def run(args: argparse.Namespace) -> int:
     """Code the notes."""
     from conceptmap.batch import Part, Settings, check_folder, code_notes
     from conceptmap.batch.progress import run_lines
-    from conceptmap.notes.notes import read_notes
 
     if args.explain is not None:
         return _explain(args)
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
     )
     part, engine = None if args.shards is None else Part.read(args.shards), _engine(args)
     check_folder(Path(args.output), settings, overwrite=args.overwrite)
-    notes = read_notes(args.notes)
+    notes = notes_of(args.notes, args)
     mapper, seconds = load_mapper(args)
     try:
         with run_lines(say) as progress:
@@ -177,10 +177,9 @@ def _explain(args: argparse.Namespace) -> int:
     """Print how one note is coded."""
     from conceptmap.coding.coding import check_include
     from conceptmap.commands.explain import explained, note_of
-    from conceptmap.notes.notes import read_notes
 
     include = check_include(args.include)
-    note = note_of(read_notes(args.notes).chunks(), args.explain)
+    note = note_of(notes_of(args.notes, args).chunks(), args.explain)
     mapper, _ = load_mapper(args)
     show(explained(note, mapper, include=include, setting=args.setting))
     return 0

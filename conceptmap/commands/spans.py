@@ -14,6 +14,7 @@ from conceptmap.commands.common import (
     report_quarantine,
     write_out,
 )
+from conceptmap.commands.notes import add_note_options, notes_of
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError, said_id
 from conceptmap.progress import progress_bar
@@ -35,6 +36,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("spans", metavar="SPANS.csv", help="columns note_id, start_char, end_char")
     add_table_output(parser, "CANDIDATES.csv")
     parser.add_argument("-k", type=int, default=20, metavar="K", help="concepts for each span (default 20)")
+    add_note_options(parser)
     add_mapper_options(parser)
 
 
@@ -43,12 +45,11 @@ def run(args: argparse.Namespace) -> int:
     import polars as pl
 
     from conceptmap.export.csv import csv_bytes
-    from conceptmap.notes.notes import read_notes
 
     if args.k < 1:
         raise InputError("-k must be at least 1", got=args.k)
     check_out(args.output, overwrite=args.overwrite)
-    notes = read_notes(args.notes)
+    notes = notes_of(args.notes, args)
     spans = read_table(args.spans, _COLUMNS, integers=_COLUMNS[1:]).select(_COLUMNS)
     spans = _checked(spans, notes)
     mapper, _ = load_mapper(args)

@@ -1,7 +1,8 @@
-"""Streams that can be read twice, and unpacked while they are read."""
+"""Streams that can be read twice, unpacked and turned into UTF-8 while they are read."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import io
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from conceptmap.errors import MissingExtraError
 
-__all__ = ["PACKED", "Opener", "spooled", "unpacked", "without_packing"]
+__all__ = ["PACKED", "Opener", "recoded", "spooled", "unpacked", "without_packing"]
 
 Opener = Callable[[], contextlib.AbstractContextManager[BinaryIO]]
 PACKED = {"gzip": ".gz", "zstandard": ".zst"}
@@ -70,6 +71,48 @@ def unpacked(packed: Opener, kind: str) -> Opener:
                 yield cast(BinaryIO, io.BufferedReader(raw, READ_AT_ONCE))
 
     return reopen
+
+
+def recoded(stream: Opener, encoding: str) -> Opener:
+    """A stream of text as UTF-8; a byte that its encoding does not have stays as it is, and is no UTF-8 then.
+
+    Args:
+        stream: opens it.
+        encoding: what it is in.
+    """
+
+    @contextlib.contextmanager
+    def reopen() -> Iterator[BinaryIO]:
+        with stream() as file:
+            yield cast(BinaryIO, io.BufferedReader(_Recoded(file, encoding), READ_AT_ONCE))
+
+    return reopen
+
+
+class _Recoded(io.RawIOBase):
+    """The text of a binary stream as UTF-8."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - writable memory of any kind
+        while not self._ready:
+            data = self._file.read(READ_AT_ONCE)
+            try:
+                text = self._decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:  # cut off within a character
+                raise EOFError from error
+            self._ready = text.encode("utf-8", "surrogateescape")
+            if not data:
+                break
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
 
 
 def _zstandard() -> Callable[[], Any]:

@@ -18,8 +18,9 @@ from itertools import accumulate
 import polars as pl
 
 from conceptmap.errors import said_id
+from conceptmap.notes.columns import TableFormat, require_columns
 from conceptmap.notes.folders import open_source
-from conceptmap.notes.formats import LONGEST_TEXT, Row, require_columns
+from conceptmap.notes.rows import LONGEST_TEXT, Row
 
 __all__ = ["BadNote", "Notes", "n_within", "read_notes"]
 
@@ -99,21 +100,32 @@ class Notes:
         return pl.DataFrame(columns, schema=self.schema)
 
 
-def read_notes(path: str | os.PathLike[str]) -> Notes:
+def read_notes(
+    path: str | os.PathLike[str],
+    *,
+    id_column: str | None = None,
+    text_column: str | None = None,
+    encoding: str = "utf-8",
+) -> Notes:
     r"""Check the notes in a file or folder and get ready to stream them.
 
     Args:
-        path: ``.csv`` or ``.jsonl`` / ``.ndjson``, ``.parquet``, a ``.txt`` file, a folder of ``.txt`` files (the
-            note's id is the file's name without ``.txt``), a folder of any one of the other kinds, a pattern such as
-            ``notes/2024-*.parquet``, or ``-`` for CSV or JSONL on standard input. All but Parquet also compressed
-            (``.gz``, ``.zst``).
+        path: ``.csv`` or ``.tsv`` (cells between commas, semicolons, tabs or bars), ``.jsonl`` / ``.ndjson``,
+            ``.parquet``, ``.xlsx``, a ``.txt`` file, a folder of ``.txt`` files (the note's id is the file's name
+            without ``.txt``), a folder of any one of the other kinds, a pattern such as ``notes/2024-*.parquet``, or
+            ``-`` for CSV, JSONL or one note on standard input. All but Parquet and Excel also compressed (``.gz``,
+            ``.zst``).
+        id_column: the column of the ids; by default ``note_id``, in any case. Rows of a table without one, nor one that
+            may be meant for it, are numbered.
+        text_column: the column of the texts; by default ``text``, in any case.
+        encoding: of CSV, JSONL and ``.txt``; UTF-16 with its byte-order mark is known by itself.
 
     Returns:
         The notes, with the bad ones in ``quarantined``: no or repeated ``note_id`` (the first one counts), no text,
         only white space, bytes that are not UTF-8, too few or too many cells, a line that is not a JSON object.
 
     Raises:
-        InputError: the file as a whole cannot be read, or lacks the columns ``note_id`` and ``text``.
+        InputError: the file as a whole cannot be read, or lacks a column.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -124,7 +136,7 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
     >>> notes.n_notes, notes.quarantined[0].note_id, notes.quarantined[0].reason
     (1, 'b', 'the text is only white space')
     """
-    source = open_source(path)
+    source = open_source(path, TableFormat(id_column, text_column, encoding))
     seen: set[str] = set()
     bad: dict[int, BadNote] = {}
     n_notes = n_chars = 0
@@ -140,7 +152,7 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
         integer_ids = integer_ids and _INTEGER.fullmatch(row.note_id or "") is not None
         n_chars += len(row.text or "")
     if source.open_columns:
-        require_columns(source.name, list(columns))
+        require_columns(source.name, list(columns), numbered=source.numbered)
     carried = {name: source.dtypes.get(name, pl.String()) for name in columns if name not in source.left_out}
     return Notes(
         source=source.name,
