@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
 
 from conceptmap.coding.derived import complications, external_causes
-from conceptmap.text.literals import all_of, first_of, in_small_letters, may_hold, needed
+from conceptmap.text.beginnings import beginnings
+from conceptmap.text.literals import all_of, first_of, needed
 
 
 @pytest.mark.parametrize(
@@ -33,8 +35,8 @@ def test_letters_that_a_pattern_takes_for_others_are_not_ruled_out() -> None:
     words = re.compile(r"\bskin clips\b", re.IGNORECASE)
     for text in ("SKIN CLIPS", "\u017f\u212a\u0130n cl\u0131p\u017f", "skin clips"):
         assert words.search(text) is not None
-        assert all(may_hold(words, text) for _ in range(10))
-    assert not may_hold(words, "skin")
+        assert all(first_of(words, text) for _ in range(10))
+    assert first_of(words, "skin") is None
 
 
 def test_a_pattern_is_found_as_before_however_often_it_is_asked_for() -> None:
@@ -55,16 +57,77 @@ def test_most_patterns_of_the_tables_need_words() -> None:
     assert sum(not needed(pattern) for pattern in patterns) <= len(patterns) // 10
 
 
-@pytest.mark.parametrize("pattern", [r"\bPICC(?:s|-Line)?\b", r"[A-C]x\W\d", r"(?P<Kind>Clot)\S(?P=Kind)"])
-def test_small_letters_find_the_same_places(pattern: str) -> None:
-    words = re.compile(pattern, re.IGNORECASE)
-    small = in_small_letters(words)
-    assert small is not None
-    for text in ("A PICC-line, bX 1", "picc", "CLOT/clot", "Cx.2", "piccolo", "dx 3", "-"):
-        given, lower = words.search(text), small.search(text.lower())
-        assert (given and given.span()) == (lower and lower.span())
+@pytest.mark.parametrize(
+    ("pattern", "begun"),
+    [
+        (r"\b(?:thrombus|clots?|O2)\b", ("clo", "o2", "thr")),
+        (r"\bclot|\b[Kk]\s", ("clo", "k")),
+        (r"\b(?:the )?clot", ("clo", "the")),
+        (r"\b(?:re-?)?clot", ("clo", "re-", "rec")),
+        (r"\b(?:at )?\d+ ml", ("\\d", "at ")),
+        (r"\b(?:no|not)\b", ("no",)),
+        (r"(?<!\w)clot", ("clo",)),
+        (r"(?<![\w-])clot", ("clo",)),
+        (r"(?<=\. )Clot", ("clo",)),
+        (r"\bc[lr]ot", ("clo", "cro")),
+        (r"\bc+lot", ("c",)),
+        ("clot", ()),
+        (r"\bclot|stent", ()),
+        (r"(?:clot)?\b", ()),
+        (r"\b\w+ clot", ()),
+        (r"\b-clot", ()),
+        (r"(?<=a)clot", ()),
+        (r"(?<![-.])clot", ()),
+        (r"(?<!\w\w)clot", ()),
+        (r"(?a:\bclot)", ()),
+    ],
+)
+def test_beginnings_are_those_of_every_match(pattern: str, begun: tuple[str, ...]) -> None:
+    assert beginnings(re.compile(pattern, re.IGNORECASE)) == begun
 
 
-@pytest.mark.parametrize("pattern", [r"(?i:a)b", r"\x41", r"[!-Z]", r"[A-z]"])
-def test_patterns_that_small_letters_may_change_stay_as_they_are(pattern: str) -> None:
-    assert in_small_letters(re.compile(pattern, re.IGNORECASE)) is None
+@pytest.mark.parametrize("flags", [0, re.IGNORECASE])
+def test_what_is_tried_at_its_beginnings_is_what_is_found(flags: int) -> None:
+    parts = [
+        "clot",
+        "Clot",
+        "no",
+        "a",
+        "at ",
+        "c-c ",
+        "k",
+        "K",
+        "\u212a",
+        "\u017fo",
+        "so",
+        " ",
+        ". ",
+        "-",
+        "_",
+        "3",
+        "\u0663 ml",
+        "\u00e9",
+    ]
+    texts = ["".join(random.Random(number).choices(parts, k=30)) for number in range(60)]
+    for pattern in (
+        r"\b(?:no|clot)\w*",
+        r"\bk\b",
+        r"\b(?:at )?\d+ ml",
+        r"\bc-c c",
+        r"\bso\W+(?:so)?",
+        r"(?<!\w)a.{0,3}a",
+    ):
+        words = re.compile(pattern, flags)
+        for text in texts:
+            assert [m.span() for m in all_of(words, text)] == [m.span() for m in words.finditer(text)]
+
+
+def test_most_patterns_of_the_tables_are_tried_at_their_beginnings_alone() -> None:
+    patterns = [
+        item
+        for module in (complications, external_causes)
+        for row in module._patterns("icd10cm")
+        for item in row
+        if isinstance(item, re.Pattern)
+    ]
+    assert sum(not beginnings(pattern) for pattern in patterns) <= len(patterns) // 4

@@ -1,97 +1,131 @@
-"""What a text must hold for a pattern to be found in it: one look for plain words spares most searches.
+"""What a text must hold for a pattern to be found in it: patterns are tried only where they may begin.
 
-A table asks its patterns of the whole of every note, and few of them are found. Each needs one of some words, such as
-"stenos" or "clot"; where a note has none of them the pattern is not looked for, and nothing else changes.
+A table asks its patterns of the whole of every note, and few of them are found. Where the first letters of all of a
+pattern's matches are known, it is tried at the words that begin with them, of which an index of the note knows the
+places. Of another pattern some words may be known of which each match holds one, such as "stenos" or "clot"; where a
+note has none of them the pattern is not looked for. Nothing else changes.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
-__all__ = ["all_of", "first_of", "in_small_letters", "may_hold", "needed"]
+from conceptmap.text.beginnings import DIGIT, LETTERS, beginnings, parsed
+
+__all__ = ["all_of", "first_of", "needed"]
 
 _SHORTEST: Final = 3
 _MOST: Final = 80
 _FIRST_ASKED: Final = 5
-_OFTEN: Final = 40
+_WORD: Final = re.compile(r"\w+")
+_DIGIT: Final = re.compile(r"\d")
+_BLANKED: Final = {number: " " for number in range(128) if not (chr(number).isalnum() or chr(number) == "_")}
 _SAME: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
 """Letters that a pattern takes for ASCII ones where case is ignored."""
 
 
 def first_of(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """``pattern.search(text)``."""
-    return pattern.search(text) if may_hold(pattern, text) else None
+    r"""``pattern.search(text)``.
+
+    >>> clot = re.compile(r"\b(?:thrombus|clots?)\b", re.IGNORECASE)
+    >>> [first_of(clot, text) is not None for text in ["No fever."] * 6 + ["Not a Clot."]]
+    [False, False, False, False, False, False, True]
+    """
+    return next(all_of(pattern, text), None)
 
 
 def all_of(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """``pattern.finditer(text)``."""
-    return pattern.finditer(text) if may_hold(pattern, text) else iter(())
-
-
-def may_hold(pattern: re.Pattern[str], text: str) -> bool:
-    r"""False only where a pattern is not found in a text; always True the first few times that it is asked for.
-
-    >>> clot = re.compile(r"\b(?:thrombus|clots?)\b", re.IGNORECASE)
-    >>> [may_hold(clot, text) for text in ["No fever."] * 6 + ["Not a Clot."]]
-    [True, True, True, True, True, False, True]
-    """
     need = _needs.get(id(pattern))
     if need is None:
         need = _needs[id(pattern)] = _Need(pattern)
     need.asked += 1
     if need.asked <= _FIRST_ASKED:  # reading the pattern pays only when it is asked of many texts
-        return True
-    if need.words is None:
-        need.words = needed(need.pattern)
-    folded, same_places = _folded(text)
-    if need.words and not any(word in folded for word in need.words):
-        return False
-    if need.asked == _OFTEN:
-        need.small = in_small_letters(need.pattern)
-    return need.small is None or not same_places or need.small.search(folded) is not None
+        return pattern.finditer(text)
+    if need.asked == _FIRST_ASKED + 1:
+        need.read()
+    words = _Words.of(text)
+    if need.beginnings and words.keep_places:
+        begun = need.beginnings.keys() & words.beginnings
+        tried = [place for word in begun for letters in need.beginnings[word] for place in words.places(letters)]
+        return _matches(pattern, text, sorted(tried)) if tried else iter(())
+    found = not need.words or any(word in words.folded for word in need.words)
+    return pattern.finditer(text) if found else iter(())
+
+
+def _matches(pattern: re.Pattern[str], text: str, places: Sequence[int]) -> Iterator[re.Match[str]]:
+    """The matches that begin at one of some places, none overlapping the one before."""
+    end = 0
+    for place in places:
+        if place >= end and (match := pattern.match(text, place)) is not None:
+            yield match
+            end = match.end()
 
 
 class _Need:
-    __slots__ = ("asked", "pattern", "small", "words")
+    __slots__ = ("asked", "beginnings", "pattern", "words")
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.pattern = pattern  # kept, so that no other has its number; to hash one takes as long as a search
         self.asked = 0
-        self.words: tuple[str, ...] | None = None
-        self.small: re.Pattern[str] | None = None
+        self.beginnings: dict[str, list[str]] = {}
+        self.words: tuple[str, ...] = ()
+
+    def read(self) -> None:
+        """Read the pattern: what its matches begin with, by the part of it that is of the first word."""
+        for letters in beginnings(self.pattern):
+            word = letters if letters == DIGIT else _WORD.findall(letters)[0]
+            self.beginnings.setdefault(word, []).append(letters)
+        self.words = needed(self.pattern)
 
 
 _needs: dict[int, _Need] = {}
 
 
-@lru_cache(maxsize=4)
-def _folded(text: str) -> tuple[str, bool]:
-    """A text in small letters, and whether each of its characters keeps its place there."""
-    folded = text.lower() if text.isascii() else text.translate(_SAME).lower()
-    return folded, len(folded) == len(text)
+class _Words:
+    """A text in small letters, and where its words begin with which letters."""
 
+    def __init__(self, text: str) -> None:
+        self.folded = text.lower() if text.isascii() else text.translate(_SAME).lower()
+        self.keep_places = len(self.folded) == len(text)
+        self._places: dict[str, Sequence[int]] = {}
 
-def in_small_letters(pattern: re.Pattern[str]) -> re.Pattern[str] | None:
-    r"""A pattern that finds in the small letters of a text what the given one finds in the text, and three times as
-    fast as ignoring case. None where it does not ignore case throughout, or asks for letters beyond ASCII.
+    @staticmethod
+    @lru_cache(maxsize=4)
+    def of(text: str) -> _Words:
+        """Those of a text; the last few are kept, since all patterns are asked of one note after the other."""
+        return _Words(text)
 
-    >>> in_small_letters(re.compile(r"\bPICC\W", re.IGNORECASE)).pattern, in_small_letters(re.compile("PICC"))
-    ('\\bpicc\\W', None)
-    """
-    if pattern.flags != re.IGNORECASE | re.UNICODE or _SCOPED.search(pattern.pattern):
-        return None
-    if any(character > "\x7f" and character.isalpha() for character in pattern.pattern):
-        return None
-    return re.compile(_KEPT.sub(lambda part: part[0] if part[0][0] in "\\(" else part[0].lower(), pattern.pattern))
+    @cached_property
+    def beginnings(self) -> frozenset[str]:
+        """The first letters of all words: one, two and three of them."""
+        ascii_only = self.folded.isascii()
+        words = self.folded.translate(_BLANKED).split() if ascii_only else _WORD.findall(self.folded)
+        begun = {word[:LETTERS] for word in set(words)}
+        shorter = begun
+        for n in reversed(range(1, LETTERS)):
+            shorter = {letters[:n] for letters in shorter}
+            begun |= shorter
+        return frozenset(begun | {DIGIT}) if any(map(str.isdecimal, shorter)) else frozenset(begun)
 
+    def places(self, letters: str) -> Sequence[int]:
+        """Where a word may begin with some letters: all places where one does, in order, and perhaps others."""
+        found = self._places.get(letters)
+        if found is None:
+            found = self._places[letters] = list(self._found(letters))
+        return found
 
-_KEPT: Final = re.compile(r"\\.|\(\?P|[A-Z]+", re.DOTALL)
-_SCOPED: Final = re.compile(r"\(\?[aiLmsux-]|\\[xuUN0-7]|[^\Wa-z]-[a-z]|[^\WA-Z]-[A-Z]|\W-[A-Za-z]\]")
-"""Parts of a pattern with flags of their own, characters by number, and ranges that only begin outside the letters."""
+    def _found(self, letters: str) -> Iterator[int]:
+        if letters == DIGIT:
+            yield from (match.start() for match in _DIGIT.finditer(self.folded))
+            return
+        place = self.folded.find(letters)
+        while place >= 0:
+            yield place
+            place = self.folded.find(letters, place + 1)
 
 
 def needed(pattern: re.Pattern[str]) -> tuple[str, ...]:
@@ -100,11 +134,7 @@ def needed(pattern: re.Pattern[str]) -> tuple[str, ...]:
     >>> needed(re.compile(r"\b(?:thrombosis|clots?) in the arm")), needed(re.compile(r"\bclots?|x+"))
     ((' in the arm',), ())
     """
-    try:
-        parsed = importlib.import_module("re._parser").parse(pattern.pattern, pattern.flags)
-    except (ImportError, AttributeError):  # a Python that keeps it elsewhere: every pattern is looked for
-        return ()
-    return _of_sequence(parsed)
+    return _of_sequence(parsed(pattern))
 
 
 def _of_sequence(items: Iterable[tuple[Any, Any]]) -> tuple[str, ...]:
