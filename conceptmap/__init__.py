@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from conceptmap.index.index import ConceptIndex as ConceptIndex
     from conceptmap.mapper import AnnotatedNote as AnnotatedNote
     from conceptmap.mapper import ConceptMapper as ConceptMapper
+    from conceptmap.maps.mapping import map_codes as map_codes
+    from conceptmap.maps.mapping import trace_maps as trace_maps
     from conceptmap.notes.notes import read_notes as read_notes
     from conceptmap.ontology.ontology import Ontology as Ontology
     from conceptmap.ontology.rollup import roll_up as roll_up
@@ -38,8 +40,10 @@ _HOME = {
     "TokenEncoder": "conceptmap.encoders",
     "load_encoder": "conceptmap.encoders",
     "load_ontology": "conceptmap.readers",
+    "map_codes": "conceptmap.maps.mapping",
     "read_notes": "conceptmap.notes.notes",
     "roll_up": "conceptmap.ontology.rollup",
+    "trace_maps": "conceptmap.maps.mapping",
 }
 
 __all__ = [
@@ -53,8 +57,10 @@ __all__ = [
     "__version__",
     "load_encoder",
     "load_ontology",
+    "map_codes",
     "read_notes",
     "roll_up",
+    "trace_maps",
 ]
 
 

@@ -42,7 +42,7 @@ STOREYS = (
     {"coding", "linking"},
     {"adapters"},
     {"index"},
-    {"encoders", "matching", "readers"},
+    {"encoders", "maps", "matching", "readers"},
     {"notes", "ontology", "text", "topk"},
     {"data", "files"},
     {"progress"},

@@ -16,12 +16,13 @@ import polars as pl
 from conceptmap.errors import UnknownCodeError
 from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["AGREEMENT", "Crosswalk"]
+__all__ = ["AGREEMENT", "OTHER_MEANING", "Crosswalk"]
 
 AGREEMENT = ("same", "near", "differ")
 """A map joins the two codes; or it joins one with a code above or below the other; or it leads elsewhere."""
 
-_OTHER_MEANING = ("broadMatch", "narrowMatch", "relatedMatch", "closeMatch", "broad", "narrow", "related")
+OTHER_MEANING = ("broadMatch", "narrowMatch", "relatedMatch", "closeMatch", "broad", "narrow", "related")
+"""Relations that do not say that two codes mean the same."""
 _LINKS = ("system", "code", "to_system", "to_code")
 
 
@@ -50,7 +51,7 @@ class Crosswalk:
             given = pl.col("source_system") if "source_system" in ontology.maps.columns else pl.lit(None)
             kept = ontology.maps
             if "relation" in kept.columns:
-                kept = kept.filter(~pl.col("relation").is_in(_OTHER_MEANING).fill_null(value=False))
+                kept = kept.filter(~pl.col("relation").is_in(OTHER_MEANING).fill_null(value=False))
             links = kept.select(
                 system=pl.coalesce(given, pl.lit(system)),
                 code="code",

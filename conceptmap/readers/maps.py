@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from conceptmap.data.tables import read_table
+
 if TYPE_CHECKING:
     from conceptmap.readers.rf2_files import Rf2Release
 
@@ -39,15 +41,6 @@ _RF2_NAMES = {
     "mapAdvice": "map_advice",
     "mapTarget": "target_code",
 }
-# Map reference sets whose target is a system that conceptmap knows, or is widely met.
-_TARGETS = {
-    447562003: "icd10",  # ICD-10 complex map of the International edition
-    6011000124106: "icd10cm",  # ICD-10-CM extended map of the US edition
-    999002271000000101: "icd10",  # ICD-10 fifth edition, United Kingdom
-    446608001: "icdo",
-    900000000000497000: "ctv3",
-}
-
 SOURCES = {
     "HPO": "hp",
     "ICD10": "icd10",
@@ -104,6 +97,7 @@ def rf2_maps(tables: Rf2Release) -> pl.DataFrame:
     SNOMED CT the file's ``mapSource`` is the foreign code: ``target_code`` holds that, and ``relation`` is ``reverse``.
     """
     rows = tables.table("map")
+    targets = {row["set"]: row["system"] for row in read_table("map_sets")}
     if not rows.height:
         return pl.DataFrame(schema=MAPS)
     rows = rows.rename({old: new for old, new in _RF2_NAMES.items() if old in rows.columns})
@@ -114,7 +108,7 @@ def rf2_maps(tables: Rf2Release) -> pl.DataFrame:
         rows = rows.with_columns(target_code=target)
     rows = rows.with_columns(
         code=pl.col("referencedComponentId").cast(pl.String),
-        target_system=pl.col("map_set").replace_strict(_TARGETS, default=None, return_dtype=pl.String),
+        target_system=pl.col("map_set").cast(pl.String).replace_strict(targets, default=None, return_dtype=pl.String),
         relation=pl.when(reverse).then(pl.lit("reverse")).otherwise(pl.lit("map")),
         map_set=pl.col("map_set").cast(pl.String),
         effectiveTime=pl.col("effectiveTime").cast(pl.String),
