@@ -2,7 +2,7 @@
 
     python benchmarks/map_speed.py [--codes 1000000] [--concepts 350000]
 
-A tenth of the mapped concepts have a group of two to four rows with rules (sex, age at onset, findings); the codes are of
+A tenth of the mapped concepts have two to four rows with rules (sex, age at onset, findings); the codes are of
 notes of ten codes each, half of whose patients have no age.
 """
 

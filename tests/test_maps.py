@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from invented import ACUTE, LUMENEL, OLD_CHAIN, OLD_MAYBE, RF2, UMLS, VELMORA
 from oracles_maps import Patient, answers, chosen, completions, truth
 
+from conceptmap.cli import main
+from conceptmap.commands.map import read_findings
 from conceptmap.errors import InputError
 from conceptmap.maps.mapping import MAPPED, map_codes, trace_maps
 from conceptmap.maps.patients import patients
@@ -396,3 +400,57 @@ def test_no_map_leads_there() -> None:
 def test_names_come_from_the_ontology_mapped_to(snomed: Ontology) -> None:
     named = map_codes([OLD_CHAIN], group("TRUE"), to="icd10cm", targets=snomed)
     assert named["to_name"].to_list() == [None]
+
+
+# -- the commands -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_maps_a_table_and_writes_the_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    codes, notes, said = tmp_path / "codes.csv", tmp_path / "notes.csv", tmp_path / "said.csv"
+    codes.write_text(f"note_id,code\na,{ACUTE}\nb,{ACUTE}\nb,999\n")
+    notes.write_text("note_id,sex\na,F\n")
+    said.write_text(f"note_id,code,negated\na,{VELMORA},true\n")
+    out, trace = tmp_path / "out.csv", tmp_path / "trace.csv"
+    options = ["--notes", str(notes), "--findings", str(said), "-o", str(out), "--trace", str(trace)]
+    assert main(["map", str(codes), "--to", "icd10", "--ontology", str(RF2), *options]) == 0
+    told = capsys.readouterr().err
+    assert "1 not assessable" in told
+    assert "1 codes are unknown, not mapped: 999" in told
+    rows = pl.read_csv(out, infer_schema=False)
+    assert rows.select("note_id", "to_code", "map_status").rows() == [
+        ("a", "Q91.1", "mapped"),
+        ("a", "Q95.?", "mapped"),
+        ("b", None, "not assessable"),
+        ("b", "Q95.?", "mapped"),
+        ("b", None, "unknown code"),
+    ]
+    assert pl.read_csv(trace, infer_schema=False)["holds"].to_list()[:3] == ["no", "yes", "yes"]
+
+
+def test_findings_are_what_is_certain_of_the_patient(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text(
+        "note_id,code,rank,negated,subject,temporality,certainty\n"
+        "a,1,1,false,patient,recent,certain\na,2,2,false,patient,recent,certain\na,3,1,false,family,recent,certain\n"
+        "a,4,1,false,patient,hypothetical,certain\na,5,1,false,patient,recent,possible\na,6,1,true,patient,,\n"
+    )
+    assert read_findings(str(path)).select("code", "negated").rows() == [("1", False), ("6", True)]
+
+
+def test_a_run_maps_its_codes_with_what_its_notes_say_of_the_patient(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.csv"
+    notes.write_text('note_id,text,sex\nn1,"Acute velmora disease of the coast.",F\nn2,Acute velmora disease.,\n')
+    index, out = tmp_path / "index", tmp_path / "out"
+    assert main(["build", str(RF2), "-o", str(index), "--encoder", "none"]) == 0
+    code = ["code", str(notes), "-o", str(out), "--ontology", str(index), "--encoder", "none"]
+    assert main(code) == 0
+    assert not (out / "mapped.csv").exists()
+    assert main([*code, "--map", "icd10"]) == 0
+    rows = pl.read_csv(out / "mapped.csv", infer_schema=False)
+    assert rows.select("note_id", "to_code", "map_status").rows() == [
+        ("n1", "Q91.1", "mapped"),
+        ("n1", "Q95.?", "mapped"),
+        ("n2", None, "not assessable"),
+        ("n2", "Q95.?", "mapped"),
+    ]
+    assert main([*code, "--map", "icd11"]) == 2, "before anything is coded"

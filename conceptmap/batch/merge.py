@@ -15,6 +15,7 @@ import polars as pl
 
 from conceptmap.batch.coded import Coded, unpack
 from conceptmap.batch.folder import ShardFolder
+from conceptmap.batch.mapped import CodeMap
 from conceptmap.batch.outputs import Outputs
 from conceptmap.batch.settings import Settings
 from conceptmap.batch.shards import cut
@@ -41,12 +42,14 @@ class OutputPlan:
         rollup: targets of the roll-up.
         ids: OMOP's concept ids.
         edits: sex and age edits of codes.
+        code_map: where codes are mapped to.
         digests: of the files that all of these came from.
     """
 
     rollup: Rollup | None
     ids: ConceptIds | None
     edits: CodeEdits | None
+    code_map: CodeMap | None
     digests: tuple[str, ...]
 
 
@@ -83,7 +86,10 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> OutputPl
         rollup = Rollup.to(read_targets(settings.rollup), [index.ontology() for index in mapper.indexes])
     ids = None if settings.athena is None else ConceptIds.read(settings.athena, mapper.indexes)
     edits = None if settings.mce is None else read_edits(settings.mce)
-    return OutputPlan(rollup, ids, edits, tuple(_digests(settings)))
+    code_map = None
+    if settings.map_to is not None:
+        code_map = CodeMap.between((index.ontology() for index in mapper.indexes), settings.map_to)
+    return OutputPlan(rollup, ids, edits, code_map, tuple(_digests(settings)))
 
 
 def _digests(settings: Settings) -> Iterator[str]:
@@ -111,7 +117,7 @@ def merge(
     """
     failed: list[BadNote] = []
     counts = {"notes": 0, "words": 0}
-    with Outputs.open(at, notes, mapper, settings, prepared.ids) as outputs:
+    with Outputs.open(at, notes, mapper, settings, prepared.ids, prepared.code_map) as outputs:
         for shard in cut(notes, run):
             coded = _read(folder, shard.key, shard.notes)
             failed += coded.failed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from conceptmap.batch.mapped import MAPPED_CODES, CodeMap
 from conceptmap.batch.settings import Settings
 from conceptmap.export.brat import BratFiles
 from conceptmap.export.fhir import FhirFile
@@ -40,17 +41,25 @@ class Outputs:
         documents: files of other formats, each with ``write``.
         report: the HTML report.
         carried: new names of the carried columns by their old ones.
+        code_map: where codes are mapped to.
     """
 
     tables: Mapping[str, TableFiles]
     documents: tuple[OmopFiles | FhirFile | BratFiles, ...]
     report: ReportFiles | None
     carried: Mapping[str, str]
+    code_map: CodeMap | None
     stack: ExitStack
 
     @classmethod
     def open(
-        cls, staging: Path, notes: Notes, mapper: ConceptMapper, settings: Settings, ids: ConceptIds | None
+        cls,
+        staging: Path,
+        notes: Notes,
+        mapper: ConceptMapper,
+        settings: Settings,
+        ids: ConceptIds | None,
+        code_map: CodeMap | None = None,
     ) -> Outputs:
         """Begin files in a folder."""
         carried = carried_names(notes)
@@ -58,6 +67,7 @@ class Outputs:
         schemas = {"annotations": pl.Schema({**ANNOTATIONS, **kept}), "codes": pl.Schema({**CODES, **kept})}
         schemas |= {"tags": TAGS} if settings.tags else {}
         schemas |= {"candidates": CODES} if settings.candidates else {}
+        schemas |= {"mapped": MAPPED_CODES} if code_map is not None else {}
         with ExitStack() as stack:
             options = {"formats": settings.formats, "spreadsheet_safe": settings.spreadsheet_safe}
             tables = {
@@ -69,7 +79,7 @@ class Outputs:
             if "html" in settings.formats:
                 path = paths_of(mapper.path, mapper.indexes)
                 report = ReportFiles(staging, n_notes=notes.n_notes, path=path, title=f"{notes.source}, coded")
-            return cls(tables, documents, report, carried, stack.pop_all())
+            return cls(tables, documents, report, carried, code_map, stack.pop_all())
 
     def __enter__(self) -> Outputs:
         return self
@@ -96,6 +106,8 @@ class Outputs:
             "annotations": results.mentions,
             **{name: getattr(results, name) for name in ("codes", "tags", "candidates")},
         }
+        if self.code_map is not None:
+            frames["mapped"] = self.code_map.rows(notes, results)
         kept = notes.select("note_id", *(pl.col(old).alias(new) for old, new in self.carried.items()))
         for name, table in self.tables.items():
             frame = frames[name]

@@ -47,7 +47,7 @@ DOCUMENTS = {
     "html": (REPORT,),
     "brat": (FILES,),
 }
-TABLES = ("annotations", "codes", "tags", "candidates")
+TABLES = ("annotations", "codes", "tags", "candidates", "mapped")
 OVERWRITE = "type --overwrite to replace files of these names, or choose another folder"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -72,6 +72,7 @@ def _written_by(settings: Settings) -> Callable[[str], bool]:
     """Which files a run with these settings may write; how many pages and notes is not known before they are read."""
     tables = ["annotations", "codes", *(["tags"] if settings.tags else [])]
     tables += ["candidates"] if settings.candidates else []
+    tables += ["mapped"] if settings.map_to else []
     names = {RUN_FILE, *(f"{table}.{suffix}" for table in tables for suffix in settings.formats)}
     names |= {name for form in settings.formats for name in DOCUMENTS.get(form, ())}
     html, brat = "html" in settings.formats, "brat" in settings.formats

@@ -50,6 +50,7 @@ class Settings:
         athena: folder of an Athena download (CONCEPT.csv, CONCEPT_RELATIONSHIP.csv), for the concept ids of OMOP.
         mce: a Medicare Code Editor list (see ``code_edits``); without one sex and age edits are not assessed.
         date: ``nlp_date`` of OMOP, as YYYY-MM-DD; today when None.
+        map_to: also write the codes mapped to this system, or by the map set of this id.
 
     Raises:
         InputError: something that there is not.
@@ -65,6 +66,7 @@ class Settings:
     athena: str | None = None
     mce: str | None = None
     date: str | None = None
+    map_to: str | None = None
 
     def __post_init__(self) -> None:
         check_include(self.include)

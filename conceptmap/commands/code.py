@@ -94,6 +94,12 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="Medicare Code Editor list (CMS's text, or a CSV file of code, edit): sex and age edits go into notes",
     )
+    parser.add_argument(
+        "--map",
+        dest="map_to",
+        metavar="SYSTEM",
+        help="also write mapped: the codes in another system by the maps of the indexes, rules tried on the patient",
+    )
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="nlp_date of OMOP; today by default")
     parser.add_argument(
         "--spreadsheet-safe", action="store_true", help="put an apostrophe before CSV cells that look like formulas"
@@ -147,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         athena=args.athena,
         mce=args.mce,
         date=args.date,
+        map_to=args.map_to,
     )
     part, engine = None if args.shards is None else Part.read(args.shards), _engine(args)
     check_folder(Path(args.output), settings, overwrite=args.overwrite)

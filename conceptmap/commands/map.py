@@ -1,4 +1,4 @@
-"""``conceptmap map``: the codes of a table as codes of another system, with the rules of the maps tried on the patient."""
+"""``conceptmap map``: the codes of a table as codes of another system, map rules tried on the patient."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from conceptmap.commands.common import (
     tell_unknown,
     write_out,
 )
+from conceptmap.commands.parser import Repeated
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["add", "run"]
+__all__ = ["add", "read_findings", "run"]
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,10 +38,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--to", required=True, metavar="SYSTEM", help="icd10cm, icd10, umls, … or the id of a map set")
     parser.add_argument(
         "--ontology",
-        nargs="+",
+        action=Repeated,
         required=True,
         metavar="INDEX|RELEASE",
-        help="index folders or releases whose maps and cross-references lead there",
+        help="an index folder or a release whose maps and cross-references lead there; may be repeated",
     )
     parser.add_argument(
         "--notes", metavar="NOTES.csv", help="note_id and the patient's sex, age_years or birth_date and note_date"
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     ontologies = [ontology_of(source) for source in args.ontology]
     given = {
         "patients": read_table(args.notes, ("note_id",)) if args.notes else None,
-        "findings": _findings(args.findings) if args.findings else None,
+        "findings": read_findings(args.findings) if args.findings else None,
     }
     mapped = map_codes(codes, ontologies, to=args.to, targets=_targets(args), **given)
     options = {"overwrite": args.overwrite, "group_readable": args.group_readable}
@@ -88,8 +89,12 @@ def _targets(args: argparse.Namespace) -> Ontology | None:
     return ontology_of(args.names or "icd10cm")
 
 
-def _findings(path: str) -> pl.DataFrame:
-    """What is said of the patient: annotations of the first rank, save what is another's or only possible."""
+def read_findings(path: str) -> pl.DataFrame:
+    """What annotations say of the patient: the first rank, save what is another's, hypothetical or only possible.
+
+    Raises:
+        InputError: the file cannot be read, lacks note_id or code, or ``negated`` holds something else.
+    """
     import polars as pl
 
     found = read_table(path, ("note_id", "code"))

@@ -26,7 +26,7 @@ from conceptmap.maps.routes import ROUTED, map_targets, routes
 from conceptmap.maps.rules import read_rule
 from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["MAPPED", "TRIED", "map_codes", "trace_maps"]
+__all__ = ["MAPPED", "TRIED", "check_target", "map_codes", "trace_maps"]
 
 MAPPED = pl.Schema(
     {
@@ -146,8 +146,7 @@ class _Mapping:
         ontologies = {one.system: one for one in ([ontology] if isinstance(ontology, Ontology) else ontology)}
         given = checked(codes).with_row_index(ROW)
         coded = given.with_columns(systems_of(given, ontologies)).filter(pl.col("code").is_not_null())
-        if to not in (there := map_targets(ontologies.values())) and not _is_set(to, ontologies.values()):
-            raise InputError("no map leads there", got=to, expected=f"one of {', '.join(there)}" if there else "maps")
+        check_target(ontologies.values(), to)
         coded, people = with_people(coded, known)
         said = findings_of(coded if findings is None else findings)
         parts, rows, facts = [], [], {}
@@ -254,9 +253,17 @@ class _Mapping:
         return kept.join(found.select(ROW, *TRIED), on=ROW, maintain_order="left_right").drop(ROW)
 
 
-def _is_set(to: str, ontologies: Iterable[Ontology]) -> bool:
-    sets = [one.maps["map_set"] for one in ontologies if one.maps is not None and "map_set" in one.maps.columns]
-    return any((found == to).any() for found in sets)
+def check_target(ontologies: Iterable[Ontology], to: str) -> None:
+    """Refuse a system, or a map set, that no map of the ontologies leads to or from.
+
+    Raises:
+        InputError: says where they lead.
+    """
+    given = list(ontologies)
+    there = map_targets(given)
+    sets = [one.maps["map_set"] for one in given if one.maps is not None and "map_set" in one.maps.columns]
+    if to not in there and not any((found == to).any() for found in sets):
+        raise InputError("no map leads there", got=to, expected=f"one of {', '.join(there)}" if there else "maps")
 
 
 def _grouped(parts: list[pl.DataFrame]) -> pl.DataFrame:
