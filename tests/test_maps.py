@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -30,7 +31,7 @@ ABOVE = {"100000": {"100000"}, "110000": {"100000", "110000"}, "120000": {"10000
 ABOVE["111000"] = {"111000", *ABOVE["110000"]}
 
 
-def ontology(rows: list[dict[str, object]], **columns: object) -> Ontology:
+def ontology(rows: Sequence[Mapping[str, object]]) -> Ontology:
     concepts = pl.DataFrame({"node": CODES, "code": CODES, "name": CODES}).with_columns(
         kind=pl.lit("concept"), active=pl.lit(value=True), billable=pl.lit(None, dtype=pl.Boolean)
     )
