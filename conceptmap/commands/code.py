@@ -81,6 +81,10 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT,…",
         help="csv (the default), parquet, jsonl, omop (NOTE_NLP), fhir (R4 Conditions), brat, html",
     )
+    _add_files(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rollup",
         metavar="TARGETS",
