@@ -172,7 +172,19 @@ def test_what_a_setting_never_reports() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["causes", "families", "not_reported", "sequencing", "body_parts", "residual", "elsewhere", "results"]
+    "name",
+    [
+        "causes",
+        "families",
+        "not_reported",
+        "sequencing",
+        "body_parts",
+        "residual",
+        "elsewhere",
+        "results",
+        "outcomes",
+        "organisms",
+    ],
 )
 def test_tables_say_why_and_hold_no_row_twice(name: str) -> None:
     lines = resources.files("conceptmap").joinpath(f"data/{name}_icd10cm.csv").read_text("utf-8").splitlines()

@@ -20,6 +20,7 @@ from conceptmap.coding.from_mentions import INCLUDES, check_include, counts, pro
 from conceptmap.coding.histories import of_another_patient
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.mention_places import MentionPlaces
+from conceptmap.coding.organisms import with_organisms
 from conceptmap.coding.proposed_codes import OtherCodes, ProposedCode, ProposedCodes, take
 from conceptmap.coding.reporting.integral import integral
 from conceptmap.coding.reporting.not_reported import not_reported
@@ -124,6 +125,7 @@ def note_codes(
         taken=taken,
         in_report=around.setting == "report",
     )
+    with_organisms(proposals, book, around, taken)
     derive(proposals, book, around, taken)
     for concept in of_another_patient(proposals, text, book):
         take(proposals, concept, "of the mother, or of the newborn, whose record this is not", taken)

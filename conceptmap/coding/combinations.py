@@ -82,7 +82,8 @@ def _partners(
     """One proposal for each group of the rule, or None."""
     if rule.unless and codes_in(proposals, rule.unless, book):
         return None
-    if not rule.groups and rule.words and not any(word in says(first) for word in rule.words):
+    said = lines if rule.in_line else says
+    if not rule.groups and rule.words and not any(word in said(first) for word in rule.words):
         return None
     partners: list[ProposedCode] = []
     for group in rule.groups:
@@ -92,7 +93,7 @@ def _partners(
             if proposal is not first
             and all(proposal is not partner for partner in partners)
             and (not rule.in_sentence or together(first, proposal))
-            and (not rule.words or any(word in (lines if rule.in_line else says)(proposal) for word in rule.words))
+            and (not rule.words or any(word in said(proposal) for word in rule.words))
         ]
         if not fitting:
             return None

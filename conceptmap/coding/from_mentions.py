@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
@@ -16,6 +17,7 @@ from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add
 from conceptmap.errors import InputError
 from conceptmap.matching.mentions import Mention
+from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 
@@ -60,6 +62,12 @@ TOLD_SECTIONS: Final = frozenset({"instructions", "discharge instructions", "pat
 FAMILY_SECTIONS: Final = frozenset({"family history", "family and social history"})
 """Where a report tells of the family for its own sake; a stay and a visit are coded with it from any place."""
 _REACTION_CHARS: Final = 50
+_LEAVES_ANTIBODIES: Final = {"icd10cm": parse_ranges("A69.2 A92.3 B00-B02 B05-B06 B25-B27 B34.3 B58 U07.1")}
+_IGG: Final = re.compile(
+    r"(?: (?:virus|VCA|EBNA|capsid|antigen|ab|antibody|serology))*[:,]? IgG\b"
+    r"(?![^.;\n]{0,25}\bIgM[: ]+(?:positive|pos\b|\+))",
+    re.IGNORECASE,
+)
 
 
 def check_include(include: Iterable[str]) -> frozenset[str]:
@@ -137,14 +145,20 @@ def proposed_by_mentions(
 def _left_out(number: int, concept: int, context: Context, book: CodeBook, around: MentionPlaces) -> str:
     """Why an affirmed mention gives no code; empty where it does."""
     section = around.section(number)
-    start = around.spans[number][0]
+    start, end = around.spans[number]
     if is_reaction(book.codes[concept], section, around.text[max(0, start - _REACTION_CHARS) : start], book.system):
         return "a reaction to an allergen"
     if is_done_now(concept, around.text, around.spans[number], context, section, book):
         return "a procedure of this encounter, which its procedure code says"
+    if within(book.codes[concept], _LEAVES_ANTIBODIES.get(book.system, ())) and _IGG.match(around.text, *_behind(end)):
+        return "antibodies of an infection of the past (IgG)"
     if around.setting != "report" and section in TOLD_SECTIONS:
         return f"only told to the patient, under {section}"
     return ""
+
+
+def _behind(end: int) -> tuple[int, int]:
+    return end, end + _REACTION_CHARS
 
 
 def _over(

@@ -29,7 +29,9 @@ _CONCLUSIONS: Final = frozenset(
     "hospital course".split(";")
 )
 _ONLY_CONSIDERED: Final = re.compile(
-    r"\bdifferential\b|\bunlikely\b|\bto (?:rule out|exclude|discard)\b", re.IGNORECASE
+    r"\bdifferential\b|\bunlikely\b|\bto (?:rule out|exclude|discard)\b"
+    r"|\b(?:was|were|been) (?:also |initially |briefly )?considered\b(?! (?:to be|as|likely|probable|possible))",
+    re.IGNORECASE,
 )
 
 

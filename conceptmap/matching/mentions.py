@@ -140,7 +140,7 @@ def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candida
     """Concepts whose wording was hit. A header gives way to the code below it that says the same.
 
     A manifestation ("… in Lyme disease", "in diseases classified elsewhere") says more than its wording, so that others
-    go before it.
+    go before it, unless the wording is a reviewed one.
     """
     best: dict[int, float] = {}
     found: dict[int, str] = {}
@@ -160,7 +160,7 @@ def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candida
                 best[below], found[below] = best[header], found[header]
             ranked.remove(header)
     if len(ranked) > 1:
-        ranked.sort(key=lambda concept: (book.is_conditional(concept), -best[concept]))
+        ranked.sort(key=lambda concept: (book.is_conditional(concept) and concept not in reviewed, -best[concept]))
     return tuple(Candidate(c, 1.0, best[c], "lexical", found[c]) for c in ranked[:MOST_CANDIDATES])
 
 
