@@ -14,12 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from conceptmap.annotated.note import AnnotatedNote as AnnotatedNote
     from conceptmap.encoders import TokenEncoder as TokenEncoder
     from conceptmap.encoders import load_encoder as load_encoder
     from conceptmap.encoders.embeddings import TokenEmbeddings as TokenEmbeddings
     from conceptmap.errors import ConceptMapError as ConceptMapError
     from conceptmap.index.index import ConceptIndex as ConceptIndex
-    from conceptmap.mapper import AnnotatedNote as AnnotatedNote
     from conceptmap.mapper import ConceptMapper as ConceptMapper
     from conceptmap.maps.mapping import map_codes as map_codes
     from conceptmap.maps.mapping import trace_maps as trace_maps
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "AnnotatedNote": "conceptmap.mapper",
+    "AnnotatedNote": "conceptmap.annotated.note",
     "ConceptIndex": "conceptmap.index.index",
     "ConceptMapError": "conceptmap.errors",
     "ConceptMapper": "conceptmap.mapper",

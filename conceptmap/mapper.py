@@ -10,28 +10,42 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import polars as pl
 
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.adapters.compatibility import check_adapter, check_encoder
+from conceptmap.annotated.note import AnnotatedNote
+from conceptmap.annotated.results import Results
+from conceptmap.annotated.views import readable
 from conceptmap.coding.coding import check_include
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
-from conceptmap.errors import InputError, check_not_forked, said_columns
+from conceptmap.errors import InputError, check_not_forked
 from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
 from conceptmap.index.embedded import EMBEDDED, embedded_index
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.alignment import align
 from conceptmap.linking.linker import Expand, Linker, Spotted
-from conceptmap.linking.ranking import Ranked, rank_spans
+from conceptmap.linking.ranking import rank_spans
 from conceptmap.matching.content import Content, content_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.matching.vocabulary import abbreviations
+from conceptmap.notes.given import NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
-from conceptmap.reading import Reading, annotation_rows, by_sections, candidate_rows, code_rows, coded, tag_rows
+from conceptmap.progress import with_bar
+from conceptmap.reading import (
+    Reading,
+    annotation_rows,
+    by_sections,
+    candidate_rows,
+    code_rows,
+    coded,
+    span_rows,
+    tag_rows,
+)
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.context import assess
 from conceptmap.text.page import Page
@@ -39,59 +53,13 @@ from conceptmap.text.view import all_seen
 from conceptmap.text.words import Words
 from conceptmap.topk import check_device, chosen_device
 
+if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrame
+
 __all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
 
-BATCH_CHARS = 100_000
-"""Notes are encoded together up to this many characters."""
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a batch of notes gave.
-
-    Attributes:
-        mentions: schema ``frames.ANNOTATIONS``.
-        codes: schema ``frames.CODES``.
-        tags: schema ``frames.TAGS``; empty when not asked for.
-        candidates: schema ``frames.CODES``; empty when not asked for.
-    """
-
-    mentions: pl.DataFrame
-    codes: pl.DataFrame
-    tags: pl.DataFrame
-    candidates: pl.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
-class AnnotatedNote:
-    """One note with its tags, mentions and codes; shows itself as a page in a notebook.
-
-    Attributes:
-        note_id: as given.
-        text: as given.
-        tags: schema ``frames.TAGS``.
-        mentions: schema ``frames.ANNOTATIONS``.
-        codes: schema ``frames.CODES``.
-        path: for a system and a code its path from the root, (code, name) each.
-    """
-
-    note_id: str
-    text: str
-    tags: pl.DataFrame
-    mentions: pl.DataFrame
-    codes: pl.DataFrame
-    path: Callable[[str, str], list[tuple[str, str]]]
-
-    def __repr__(self) -> str:
-        found = self.mentions.filter(pl.col("rank") == 1).height
-        size = f"{len(self.text):,} characters, {found} mentions, {self.codes.height} codes"
-        return f"AnnotatedNote({self.note_id!r}, {size})"
-
-    def _repr_html_(self) -> str:
-        from conceptmap.export.html import note_frame
-        from conceptmap.export.paths import paths_of
-
-        return note_frame(self, path=paths_of(self.path))
+Batches: TypeAlias = Iterable[tuple[list[str], list[str]]]
+"""Ids and texts of notes that are encoded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +159,16 @@ class ConceptMapper:
             for linker in self.linkers
         )
 
+    def __repr__(self) -> str:
+        indexes = ", ".join(f"{one.system} {one.release} ({one.concepts.height:,} concepts)" for one in self.indexes)
+        adapters = f", {len(self.adapters)} adapters" if self.adapters else ""
+        return f"ConceptMapper({indexes}; encoder {self._encoder_name}{adapters})"
+
     # -- the main path --------------------------------------------------------------------------------------------
 
     def annotate_many(
         self,
-        notes: pl.DataFrame,
+        notes: NotesLike,
         *,
         tags: bool | int = False,
         candidates: int = 0,
@@ -205,19 +178,25 @@ class ConceptMapper:
         """Annotate and code notes.
 
         Args:
-            notes: columns note_id, text.
+            notes: a dataframe with note_id and text, texts, pairs, dicts …: see `notes.given.NotesLike`.
             tags: also the concepts of every token: True for 5 each, or how many.
             candidates: also this many ranked codes for each note, accepted or not.
             include: what codes besides what is affirmed of the patient: see ``coding.INCLUDES``.
             setting: of all notes: inpatient, visit or report; by default what each note shows.
 
         Raises:
-            InputError: a column is missing, ``include`` names what cannot be included, or there is no such setting.
+            InputError: these are no notes, ``include`` names what cannot be included, or there is no such setting.
         """
         check_setting(setting)
         asked, k = check_include(include), 5 if tags is True else int(tags)
+        return self._results(self._read(batches(note_pairs(notes)), for_tags=k > 0), asked, setting, k, candidates)
+
+    def _results(
+        self, readings: Iterable[Reading], asked: frozenset[str], setting: str | None, k: int, candidates: int = 0
+    ) -> Results:
+        """What is found in notes as frames, with k tags a token."""
         rows: dict[str, list[tuple[Any, ...]]] = {"mentions": [], "codes": [], "tags": [], "candidates": []}
-        for reading in self._read(notes, for_tags=k > 0):
+        for reading in readings:
             rows["mentions"] += annotation_rows(reading, self.linkers, self._encoder_name)
             accepted = coded(reading, self.linkers, self.instructions, asked, setting)
             rows["codes"] += code_rows(reading, self.linkers, accepted)
@@ -228,9 +207,9 @@ class ConceptMapper:
         schemas = {"mentions": ANNOTATIONS, "codes": CODES, "tags": TAGS, "candidates": CODES}
         return Results(**{name: frame_of(rows[name], schema) for name, schema in schemas.items()})
 
-    def _read(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[Reading]:
+    def _read(self, given: Batches, *, for_tags: bool) -> Iterator[Reading]:
         """Everything that a note goes through before it becomes rows."""
-        for batch, embeddings in self._encoded(notes, for_tags=for_tags):
+        for batch, embeddings in self._encoded(given, for_tags=for_tags):
             pairs = zip(self.linkers, batch.spotted, strict=True)
             linked = [linker.link(batch.texts, batch.contents, spotted, embeddings) for linker, spotted in pairs]
             for i, (note_id, page) in enumerate(zip(batch.note_ids, batch.pages, strict=True)):
@@ -252,11 +231,11 @@ class ConceptMapper:
         contexts = dict(zip(spans, assess(text, spans, parts, lines, page.layout), strict=True))
         return Reading(note_id, page, tokens, mentions, abstaining, spans, contexts)
 
-    def _encoded(self, notes: pl.DataFrame, *, for_tags: bool) -> Iterator[tuple[_Batch, list[TokenEmbeddings] | None]]:
+    def _encoded(self, given: Batches, *, for_tags: bool) -> Iterator[tuple[_Batch, list[TokenEmbeddings] | None]]:
         """Batches with their embeddings; while one is encoded, the words of the next are gone through."""
         with ThreadPoolExecutor(1) as ahead:
             waiting: list[tuple[_Batch, Future[list[TokenEmbeddings] | None]]] = []
-            for note_ids, texts in _batches(notes):
+            for note_ids, texts in given:
                 batch = self._spotted(note_ids, texts)
                 waiting.append((batch, ahead.submit(self._embed, batch.texts, None if for_tags else batch.spans)))
                 if len(waiting) == 2:
@@ -295,37 +274,82 @@ class ConceptMapper:
     def _encoder_name(self) -> str:
         return "none" if self.encoder is None else self.encoder.name
 
-    # -- one note, one table --------------------------------------------------------------------------------------
+    # -- one note after another, one table ------------------------------------------------------------------------
 
-    def annotate(self, text: str, *, note_id: str = "note", k: int = 5) -> AnnotatedNote:
+    def pipe(
+        self,
+        notes: NotesLike,
+        *,
+        batch_size: int = 32,
+        k: int = 5,
+        include: Iterable[str] = (),
+        setting: str | None = None,
+        progress: bool = False,
+    ) -> Iterator[AnnotatedNote]:
+        """Annotate notes one after another, in bounded memory; a generator is never read further than two batches.
+
+        Args:
+            notes: a dataframe with note_id and text, texts, pairs, dicts …: see `notes.given.NotesLike`.
+            batch_size: most notes that are encoded together.
+            k: concepts for each token; 0 for none, which is faster.
+            include: see `annotate_many`.
+            setting: see `annotate_many`.
+            progress: show a bar on stderr.
+
+        Raises:
+            InputError: these are no notes, or as in `annotate_many`.
+        """
+        check_setting(setting)
+        if batch_size < 1:
+            raise InputError("batch_size must be at least 1", got=batch_size)
+        asked, k = check_include(include), k if self.encoder is not None else 0
+        pairs = note_pairs(notes)
+        pairs = with_bar(pairs, unit="note", total=n_given(notes)) if progress else pairs
+        return self._annotated(pairs, batch_size, asked, setting, k)
+
+    def _annotated(
+        self, pairs: Iterable[tuple[str, str]], size: int, asked: frozenset[str], setting: str | None, k: int
+    ) -> Iterator[AnnotatedNote]:
+        for reading in self._read(batches(pairs, notes=size), for_tags=k > 0):
+            found = self._results([reading], asked, setting, k)
+            tags, mentions, codes = map(readable, (found.tags, found.mentions, found.codes))
+            yield AnnotatedNote(reading.note_id, reading.page.view.original, tags, mentions, codes, self.path)
+
+    def annotate(self, text: str, *, note_id: str | int = "note", k: int = 5) -> AnnotatedNote:
         """One note with its tags, mentions and codes."""
-        notes = pl.DataFrame({"note_id": [note_id], "text": [text]})
-        found = self.annotate_many(notes, tags=k if self.encoder is not None else 0)
-        return AnnotatedNote(note_id, text, found.tags, found.mentions, found.codes, self.path)
+        return next(self.pipe([(note_id, text)], k=k))
 
     def tag(self, text: str, *, k: int = 5) -> pl.DataFrame:
-        """The k best concepts of every token (of every word, by the dictionary alone, without an encoder)."""
-        note = pl.DataFrame({"note_id": ["note"], "text": [text]})
-        readings = self._read(note, for_tags=self.encoder is not None)
-        rows = [row for reading in readings for row in tag_rows(reading, self.linkers, k)]
-        return frame_of(rows, TAGS)
+        """The k best concepts of every token (of every word, by the dictionary alone, without an encoder).
 
-    def code(self, notes: pl.DataFrame, *, include: Iterable[str] = (), setting: str | None = None) -> pl.DataFrame:
-        """The codes of every note: schema ``frames.CODES``; see `annotate_many`."""
-        return self.annotate_many(notes, include=include, setting=setting).codes
+        Returns:
+            Columns of ``frames.TAGS``. The tokens of a mention have the mention's concepts: `nearest` has their own.
+        """
+        readings = self._read(batches(note_pairs([("note", text)])), for_tags=self.encoder is not None)
+        return readable(frame_of([row for one in readings for row in tag_rows(one, self.linkers, k)], TAGS))
+
+    @overload
+    def code(self, notes: pl.DataFrame, *, include: Iterable[str] = (), setting: str | None = None) -> pl.DataFrame: ...
+
+    @overload
+    def code(self, notes: NotesLike, *, include: Iterable[str] = (), setting: str | None = None) -> Any: ...  # noqa: ANN401
+
+    def code(self, notes: NotesLike, *, include: Iterable[str] = (), setting: str | None = None) -> Any:
+        """The codes of every note, schema ``frames.CODES``, in the library of the notes: see `annotate_many`."""
+        return as_given(self.annotate_many(notes, include=include, setting=setting).codes, notes)
 
     @cached_property
     def crosswalk(self) -> Crosswalk:
         """What the maps and cross-references of the indexes join."""
         return Crosswalk.of(index.ontology() for index in self.indexes)
 
-    def align(self, found: pl.DataFrame) -> pl.DataFrame:
+    def align(self, found: IntoDataFrame) -> Any:  # noqa: ANN401 - as what was found
         """The systems side by side, a row per mention or token, and whether they agree: see `linking/alignment.py`.
 
         Args:
-            found: mentions or tags that this mapper gave.
+            found: mentions or tags that this mapper gave, in any library's frame, which is the answer's too.
         """
-        return align(found, self.crosswalk)
+        return as_given(align(frame_given(found, {}, what="the rows"), self.crosswalk), found)
 
     def path(self, system: str, code: str) -> list[tuple[str, str]]:
         """The way from the root of the hierarchy down to a code, itself last: (code, name) each."""
@@ -335,25 +359,21 @@ class ConceptMapper:
                 return [(linker.book.codes[i], linker.book.names[i]) for i in (*linker.book.path(at), at)]
         raise InputError("no such code in the loaded indexes", got=f"{system}:{code}")
 
-    def spans(self, notes: pl.DataFrame, spans: pl.DataFrame, *, k: int = 20) -> pl.DataFrame:
-        """Rank concepts for given spans: schema ``frames.SPANS``.
+    def spans(self, notes: NotesLike, spans: IntoDataFrame, *, k: int = 20) -> Any:  # noqa: ANN401 - as the notes
+        """Rank concepts for given spans: schema ``frames.SPANS``, in the library of the notes.
 
         Args:
-            notes: columns note_id, text.
-            spans: columns note_id, start_char, end_char.
+            notes: as in `annotate_many`.
+            spans: a dataframe with note_id, start_char, end_char.
             k: candidates for each span.
 
         Raises:
             InputError: a span of an unknown note, or outside its note.
         """
         check_not_forked()
-        asked: dict[str, list[tuple[int, int]]] = {}
-        for note_id, start, end in spans.select("note_id", "start_char", "end_char").iter_rows():
-            asked.setdefault(note_id, []).append((start, end))
-        if unknown := sorted(asked.keys() - set(notes["note_id"].to_list())):
-            raise InputError("spans name unknown notes", got=f"{len(unknown):,} such notes")
+        known, asked = spans_asked(notes, spans)
         rows: list[tuple[Any, ...]] = []
-        for note_ids, texts in _batches(notes.filter(pl.col("note_id").is_in(list(asked)))):
+        for note_ids, texts in batches(known):
             given = [asked[note_id] for note_id in note_ids]
             texts, wanted = all_seen(texts, given)
             embeddings = self._embed(texts, wanted)
@@ -361,17 +381,8 @@ class ConceptMapper:
             for linker in self.linkers:
                 ranked = rank_spans(linker, self.encoder, texts, wanted, embeddings, expands, k)
                 for note_id, here, lists in zip(note_ids, given, ranked, strict=True):
-                    rows += _span_rows(note_id, here, lists, linker)
-        return frame_of(rows, SPANS)
-
-
-def _span_rows(
-    note_id: str, spans: Sequence[tuple[int, int]], ranked: Sequence[Sequence[Ranked]], linker: Linker
-) -> Iterator[tuple[Any, ...]]:
-    book = linker.book
-    for (start, end), best in zip(spans, ranked, strict=True):
-        for rank, (c, score, sure) in enumerate(best, 1):
-            yield note_id, start, end, rank, linker.index.system, book.codes[c], book.names[c], score, sure
+                    rows += span_rows(note_id, here, lists, linker)
+        return as_given(frame_of(rows, SPANS), notes)
 
 
 def _opened(
@@ -380,20 +391,3 @@ def _opened(
     if isinstance(source, ConceptIndex):
         return source
     return embedded_index(encoder, progress=progress) if source == EMBEDDED else ConceptIndex.open(source)
-
-
-def _batches(notes: pl.DataFrame) -> Iterator[tuple[list[str], list[str]]]:
-    """Notes in batches of bounded size."""
-    check_not_forked()
-    if missing := [name for name in ("note_id", "text") if name not in notes.columns]:
-        raise InputError("notes lack columns", got=said_columns(notes.columns), expected=", ".join(missing))
-    note_ids, texts, size = list[str](), list[str](), 0
-    for note_id, text in notes.select("note_id", "text").iter_rows():
-        if texts and size + len(text) > BATCH_CHARS:
-            yield note_ids, texts
-            note_ids, texts, size = [], [], 0
-        note_ids.append(note_id)
-        texts.append(text)
-        size += len(text)
-    if texts:
-        yield note_ids, texts

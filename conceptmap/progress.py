@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from conceptmap.errors import printable
 
-__all__ = ["is_watched", "progress_bar", "waiting"]
+__all__ = ["is_watched", "progress_bar", "waiting", "with_bar"]
+
+Item = TypeVar("Item")
 
 _MANY = 10_000
 """From so many on, counts are shown as 12.3k."""
@@ -49,6 +52,20 @@ def progress_bar(what: str, *, unit: str) -> Iterator[Callable[[int, int], None]
     finally:
         for bar in bars:
             bar.close()
+
+
+def with_bar(items: Iterable[Item], *, unit: str, total: int | None) -> Iterator[Item]:
+    """The same items with a bar on stderr, wherever that goes: for those who ask for one.
+
+    Args:
+        items: any.
+        unit: what is counted, in the singular.
+        total: how many there are, where that is known.
+    """
+    from tqdm import tqdm
+
+    with tqdm(items, total=total, unit=unit, file=sys.stderr, dynamic_ncols=True) as bar:
+        yield from bar
 
 
 @contextmanager

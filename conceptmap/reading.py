@@ -16,6 +16,7 @@ from conceptmap.coding.results import with_results
 from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
+from conceptmap.linking.ranking import Ranked
 from conceptmap.linking.tags import tag_tokens, tag_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
@@ -33,6 +34,7 @@ __all__ = [
     "code_rows",
     "coded",
     "outside_headings",
+    "span_rows",
     "tag_rows",
 ]
 
@@ -209,3 +211,13 @@ def tag_rows(reading: Reading, linkers: Sequence[Linker], k: int) -> Iterator[tu
             named = (None, None) if tag.concept is None else (book.codes[tag.concept], book.names[tag.concept])
             head = (reading.note_id, tag.token, *reading.written(starts[tag.token], ends[tag.token]), tag.rank)
             yield (*head, linker.index.system, *named, tag.score, tag.confidence, tag.why)
+
+
+def span_rows(
+    note_id: str, spans: Sequence[tuple[int, int]], ranked: Sequence[Sequence[Ranked]], linker: Linker
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``frames.SPANS``: a row per given span × rank."""
+    book = linker.book
+    for (start, end), best in zip(spans, ranked, strict=True):
+        for rank, (c, score, sure) in enumerate(best, 1):
+            yield note_id, start, end, rank, linker.index.system, book.codes[c], book.names[c], score, sure

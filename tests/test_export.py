@@ -115,13 +115,29 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_a_notebook_shows_a_note_in_a_frame_of_its_own() -> None:
+def test_a_notebook_shows_a_note_as_a_part_of_its_page() -> None:
     shown = mapper().annotate(HOSTILE)._repr_html_()
     page = Page(shown)
-    assert page.tags == ["iframe"]
-    (inner,) = [value for name, value in page.attributes if name == "srcdoc"]
-    assert inner is not None
-    assert "script" not in Page(inner).tags
+    assert not {"iframe", "script", "html", "link"} & set(page.tags)
+    assert page.links
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids), "every link leads somewhere"
+    other = Page(mapper().annotate(HOSTILE + " Again.")._repr_html_())
+    assert not set(page.ids) & set(other.ids), "two notes of a notebook have anchors of their own"
+
+
+def test_the_style_of_a_part_stays_inside_and_follows_the_theme() -> None:
+    shown = mapper().annotate("Fever.")._repr_html_()
+    style = shown[shown.index("<style>") + 7 : shown.index("</style>")]
+    depth, outside = 0, ""
+    for character in style:
+        depth += (character == "{") - (character == "}")
+        outside += character if not depth else ""
+    selectors = [part.strip() for part in outside.replace("}", "\n").splitlines() if part.strip()]
+    assert all(".conceptmap" in one or one.startswith("@media") for one in selectors), selectors
+    for theme in ('[data-jp-theme-light="false"]', '[data-vscode-theme-kind*="dark"]', "prefers-color-scheme: dark"):
+        assert theme in style
+    assert ":root" not in style
+    assert style.count("--paper: #14171b") == 2
 
 
 def test_many_notes_are_spread_over_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,16 +19,31 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "conceptmap"
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
 
-HEAVY = {"cupy", "networkx", "scipy", "sentence_transformers", "torch", "transformers"}
+HEAVY = {
+    "cupy",
+    "matplotlib",
+    "narwhals",
+    "networkx",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sentence_transformers",
+    "spacy",
+    "torch",
+    "transformers",
+}
 MODELS = ("adapters/", "encoders/", "topk/")
 GRAPHS = ("ontology/",)
 HOMES = {
     "cupy": ("topk/gpu",),
+    "matplotlib": ("annotated/plots.py",),
+    "narwhals": ("mapper.py", "notes/given.py"),
     "networkx": GRAPHS,
     "obonet": ("readers/",),
     "ray": ("batch/",),
     "scipy": (*GRAPHS, "adapters/"),
     "sentence_transformers": MODELS,
+    "spacy": ("annotated/", "pipelines/"),
     "torch": MODELS,
     "transformers": MODELS,
 }
@@ -37,7 +52,9 @@ STOREYS = (
     {"commands", "serve"},
     {"batch"},
     {"training"},
+    {"pipelines"},
     {"mapper", "retrieval"},
+    {"annotated"},
     {"evaluate", "export", "reading"},
     {"coding", "linking"},
     {"adapters"},

@@ -56,6 +56,11 @@ class Parsed(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.text += data
 
+    @property
+    def hrefs(self) -> set[str]:
+        """Where links lead, without the checksum that a note in a notebook has in its anchors."""
+        return {re.sub("^#c[0-9a-f]{8}m", "#m", href) for href in self.values.get("href", ())}
+
 
 def row(schema: pl.Schema, attack: str, **given: object) -> dict[str, object]:
     """A row that holds the attack wherever a text may stand."""
@@ -95,7 +100,7 @@ def every_page(attack: str, folder: Path) -> Iterator[str]:
         return list(way(attack))
 
     yield html.report([note, note], path=path, title=attack, facts=[attack])
-    yield html.note_frame(note, path=path)
+    yield html.note_part(note, path=path)
     (folder / "run").mkdir()
     files = ReportFiles(folder / "run", n_notes=99, path=path, title=attack)
     files.write([note, note, note])
@@ -123,13 +128,10 @@ def test_no_text_id_name_or_column_becomes_markup(attack: str, harmless: list[Pa
         assert page.elements == other.elements
         assert page.attributes == other.attributes
         assert page.values.get("class") == other.values.get("class")
-        assert page.values.get("href") == other.values.get("href"), "no link leads where a note says"
+        assert page.hrefs == other.hrefs, "no link leads where a note says"
         assert "\x1b" not in text
         shown = attack.translate({at: 0x2400 + at for at in range(32)})
-        assert shown in page.text or "srcdoc" in page.attributes
-        for inner in page.values.get("srcdoc", ()):
-            assert shown in Parsed(inner).text
-            assert Parsed(inner).elements == Parsed(*other.values["srcdoc"]).elements
+        assert shown in page.text
 
 
 def test_what_a_note_chooses_from_is_ours(tmp_path: Path) -> None:

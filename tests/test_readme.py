@@ -1,4 +1,4 @@
-"""Runs what the README shows: every ``python`` block, and every ``conceptmap`` line of a ``console`` block.
+"""Runs what the pages show: every ``python`` block, and every ``conceptmap`` line of the README's ``console`` blocks.
 
 A ``text`` block right after a ``python`` block is what it prints; in a ``console`` block the lines under a command are
 what it prints on stdout. Both are compared the way doctest does, with ``...`` standing for anything.
@@ -20,6 +20,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "docs/python.md")
+"""Pages whose Python and commands are run."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -62,15 +64,16 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_python_blocks_print_what_they_say(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_python_blocks_print_what_they_say(page: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
     names: dict[str, object] = {}
-    examples = python_examples(README)
+    examples = python_examples((REPOSITORY / page).read_text(encoding="utf-8"))
     assert examples
     for code, expected in examples:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(code, "README.md", "exec"), names)
+            exec(compile(code, page, "exec"), names)
         if expected is not None:
             assert_shows(expected, printed.getvalue())
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from zlib import crc32
 
 import polars as pl
 
@@ -21,10 +22,15 @@ from conceptmap.export.views import NoteView, Top, hue, note_page, top_of
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["NoteCard", "NoteLike", "NoteView", "note_card", "note_frame", "notes_page", "page", "report", "report_page"]
+__all__ = ["NoteCard", "NoteLike", "NoteView", "note_card", "note_part", "notes_page", "page", "report", "report_page"]
 
 MOST_QUARANTINED = 1000
 """Bad notes that a report names; run.json names all."""
+_DARK = re.compile(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{([^}]*)\}\s*\}\n")
+_PAGE_ONLY = re.compile(
+    r"^html \{.*\n|^body \{[^}]*\}\n|^@media \(max-width: (?:62|40)rem\) (?:\{.*\}|\{(?:\n .*)*\n\})\n", re.MULTILINE
+)
+"""Rules for a page that are none for a part of one: its edges, its columns by the width of the window."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -106,12 +112,14 @@ def report(notes: Iterable[NoteLike], *, path: PathOf, title: str = "Coded notes
     return "".join(report_page(title, cards, views, path=path, facts=facts))
 
 
-def note_frame(note: NoteLike, *, path: PathOf) -> str:
-    """One note for a notebook: a page of its own in a frame without scripts, so that its style stays inside."""
-    lines = sum(1 + len(line) // 70 for line in note.text.splitlines())
-    height = min(max(24, 2 * lines + 10, 5 * note.codes.height + 8), 48)
-    inner = notes_page(note.note_id, [_view(note)], path=path, links=False)
-    return "".join(page("frame.html", height=height, page="".join(inner)))
+def note_part(note: NoteLike, *, path: PathOf) -> str:
+    """One note for a notebook: a part of its page as high as it is, in the colours of the notebook's theme.
+
+    Its style is nested in a class of its own, so that it stays inside, and its anchors are its own among all notes.
+    """
+    view = _view(note)
+    anchor = f"c{crc32(f'{view.note_id} {view.text}'.encode('utf-8', 'surrogatepass')):08x}"
+    return "".join(page("part.html", note=note_page(view, path=path, anchor=anchor)))
 
 
 def report_page(
@@ -186,10 +194,18 @@ def _view(note: NoteLike) -> NoteView:
 @cache
 def _templates() -> Environment:
     """Loaded and compiled once; a name that a template is not given is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
 
-    return Environment(
-        loader=PackageLoader("conceptmap.export", "templates"),
+    files = PackageLoader("conceptmap.export", "templates")
+
+    def made(name: str) -> str | None:
+        return _nested(*(source(name) for name in ("part.css", "report.css"))) if name == "nested.css" else None
+
+    def source(name: str) -> str:
+        return files.get_source(environment, name)[0]
+
+    environment = Environment(
+        loader=ChoiceLoader([files, FunctionLoader(made)]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
@@ -198,6 +214,15 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    return environment
+
+
+def _nested(part: str, style: str) -> str:
+    """The pages' style inside the class of a part, its dark colours by the notebook's theme, else by the system's."""
+    style = _PAGE_ONLY.sub("", style)
+    (dark,) = _DARK.findall(style)
+    style = _DARK.sub("", style).replace(":root {", "& {").replace("body {", "& {")
+    return part.replace("/* style */", style).replace("/* dark */", dark)
 
 
 def _visible(value: object) -> object:

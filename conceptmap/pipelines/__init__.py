@@ -1,0 +1,1 @@
+"""Pipelines of other libraries that a mapper takes part in."""
