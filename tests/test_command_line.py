@@ -207,3 +207,24 @@ def test_a_notebook_sees_the_bars(monkeypatch: pytest.MonkeyPatch, capfd: pytest
     with run_bar() as shown:
         shown(State(2, 2, 0, 0))
     assert "coding: 100%" in capfd.readouterr().err
+
+
+LOADED = """
+import sys
+from conceptmap.cli import main
+code = main(sys.argv[1:])
+print(*sorted({name.partition(".")[0] for name in sys.modules} & set(HEAVY)), file=sys.stderr)
+sys.exit(code)
+"""
+HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "scipy", "networkx", "pandas", "jinja2", "spacy")
+
+
+@pytest.mark.parametrize(
+    ("line", "loaded"),
+    [("code notes.csv -o out --fast --ontology index", ""), ("tag hypertension", "torch")],
+)
+def test_a_command_loads_nothing_heavy_that_it_does_not_need(line: str, loaded: str, here: Path) -> None:
+    script = f"HEAVY = {HEAVY}\n{LOADED}"
+    done = subprocess.run([sys.executable, "-c", script, *line.split()], capture_output=True, text=True, cwd=here)
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == loaded

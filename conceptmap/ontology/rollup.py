@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
 from conceptmap.errors import InputError
 from conceptmap.memory import no_collection
 from conceptmap.ontology.dag import Dag
 from conceptmap.ontology.ontology import Ontology
+
+if TYPE_CHECKING:
+    from scipy import sparse  # slow to load, and notes are coded without it
 
 __all__ = ["best_cut", "closure", "roll_up", "roll_up_frame", "roll_up_scores"]
 
@@ -324,6 +326,8 @@ def _lowest(dag: Dag, first: sparse.csr_array) -> sparse.csr_array:
     above = _without_self(_marks_above(dag, met, among), met)
     local, above = (_flags(m.indptr, np.searchsorted(met, m.indices), len(met)) for m in (rows, above))
     lowest = (local > local @ above).tocsr()
+    from scipy import sparse
+
     alone = np.setdiff1d(np.arange(first.shape[0]), several, assume_unique=True)
     order = np.argsort(np.concatenate((alone, several)), kind="stable")
     lowest = _flags(lowest.indptr, met[lowest.indices], dag.n_nodes)
@@ -370,6 +374,8 @@ def _at_and_above(dag: Dag, wanted: Ints, ends: Flags, heads: Ints) -> Flags:
 
 def _flags(indptr: NDArray[Any], indices: NDArray[Any], n_columns: int) -> sparse.csr_array:
     """True at the given columns of each row; in 32-bit numbers where they do, as scipy looks through 64-bit ones."""
+    from scipy import sparse
+
     small = np.int32 if max(len(indices), n_columns) < 2**31 else np.int64
     columns, starts = indices.astype(small, copy=False), indptr.astype(small, copy=False)
     return sparse.csr_array(
