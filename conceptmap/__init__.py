@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from conceptmap.notes.notes import read_notes as read_notes
     from conceptmap.ontology.ontology import Ontology as Ontology
     from conceptmap.ontology.rollup import roll_up as roll_up
+    from conceptmap.ontology.scope import Scope as Scope
     from conceptmap.readers import load_ontology as load_ontology
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ _HOME = {
     "ConceptMapError": "conceptmap.errors",
     "ConceptMapper": "conceptmap.mapper",
     "Ontology": "conceptmap.ontology.ontology",
+    "Scope": "conceptmap.ontology.scope",
     "TokenEmbeddings": "conceptmap.encoders.embeddings",
     "TokenEncoder": "conceptmap.encoders",
     "load_encoder": "conceptmap.encoders",
@@ -52,6 +54,7 @@ __all__ = [
     "ConceptMapError",
     "ConceptMapper",
     "Ontology",
+    "Scope",
     "TokenEmbeddings",
     "TokenEncoder",
     "__version__",

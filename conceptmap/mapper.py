@@ -35,6 +35,7 @@ from conceptmap.matching.mentions import Mention
 from conceptmap.matching.vocabulary import abbreviations
 from conceptmap.notes.given import NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
+from conceptmap.ontology.scope import Scope
 from conceptmap.progress import with_bar
 from conceptmap.reading import (
     Reading,
@@ -90,11 +91,13 @@ class ConceptMapper:
         indexes: one for each system.
         encoder: None where only lexical evidence is wanted.
         adapters: at most one for each system.
+        scope: which concepts are wanted; None for all.
     """
 
     indexes: tuple[ConceptIndex, ...]
     encoder: TokenEncoder | None
     adapters: tuple[Adapter, ...] = ()
+    scope: Scope | None = None
 
     @classmethod
     def load(
@@ -104,6 +107,7 @@ class ConceptMapper:
         adapter: str | Path | Adapter | Sequence[str | Path | Adapter] = (),
         device: str = "cpu",
         dtype: Dtype = "auto",
+        scope: Scope | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> ConceptMapper:
         """Load indexes and their encoder.
@@ -116,12 +120,16 @@ class ConceptMapper:
             device: where the encoder runs; with ``"cuda"``, ``"cuda:N"`` or ``"cuda:all"`` search runs there too;
                 ``"auto"`` is ``"cuda"`` where there is a device.
             dtype: what its weights are computed in.
+            scope: the concepts that mentions, tags and codes may name; by default all, and of systems with semantic
+                types note codes are disorders, findings, procedures, situations and events.
             progress: called with the tokens done and their total while an index is built.
 
         Raises:
             IndexMismatchError: an index was built with another encoder, or an adapter belongs to others.
             ModelError: the encoder cannot be loaded.
-            InputError: no CUDA device or driver, or no CuPy (the message says how to install it); a forked process.
+            UnknownCodeError: the scope names codes that no index holds.
+            InputError: a type of the scope that no index has, no CUDA device or driver, or no CuPy (the message says
+                how to install it); a forked process.
 
         >>> mapper = ConceptMapper.load("icd10cm", encoder=None)
         >>> notes = pl.DataFrame({"note_id": ["1"], "text": ["Old man with type 2 diabetes. No fever."]})
@@ -143,13 +151,15 @@ class ConceptMapper:
         for index in opened:
             if all(one.made_for.system != index.system for one in adapters):
                 check_encoder(index, reader)
-        return cls(opened, reader, adapters)
+        if scope:
+            scope.check([index.ontology() for index in opened])
+        return cls(opened, reader, adapters, scope)
 
     @cached_property
     def linkers(self) -> tuple[Linker, ...]:
         """One for each index."""
         adapters = {adapter.made_for.system: adapter for adapter in self.adapters}
-        return tuple(Linker(index, adapters.get(index.system)) for index in self.indexes)
+        return tuple(Linker(index, adapters.get(index.system), self.scope) for index in self.indexes)
 
     @cached_property
     def instructions(self) -> tuple[Instructions | None, ...]:
@@ -222,14 +232,15 @@ class ConceptMapper:
         """A note with its mentions where its sections want them, and what is said of each."""
         text, parts, lines = page.text, page.sections, page.sentences
         every = [
-            by_sections(text, parts, lines, found, linker.book)
+            linker.in_scope(by_sections(text, parts, lines, found, linker.book))
             for linker, found in zip(self.linkers, linked, strict=True)
         ]
         mentions = [[m for m in found if not m.abstains] for found in every]
         abstaining = [[m for m in found if m.abstains] for found in every]
         spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
         contexts = dict(zip(spans, assess(text, spans, parts, lines, page.layout), strict=True))
-        return Reading(note_id, page, tokens, mentions, abstaining, spans, contexts)
+        coding = [linker.that_code(found) for linker, found in zip(self.linkers, mentions, strict=True)]
+        return Reading(note_id, page, tokens, mentions, abstaining, coding, spans, contexts)
 
     def _encoded(self, given: Batches, *, for_tags: bool) -> Iterator[tuple[_Batch, list[TokenEmbeddings] | None]]:
         """Batches with their embeddings; while one is encoded, the words of the next are gone through."""

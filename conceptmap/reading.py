@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -52,6 +52,7 @@ class Reading:
         tokens: its tokens, or None without an encoder.
         mentions: for each linker its mentions in reading order.
         abstaining: for each linker the mentions that its adapter found too improbable; they name nothing.
+        coding: for each linker the mentions that may give a code, with the concepts that may be one.
         spans: the distinct spans of all mentions in reading order; the n-th is mention ``m<n+1>``.
         contexts: what is said of each span.
     """
@@ -61,6 +62,7 @@ class Reading:
     tokens: TokenEmbeddings | None
     mentions: Sequence[Sequence[Mention]]
     abstaining: Sequence[Sequence[Mention]]
+    coding: Sequence[Sequence[Mention]]
     spans: Sequence[tuple[int, int]]
     contexts: Mapping[tuple[int, int], Context]
 
@@ -142,7 +144,7 @@ def coded(
     setting: str | None = None,
 ) -> list[CodedNote]:
     """The codes of a note for each linker, whose release may have coding instructions."""
-    return [
+    found = [
         note_codes(
             mentions,
             [reading.contexts[m.start_char, m.end_char] for m in mentions],
@@ -154,13 +156,23 @@ def coded(
             include=include,
             setting=setting,
         )
-        for linker, rules, mentions in zip(linkers, instructions, reading.mentions, strict=True)
+        for linker, rules, mentions in zip(linkers, instructions, reading.coding, strict=True)
     ]
+    return [_within(linker, note) for linker, note in zip(linkers, found, strict=True)]
+
+
+def _within(linker: Linker, note: CodedNote) -> CodedNote:
+    """The note without the codes out of scope that rules made of mentions within it."""
+    wanted = linker.within
+    if wanted is None:
+        return note
+    accepted, taken = (tuple(c for c in codes if wanted[c.concept]) for codes in (note.accepted, note.taken))
+    return replace(note, accepted=accepted, taken=taken)
 
 
 def code_rows(reading: Reading, linkers: Sequence[Linker], notes: Sequence[CodedNote]) -> Iterator[tuple[Any, ...]]:
     """Rows of ``frames.CODES`` for the accepted codes."""
-    for linker, mentions, note in zip(linkers, reading.mentions, notes, strict=True):
+    for linker, mentions, note in zip(linkers, reading.coding, notes, strict=True):
         yield from _rows(reading, linker, mentions, note.accepted, note.setting)
 
 
@@ -172,9 +184,12 @@ def candidate_rows(
     n: int,
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of ``frames.CODES`` for the n best codes, accepted or not."""
-    for linker, mentions, note in zip(linkers, reading.mentions, notes, strict=True):
+    for linker, mentions, note in zip(linkers, reading.coding, notes, strict=True):
         contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
-        ranked = note_candidates(mentions, contexts, linker.book, note, include=include)[:n]
+        ranked = note_candidates(mentions, contexts, linker.book, note, include=include)
+        if linker.within is not None:
+            ranked = [code for code in ranked if linker.within[code.concept]]
+        ranked = ranked[:n]
         yield from _rows(reading, linker, mentions, ranked, note.setting)
 
 

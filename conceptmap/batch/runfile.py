@@ -10,6 +10,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,8 @@ def mapper_facts(mapper: ConceptMapper) -> dict[str, object]:
         facts["adapters"] = [
             {"system": adapter.made_for.system, "sha256": adapter.sha256} for adapter in mapper.adapters
         ]
+    if mapper.scope:
+        facts["scope"] = asdict(mapper.scope)
     return facts
 
 

@@ -11,9 +11,11 @@ from conceptmap.commands.common import (
     add_command,
     add_encoder_options,
     add_overwrite,
+    add_scope_options,
     check_out,
     encoder_of,
     say,
+    scope_of,
     write_out,
 )
 from conceptmap.commands.parser import Repeated
@@ -75,6 +77,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="move concepts away from the words of --background that they attract",
     )
+    add_scope_options(parser)
     _add_vector_options(parser)
     add_release_options(parser)
 
@@ -146,7 +149,9 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
     args.encoder = args.encoder or "embedded"
     encoder = encoder_of(args)
     with progress_bar("building the index", unit="token") as progress:
-        index = build_index(ontology, encoder, synonyms=synonyms, centre=args.centre, progress=progress)
+        index = build_index(
+            ontology, encoder, synonyms=synonyms, centre=args.centre, scope=scope_of(args), progress=progress
+        )
     if not args.background or encoder is None:
         return index
     from conceptmap.linking.hubs import background_words, with_hubs, without_hubs
@@ -168,7 +173,7 @@ def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataF
     _tell_changed(given.changed)
     if args.left_out:
         write_out(args.left_out, csv_bytes(given.changed), overwrite=args.overwrite)
-    return index_of_vectors(ontology, given, args.encoder, synonyms=synonyms)
+    return index_of_vectors(ontology, given, args.encoder, synonyms=synonyms, scope=scope_of(args))
 
 
 def _tell_changed(changed: pl.DataFrame) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes.notes import BadNote
     from conceptmap.ontology.ontology import Ontology
+    from conceptmap.ontology.scope import Scope
 
 __all__ = [
     "QUARANTINED",
@@ -25,6 +26,7 @@ __all__ = [
     "add_keeping",
     "add_mapper_options",
     "add_overwrite",
+    "add_scope_options",
     "add_table_output",
     "check_out",
     "counted",
@@ -35,6 +37,7 @@ __all__ = [
     "ontology_of",
     "report_quarantine",
     "say",
+    "scope_of",
     "show",
     "tell_unknown",
     "write_out",
@@ -90,7 +93,36 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
         help="what conceptmap adapt learned for this encoder and one of the indexes; may be repeated, one an index; "
         "embedded: the one that comes along, for disease mentions in ICD-10-CM",
     )
+    add_scope_options(parser)
     add_encoder_options(parser)
+
+
+def add_scope_options(parser: argparse.ArgumentParser) -> None:
+    """Which concepts are wanted."""
+    group = parser.add_argument_group("which concepts are wanted (each may be repeated, or list several with commas)")
+    group.add_argument(
+        "--only",
+        type=listed,
+        action="extend",
+        metavar="TYPE,…",
+        help="semantic tags of SNOMED CT (disorder,finding), UMLS types or groups by name, TUI or abbreviation; by "
+        "default mentions of all, and codes of disorders, findings, procedures, situations, events",
+    )
+    group.add_argument("--below", type=listed, action="extend", metavar="CODE,…", help="these and all below them")
+    group.add_argument(
+        "--only-list", metavar="FILE", help="the codes of a .csv, .txt or .parquet, or of a FHIR ValueSet in .json"
+    )
+    group.add_argument(
+        "--exclude", type=listed, action="extend", metavar="TYPE|CODE,…", help="not these types, or codes and all below"
+    )
+
+
+def scope_of(args: argparse.Namespace) -> Scope | None:
+    """The scope that the options ask for, None for everything."""
+    from conceptmap.ontology.scope import Scope
+
+    given = {name: getattr(args, name) or () for name in ("only", "below", "exclude")}
+    return Scope.of(**given, only_list=args.only_list) or None
 
 
 def add_overwrite(parser: argparse.ArgumentParser, what: str) -> None:
@@ -162,7 +194,12 @@ def load_mapper(args: argparse.Namespace) -> tuple[ConceptMapper, float]:
         sources = [_source(name) for name in args.ontology]
         encoder = encoder_of(args)
         mapper = ConceptMapper.load(
-            *sources, encoder=encoder, adapter=args.adapter, device=args.device, dtype=args.dtype
+            *sources,
+            encoder=encoder,
+            adapter=args.adapter,
+            device=args.device,
+            dtype=args.dtype,
+            scope=scope_of(args),
         )
     return mapper, time.perf_counter() - began
 
@@ -173,6 +210,7 @@ def mapper_options(args: argparse.Namespace) -> tuple[tuple[str, ...], dict[str,
 
     encoder, device = None if args.encoder == "none" else args.encoder, chosen_device(args.device)
     options = {"encoder": encoder, "adapter": args.adapter, "device": device, "dtype": args.dtype}
+    options |= {"scope": scope} if (scope := scope_of(args)) is not None else {}
     return tuple(_source(name) for name in args.ontology), options
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.index.given_vectors import GivenVectors
@@ -15,6 +17,7 @@ from conceptmap.index.index import ConceptIndex
 from conceptmap.matching.lexicon import Silent, lexicon_of
 from conceptmap.matching.vocabulary import clinical_synonyms
 from conceptmap.ontology.ontology import Ontology
+from conceptmap.ontology.scope import Scope
 
 __all__ = ["SILENT_FACT", "build_index", "index_of_vectors"]
 
@@ -32,6 +35,7 @@ def build_index(
     centre: bool = False,
     dtype: str = "float16",
     facts: Mapping[str, str] | None = None,
+    scope: Scope | None = None,
     progress: Progress | None = None,
 ) -> ConceptIndex:
     """Build the index of an ontology.
@@ -43,10 +47,12 @@ def build_index(
         centre: subtract the mean concept vector from the concept side.
         dtype: type of the stored rows.
         facts: recorded in the manifest.
+        scope: only its concepts get terms and rows; the others stay in the hierarchy.
         progress: called with the terms encoded and their total.
     """
     if synonyms is not None and synonyms.height:
         ontology = ontology.with_terms(synonyms)
+    ontology, narrowed = _narrowed(ontology, scope)
     encode = None if encoder is None else encoder.index_terms
     computed = {} if encoder is None else {"dtype": encoder.index_dtype}
     index = ConceptIndex.build(
@@ -56,14 +62,24 @@ def build_index(
         revision="" if encoder is None else encoder.revision,
         dtype=dtype,
         centre=centre,
-        facts={**computed, **(facts or {})},
+        facts={**computed, **narrowed, **(facts or {})},
         progress=progress,
     )
-    return _with_wordings(index, ontology)
+    return _with_wordings(index, ontology, scope)
+
+
+def _narrowed(ontology: Ontology, scope: Scope | None) -> tuple[Ontology, dict[str, str]]:
+    """The ontology with terms of the concepts in scope, and what its manifest says of that."""
+    return (scope.narrowed(ontology), {"scope": str(scope)}) if scope else (ontology, {})
 
 
 def index_of_vectors(
-    ontology: Ontology, given: GivenVectors, encoder: str | Path | None = None, *, synonyms: pl.DataFrame | None = None
+    ontology: Ontology,
+    given: GivenVectors,
+    encoder: str | Path | None = None,
+    *,
+    synonyms: pl.DataFrame | None = None,
+    scope: Scope | None = None,
 ) -> ConceptIndex:
     """Build an index of vectors that others made: they answer for the tokens, the release's terms for the words.
 
@@ -74,9 +90,12 @@ def index_of_vectors(
             its revision, or a model folder, which is looked into for its name and digest. Unless given, any encoder of
             their width is taken.
         synonyms: as in `build_index`; they get no rows.
+        scope: as in `build_index`.
     """
     if synonyms is not None and synonyms.height:
         ontology = ontology.with_terms(synonyms)
+    ontology, narrowed = _narrowed(ontology, scope)
+    given = given if not scope else given.of_rows(_with_terms(ontology, given.codes))
     name, revision = ("given", "") if encoder is None else _named_encoder(encoder)
     index = ConceptIndex.from_vectors(
         given.codes,
@@ -86,9 +105,15 @@ def index_of_vectors(
         encoder_name=name,
         revision=revision,
         dtype=given.dtype,
-        facts={"vectors": given.source, "licence": given.licence},
+        facts={"vectors": given.source, "licence": given.licence, **narrowed},
     )
-    return _with_wordings(index, ontology)
+    return _with_wordings(index, ontology, scope)
+
+
+def _with_terms(ontology: Ontology, codes: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each concept has terms. *Shape:* (n_codes,) bool."""
+    nodes = pl.Series(codes, dtype=pl.String)
+    return nodes.is_in(ontology.terms["node"].unique().implode()).to_numpy()
 
 
 def _named_encoder(encoder: str | Path) -> tuple[str, str]:
@@ -104,11 +129,13 @@ def _named_encoder(encoder: str | Path) -> tuple[str, str]:
     return name, revision
 
 
-def _with_wordings(index: ConceptIndex, ontology: Ontology) -> ConceptIndex:
+def _with_wordings(index: ConceptIndex, ontology: Ontology, scope: Scope | None) -> ConceptIndex:
     """Our own synonyms as terms without rows, found in texts where the release's stand for the concept; all listed."""
     terms, own = index.terms, clinical_synonyms(ontology.system)
     if own is not None:
         own = own.join(ontology.concepts, on="code", how="semi", maintain_order="left")  # releases differ in some codes
+        if scope:
+            own = own.join(ontology.terms, on="code", how="semi", maintain_order="left")
         added = ontology.with_terms(own).terms[ontology.terms.height :].with_columns(row=pl.lit(None, dtype=pl.Int64))
         terms = pl.concat([terms, added.select(terms.columns)], how="vertical_relaxed")
     silent: list[Silent] = []

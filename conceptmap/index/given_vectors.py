@@ -6,7 +6,7 @@ digits come out. Codes that the release has retired go to what replaced them; no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,12 @@ class GivenVectors:
     source: str = ""
     licence: str = "unknown"
     dtype: str = "float32"
+
+    def of_rows(self, wanted: NDArray[np.bool_]) -> GivenVectors:
+        """Some of the rows. ``wanted``: *Shape:* (n_rows,) bool."""
+        kept = np.flatnonzero(wanted).tolist()
+        terms = None if self.terms is None else [self.terms[row] for row in kept]
+        return replace(self, codes=[self.codes[row] for row in kept], vectors=self.vectors[kept], terms=terms)
 
 
 def read_vectors(

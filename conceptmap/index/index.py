@@ -236,7 +236,7 @@ class ConceptIndex:
         k: int = 10,
         *,
         per: str = "concept",
-        codes: Iterable[str] | None = None,
+        codes: Iterable[str] | NDArray[np.bool_] | None = None,
         min_score: float = -math.inf,
     ) -> TopK:
         """The k best concepts, each by its best row, or the k best rows; exact, see `conceptmap.topk`.
@@ -245,7 +245,7 @@ class ConceptIndex:
             vectors: *Shape:* (n, dim) float32, or the tokens of a note; what lies on the index's device stays there.
             k: answers for each vector; padded with row -1 and score -inf where there are fewer.
             per: "concept" or "row".
-            codes: only these concepts may answer (codes or nodes).
+            codes: only these concepts may answer: codes or nodes, or a flag for each. *Shape:* (n_concepts,) bool.
             min_score: only rows that score at least this may answer; knowing it saves time.
 
         Returns:
@@ -293,12 +293,14 @@ class ConceptIndex:
             )
         return asked
 
-    def mask(self, codes: Iterable[str]) -> NDArray[np.bool_]:
-        """Rows of the given concepts (codes or nodes). *Shape:* (n_rows,) bool.
+    def mask(self, codes: Iterable[str] | NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Rows of the given concepts (codes, nodes or a flag each). *Shape:* (n_rows,) bool.
 
         Raises:
             UnknownCodeError: a code that the index does not hold.
         """
+        if isinstance(codes, np.ndarray):
+            return codes[self.row_concept]
         wanted = set(codes)
         names = pl.Series(sorted(wanted), dtype=pl.String).implode()
         places = self.concepts.select("code", "node", pl.int_range(pl.len()).alias("place"))

@@ -19,11 +19,20 @@ from conceptmap.linking.pooling import pool, pool_all
 from conceptmap.matching.content import Content
 from conceptmap.matching.lexicon import LEXICON, lexicon_of
 from conceptmap.matching.matcher import TermMatcher
-from conceptmap.matching.mentions import Candidate, Mention, lexical_mentions, vector_strength, with_vectors
+from conceptmap.matching.mentions import (
+    Candidate,
+    Mention,
+    lexical_mentions,
+    vector_strength,
+    with_concepts,
+    with_vectors,
+)
 from conceptmap.matching.shared_heads import shared_heads
 from conceptmap.matching.spelling import Speller
 from conceptmap.matching.vocabulary import has_synonyms
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.ontology.scope import Scope
+from conceptmap.ontology.semantic_types import CODED, uses
 from conceptmap.text.overlaps import Claims, Overlaps
 from conceptmap.text.words import Words
 from conceptmap.topk import TopK
@@ -87,18 +96,52 @@ class Linker:
     Attributes:
         index: any index; without vectors only lexical evidence is given.
         adapter: what annotated notes taught about this index and its encoder.
+        scope: which concepts are wanted; None for all.
     """
 
     index: ConceptIndex
     adapter: Adapter | None = None
+    scope: Scope | None = None
 
     @cached_property
     def matcher(self) -> TermMatcher:
-        """Finds the index's terms in texts, and the wordings that an adapter remembers."""
-        lexicon = self._lexicon
-        if self.adapter is not None:
-            lexicon = extend_lexicon(lexicon, self.adapter.memory.names, self.book.position_of_code)
+        """Finds the index's terms in texts, and the wordings that an adapter remembers, of the concepts in scope."""
+        lexicon = self._wordings
+        if self.within is not None:
+            lexicon = lexicon.filter(pl.Series(self.within).gather(lexicon["concept"]))
         return TermMatcher(lexicon, loosely=not self._reviewed)
+
+    @cached_property
+    def _wordings(self) -> pl.DataFrame:
+        if self.adapter is None:
+            return self._lexicon
+        return extend_lexicon(self._lexicon, self.adapter.memory.names, self.book.position_of_code)
+
+    @cached_property
+    def within(self) -> NDArray[np.bool_] | None:
+        """Whether each concept is in scope; None where all are. *Shape:* (n_concepts,) bool."""
+        wanted = self.scope.within(self.index.ontology()) if self.scope else None
+        return None if wanted is None or wanted.all() else wanted
+
+    @cached_property
+    def codable(self) -> NDArray[np.bool_] | None:
+        """Whether each concept may be a code of a note: what the scope chooses, else by its type; None where all are.
+
+        *Shape:* (n_concepts,) bool.
+        """
+        if self.scope is not None and self.scope.chooses:
+            return self.within
+        use = uses(self.index.system, self.index.concepts)
+        may = (use.is_null() | (use == CODED)).to_numpy() & (True if self.within is None else self.within)
+        return None if may.all() else may
+
+    def in_scope(self, mentions: Sequence[Mention]) -> Sequence[Mention]:
+        """The mentions with those of their concepts that are in scope; without those that have none."""
+        return mentions if self.within is None else with_concepts(mentions, self.within)
+
+    def that_code(self, mentions: Sequence[Mention]) -> Sequence[Mention]:
+        """The mentions whose words name a concept that may be a code, with such concepts alone."""
+        return mentions if self.codable is None else with_concepts(mentions, self.codable, named=True)
 
     @property
     def _reviewed(self) -> bool:
@@ -121,7 +164,7 @@ class Linker:
         """Knows the words of the index's terms; None for a system whose everyday neighbours nobody has reviewed."""
         if not self._reviewed:
             return None
-        forms = self.matcher.lexicon["forms"].str.split(" ").explode().unique()
+        forms = self._wordings["forms"].str.split(" ").explode().unique()
         terms = self.index.terms["term"].str
         return Speller(
             frozenset(forms.to_list()),
@@ -228,7 +271,7 @@ class Linker:
         scores = np.full((batch.n, k), -np.inf, dtype=np.float32)
         rows = np.full((batch.n, k), -1, dtype=np.int64)
         if len(batch.some):
-            scores[batch.some], rows[batch.some] = self.index.search(batch.vectors, k)
+            scores[batch.some], rows[batch.some] = self.index.search(batch.vectors, k, codes=self.within)
         return TopK(scores, rows)
 
     def cosines(self, vectors: Vectors, concepts: Sequence[Sequence[int]]) -> list[list[float]]:

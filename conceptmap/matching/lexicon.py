@@ -141,7 +141,7 @@ def unreachable(system: str, concepts: pl.DataFrame, terms: pl.DataFrame, lexico
     silent: list[Silent] = []
     lexicon_of(system, mute.drop("at"), terms.join(mute, on="node", how="semi"), silent=silent)
     reasons = (
-        pl.DataFrame(silent, schema=("node", "term", "reason"), orient="row")
+        pl.DataFrame(silent, schema=dict.fromkeys(Silent._fields, pl.String), orient="row")
         .group_by("node")
         .agg(pl.col("reason").unique().sort().str.join(", "))
     )

@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from conceptmap.matching.content import term_forms
 from conceptmap.matching.matcher import Hit, TermMatcher
 from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.overlaps import Claims
 
-__all__ = ["Candidate", "Mention", "lexical_mentions", "with_vectors"]
+__all__ = ["Candidate", "Mention", "lexical_mentions", "with_concepts", "with_vectors"]
 
 MOST_CANDIDATES = 10
 LOOSE_PENALTY = 0.1
@@ -98,6 +101,28 @@ class Mention:
             return NEAR
         said = candidate.found or ("code stated in the text" if candidate.evidence == "stated" else FOLLOWS)
         return f"{said}, {NEAR}" if candidate.evidence == "both" else said
+
+
+def with_concepts(mentions: Sequence[Mention], wanted: NDArray[np.bool_], *, named: bool = False) -> list[Mention]:
+    """The mentions with the wanted ones of their candidates; without those that have none.
+
+    Args:
+        mentions: of one note and index.
+        wanted: whether each concept is. *Shape:* (n_concepts,) bool.
+        named: only where all the words name a wanted concept, or it is what the mention most probably means: an inner
+            part, or a neighbour among vectors, does not stand in for another meaning.
+    """
+    out = []
+    for mention in mentions:
+        kept = tuple(c for c in mention.candidates if wanted[c.concept])
+        if not kept or (named and kept[0] is not mention.candidates[0] and not _is_named(kept[0])):
+            continue
+        out.append(mention if len(kept) == len(mention.candidates) else replace(mention, candidates=kept))
+    return out
+
+
+def _is_named(candidate: Candidate) -> bool:
+    return candidate.evidence != "vector" and candidate.strength > NESTED
 
 
 def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:
