@@ -25,7 +25,7 @@ from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.errors import InputError, check_not_forked
 from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
-from conceptmap.index.embedded import EMBEDDED, embedded_index
+from conceptmap.index.embedded import EMBEDDED, opened_index
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.alignment import align
 from conceptmap.linking.linker import Expand, Linker, Spotted
@@ -142,7 +142,7 @@ class ConceptMapper:
         check_device(searched_on)
         where = device.removesuffix(":all")
         reader = load_encoder(encoder, device=where, dtype=dtype) if isinstance(encoder, str | Path) else encoder
-        found = (_opened(source, reader, progress) for source in indexes or (EMBEDDED,))
+        found = (opened_index(source, reader, progress) for source in indexes or (EMBEDDED,))
         opened = tuple(index if searched_on == index.device else index.on(searched_on) for index in found)
         given = [adapter] if isinstance(adapter, str | Path | Adapter) else adapter
         adapters = tuple(one if isinstance(one, Adapter) else open_adapter(one) for one in given)
@@ -394,11 +394,3 @@ class ConceptMapper:
                 for note_id, here, lists in zip(note_ids, given, ranked, strict=True):
                     rows += span_rows(note_id, here, lists, linker)
         return as_given(frame_of(rows, SPANS), notes)
-
-
-def _opened(
-    source: str | Path | ConceptIndex, encoder: TokenEncoder | None, progress: Callable[[int, int], None] | None
-) -> ConceptIndex:
-    if isinstance(source, ConceptIndex):
-        return source
-    return embedded_index(encoder, progress=progress) if source == EMBEDDED else ConceptIndex.open(source)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 
 import polars as pl
 
@@ -19,7 +20,7 @@ from conceptmap.index.sources import source_digest
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.progress import progress_bar
 
-__all__ = ["EMBEDDED", "embedded_index"]
+__all__ = ["EMBEDDED", "embedded_index", "opened_index"]
 
 EMBEDDED = "icd10cm"
 """The system whose release comes with the installation."""
@@ -51,6 +52,15 @@ def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = 
     vectors = cached_index(facts, lambda: _rows_only(words, encoder, progress), name=f"{EMBEDDED}-vectors")
     frames = {name: getattr(words, name) for name in FRAMES}  # the same terms have rows; all else may be newer
     return replace(vectors, **frames)
+
+
+def opened_index(
+    source: str | Path | ConceptIndex, encoder: TokenEncoder | None, progress: Callable[[int, int], None] | None
+) -> ConceptIndex:
+    """An index as it is, from its folder, or the embedded one by its name."""
+    if isinstance(source, ConceptIndex):
+        return source
+    return embedded_index(encoder, progress=progress) if source == EMBEDDED else ConceptIndex.open(source)
 
 
 def _release() -> Ontology:
