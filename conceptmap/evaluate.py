@@ -97,7 +97,9 @@ def _upwards(ontology: Ontology) -> Callable[[str], Iterable[str]]:
         if node is None:
             return frozenset((code,))
         nodes = ontology.current(node) or frozenset((node,))
-        return nodes.union(*map(ontology.ancestors, nodes)) - everything or nodes
+        reached = ontology.dag_with_history.up.reached
+        over = {ontology.nodes[at] for one in nodes for at in reached(ontology.positions[one])}
+        return (nodes | over) - everything or nodes
 
     return above
 

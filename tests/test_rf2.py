@@ -88,6 +88,7 @@ def test_concepts_are_all_there_with_their_tags(snapshot: Ontology) -> None:
         "module": "900000000000207008",
         "replaced_by": [],
         "consider": [],
+        "change": None,
     }
     assert concept(snapshot, SITE)["semantic_tag"] == "body structure"
 

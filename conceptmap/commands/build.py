@@ -19,7 +19,7 @@ from conceptmap.commands.common import (
     write_out,
 )
 from conceptmap.commands.parser import Repeated
-from conceptmap.commands.releases import add_release_options, load_release
+from conceptmap.commands.releases import add_history_options, add_release_options, load_release, with_history
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError, said_codes
 from conceptmap.progress import progress_bar
@@ -80,6 +80,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_scope_options(parser)
     _add_vector_options(parser)
     add_release_options(parser)
+    add_history_options(parser)
 
 
 def _add_vector_options(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +106,8 @@ def run(args: argparse.Namespace) -> int:
 
     _check(args)
     _check_outputs(args)
-    ontology, facts = load_release(args)
+    read, facts = load_release(args)
+    (ontology,) = with_history([read], args)
     synonyms = _synonyms(args.synonyms, ontology)
     index = _of_vectors(args, ontology, synonyms) if args.vectors else _of_terms(args, ontology, synonyms)
     if "hubs" in index.manifest.facts:

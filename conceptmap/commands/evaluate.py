@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import add_command, ontology_of, say, show, tell_unknown
+from conceptmap.commands.releases import add_history_options, with_history
 from conceptmap.commands.tables import read_table
-from conceptmap.errors import said_codes
+from conceptmap.errors import InputError, said_codes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +44,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="INDEX|RELEASE",
         help="adds figures that give credit for what gold and prediction share above",
     )
+    add_history_options(parser)
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
@@ -50,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
     """Score and print."""
     from conceptmap import evaluate
 
-    ontology = ontology_of(args.ontology) if args.ontology else None
+    if (args.earlier or args.conversions) and not args.ontology:
+        raise InputError("codes of earlier years need a release of today", then="add --ontology")
+    ontology = with_history([ontology_of(args.ontology)], args)[0] if args.ontology else None
     marked = Path(args.gold).is_dir() or Path(args.gold).suffix.lower() in MARKED
     scores = _mentions(args, ontology) if marked else _codes(args, ontology)
     show(json.dumps(scores, indent=2) if args.json else evaluate.as_text(scores))

@@ -15,6 +15,7 @@ from conceptmap.commands.common import (
     write_out,
 )
 from conceptmap.commands.parser import Repeated
+from conceptmap.commands.releases import add_history_options, with_history
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError
 
@@ -58,6 +59,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--trace", metavar="TRACE.csv", help="also write every map row that was tried, and why it holds"
     )
     add_table_output(parser, "OUT.csv")
+    add_history_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.output, args.trace or "-"):
         check_out(path, overwrite=args.overwrite)
     codes = read_table(args.codes, ("code",))
-    ontologies = [ontology_of(source) for source in args.ontology]
+    ontologies = with_history([ontology_of(source) for source in args.ontology], args)
     given = {
         "patients": read_table(args.notes, ("note_id",)) if args.notes else None,
         "findings": read_findings(args.findings) if args.findings else None,

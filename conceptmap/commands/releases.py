@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import listed, say
+from conceptmap.commands.common import listed, ontology_of, say
+from conceptmap.commands.parser import Repeated
+from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from conceptmap.ontology.ontology import Ontology
     from conceptmap.readers.tables import ReadReport
 
-__all__ = ["add_release_options", "load_release"]
+__all__ = ["add_history_options", "add_release_options", "load_release", "with_history"]
 
 
 def add_release_options(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +52,64 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave malformed rows of the release out instead of stopping at the first",
     )
+
+
+def add_history_options(parser: argparse.ArgumentParser) -> None:
+    """What says what became of codes that today's release no longer has."""
+    group = parser.add_argument_group("codes of earlier years")
+    group.add_argument(
+        "--earlier",
+        action=Repeated,
+        default=(),
+        metavar="INDEX|RELEASE",
+        help="an earlier release of the same system: its codes lead to those of today; may be repeated",
+    )
+    group.add_argument(
+        "--conversions",
+        action=Repeated,
+        default=(),
+        metavar="FILE",
+        help="conversion table of ICD-10-CM (CMS's .xlsx or .txt, or columns current, previous); may be repeated",
+    )
+
+
+def with_history(ontologies: Sequence[Ontology], args: argparse.Namespace) -> list[Ontology]:
+    """The ontologies with the retired codes that the options tell of; says how many there are.
+
+    Raises:
+        InputError: an earlier release is of another system.
+    """
+    if not args.earlier and not args.conversions:
+        return list(ontologies)
+    import polars as pl
+
+    from conceptmap.ontology.earlier import retired_by_table, retired_since
+    from conceptmap.ontology.history import with_retired
+    from conceptmap.readers.conversions import read_conversions
+
+    tables = [read_conversions(path) for path in args.conversions]
+    pairs = pl.concat(tables).unique(maintain_order=True) if tables else None
+    found = {ontology.system: ontology for ontology in ontologies}
+    for source in args.earlier:
+        old = ontology_of(source)
+        if old.system not in found:
+            raise InputError("--earlier names another system", got=old.system, expected=" or ".join(found))
+        today = found[old.system]
+        table = pairs if old.system == "icd10cm" else None
+        retired = retired_since(old, today, table)
+        found[old.system] = with_retired(today, retired)
+        _tell_retired(f"{old.system} {old.release}", retired)
+    if pairs is not None and "icd10cm" in found:
+        retired = retired_by_table(pairs, found["icd10cm"])
+        found["icd10cm"] = with_retired(found["icd10cm"], retired)
+        if retired.height:
+            _tell_retired("the conversion tables", retired)
+    return list(found.values())
+
+
+def _tell_retired(what: str, retired: pl.DataFrame) -> None:
+    replaced = retired.filter(retired["replaced_by"].list.len() > 0).height
+    say(f"{what}: {retired.height:,} codes are no longer in use, {replaced:,} of them replaced")
 
 
 def load_release(args: argparse.Namespace) -> tuple[Ontology, dict[str, str]]:

@@ -16,6 +16,7 @@ from conceptmap.commands.common import (
     write_out,
 )
 from conceptmap.commands.parser import Repeated
+from conceptmap.commands.releases import add_history_options, with_history
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError
 
@@ -58,6 +59,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="INDEX|RELEASE",
         help="icd10cm (default), an index folder, or a release as it was downloaded; may be repeated",
     )
+    add_history_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     scored = args.cut is not None or args.scores is not None
     codes = read_table(args.codes, ("code", "score") if scored else ("code",), floats=("score",) if scored else ())
     by = _columns(args.by, codes, scored=scored)
-    ontologies = [ontology_of(source) for source in args.ontology]
+    ontologies = with_history([ontology_of(source) for source in args.ontology], args)
     written = codes["code"]
     codes, unknown = spelled(codes, ontologies)
     if args.cut is not None:
@@ -105,6 +107,6 @@ def _tell_old(old: pl.DataFrame) -> None:
     known = pl.col("now").list.len() > 0
     for rows, what in ((old.filter(known), "rolled up as what replaced them"), (old.filter(~known), "not replaced")):
         if rows.height:
-            pairs = rows.select("code", pl.col("now").list.join("|")).head(3).iter_rows()
-            first = ", ".join(f"{code} → {now}" if now else code for code, now in pairs)
+            pairs = rows.select("code", pl.col("now").list.join("|"), "reason").head(3).iter_rows()
+            first = ", ".join(f"{code} → {now} ({why})" if now else f"{code} ({why})" for code, now, why in pairs)
             say(f"{rows.height:,} codes are inactive, {what}: {first}{', …' if rows.height > 3 else ''}")

@@ -17,6 +17,7 @@ from conceptmap.encoders.folder import read_card
 from conceptmap.errors import InputError, UnknownCodeError, said_codes
 from conceptmap.index.vector_files import VectorTable, fetch_data_set, read_vector_table
 from conceptmap.ontology.concepts import SYSTEMS, check_code
+from conceptmap.ontology.history import today
 from conceptmap.ontology.ontology import Ontology
 
 __all__ = ["GivenVectors", "read_vectors"]
@@ -25,7 +26,7 @@ _SAMPLE = 5_000
 _LEAST_KNOWN = 0.5
 _LEAST_NAMED = 0.2
 _LABELS = ("label", "term", "name", "text", "description", "preferred_term", "fsn", "title", "concept_name")
-_LEFT_OUT = pl.Schema({"row": pl.Int64, "code": pl.String, "reason": pl.String, "now": pl.String})
+_LEFT_OUT = pl.Schema({"row": pl.Int64, "code": pl.String, "reason": pl.String, "now": pl.String, "change": pl.String})
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,9 @@ class GivenVectors:
         vectors: *Shape:* (n_rows, dim) float32.
         terms: what each row stands for, or None where the table does not say.
         about: what was found in the table, a line each.
-        changed: ``row, code, reason, now``: rows whose code is not in the release (``unknown``), or inactive: mapped
-            to what replaced it (``replaced``, ``now`` says to which), or left out (``inactive``, with no replacement or
-            several). Rows are counted from 0.
+        changed: ``row, code, reason, now, change``: rows whose code is not in the release (``unknown``), or inactive:
+            mapped to what replaced it (``replaced``, ``now`` says to which), or left out (``inactive``, with no replacement or
+            several); ``change`` is what the release says of it. Rows are counted from 0.
         source: where they are from: a file or folder name, or the data set with its revision.
         licence: what the card beside them names, ``unknown`` where there is none.
         dtype: the type to store them in, which holds all their values: see ``VectorTable``.
@@ -212,9 +213,11 @@ def _current(codes: pl.Series, nodes: pl.Series, ontology: Ontology) -> tuple[pl
         reason=reason.when(replaced).then(pl.lit("replaced")).otherwise(pl.lit("inactive")),
         now=pl.col("node").replace_strict(now, default=None, return_dtype=pl.String),
     )
-    today = nodes.replace_strict(single, default=None, return_dtype=pl.String) if single else nodes.clear(len(nodes))
+    said = today(retired, ontology).select(node="code", change="reason").unique("node", keep="first")
+    changed = changed.join(said, on="node", how="left", maintain_order="left")
+    heir = nodes.replace_strict(single, default=None, return_dtype=pl.String) if single else nodes.clear(len(nodes))
     stays = active.fill_null(value=False)
-    return nodes.zip_with(stays, today), changed.select(_LEFT_OUT.names()).cast(_LEFT_OUT)
+    return nodes.zip_with(stays, heir), changed.select(_LEFT_OUT.names()).cast(_LEFT_OUT)
 
 
 # -- terms ------------------------------------------------------------------------------------------------------------

@@ -101,16 +101,21 @@ class Ontology:
 
     @cached_property
     def dag_with_history(self) -> Dag:
-        """The edges, and over each inactive concept that has none those that replaced it: see :meth:`current`."""
+        """The edges, and over each inactive concept that has none those that replaced it, or that it was below.
+
+        See :meth:`current`.
+        """
         dag = self.dag
-        if "replaced_by" not in self.concepts.columns:
+        heirs = [name for name in ("replaced_by", "was_below") if name in self.concepts.columns]
+        if not heirs:
             return dag
         active = self.concepts["active"].to_numpy()
         bare = ~active & (np.diff(dag.up.starts) == 0) & (np.diff(dag.down.starts) == 0)
-        heirs = self.concepts.select("replaced_by", child=pl.int_range(pl.len())).filter(pl.Series(bare))
-        heirs = heirs.explode("replaced_by").drop_nulls()
-        heirs = heirs.with_columns(parent=self.rows_of(heirs["replaced_by"])).drop_nulls()
-        parents, children = heirs["parent"].to_numpy(), heirs["child"].to_numpy()
+        told = [pl.when(pl.col(name).list.len() > 0).then(name) for name in heirs]
+        found = self.concepts.select(heir=pl.coalesce(told), child=pl.int_range(pl.len())).filter(pl.Series(bare))
+        found = found.drop_nulls().explode("heir").drop_nulls()
+        found = found.with_columns(parent=self.rows_of(found["heir"])).drop_nulls()
+        parents, children = found["parent"].to_numpy(), found["child"].to_numpy()
         parents, children = parents[active[parents]], children[active[parents]]
         return Dag(dag.n_nodes, np.concatenate((dag.parents, parents)), np.concatenate((dag.children, children)))
 

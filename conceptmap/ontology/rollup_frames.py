@@ -10,6 +10,7 @@ from typing import Literal
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError, said_codes
+from conceptmap.ontology.history import today
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.rollup import best_cut, roll_up, roll_up_frame, roll_up_scores
 
@@ -17,7 +18,7 @@ __all__ = ["Rollup", "cut", "old_codes", "read_targets", "spelled"]
 
 How = Literal["max", "sum"]
 
-_OLD = pl.Schema({"system": pl.String(), "code": pl.String(), "now": pl.List(pl.String())})
+_OLD = pl.Schema({"system": pl.String(), "code": pl.String(), "now": pl.List(pl.String()), "reason": pl.String()})
 _UNKNOWN = pl.Schema({"system": pl.String(), "code": pl.String()})
 _ROLLED = {"rollup_code": pl.String(), "rollup_name": pl.String()}
 
@@ -142,7 +143,7 @@ def spelled(frame: pl.DataFrame, ontologies: Iterable[Ontology]) -> tuple[pl.Dat
 
 
 def old_codes(frame: pl.DataFrame, ontologies: Iterable[Ontology]) -> pl.DataFrame:
-    """Returns ``system, code, now``: the codes that are no longer active and what they were rolled up as.
+    """Returns ``system, code, now, reason``: the codes that are no longer active and what they were rolled up as.
 
     ``now`` lists active codes; none where nothing is known to have replaced the code, which then reaches nothing.
 
@@ -150,13 +151,17 @@ def old_codes(frame: pl.DataFrame, ontologies: Iterable[Ontology]) -> pl.DataFra
         frame: as in :meth:`Rollup.fill`.
         ontologies: one for each system.
     """
-    rows: list[tuple[str, str, list[str]]] = []
+    rows: list[tuple[str, str, list[str], str]] = []
     for ontology in ontologies:
         mine = frame if "system" not in frame.columns else frame.filter(pl.col("system") == ontology.system)
         codes = mine["code"].drop_nulls().unique(maintain_order=True)
         active = ontology.concepts["active"].gather(ontology.rows_of(codes))
-        old = codes.filter(~active.fill_null(value=True)).to_list()
-        rows += [(ontology.system, code, sorted(ontology.current(code))) for code in old]
+        old = codes.filter(~active.fill_null(value=True))
+        told = today(old, ontology).group_by("code", maintain_order=True).agg("now", pl.col("reason").first())
+        rows += [
+            (ontology.system, code, sorted(now for now in found if now), reason)
+            for code, found, reason in told.iter_rows()
+        ]
     return pl.DataFrame(rows, schema=_OLD, orient="row")
 
 

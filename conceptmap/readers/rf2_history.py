@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from conceptmap.ontology.history import followed
 from conceptmap.readers.maps import MAPS
 from conceptmap.readers.rf2_files import Rf2Release
 
@@ -25,7 +26,6 @@ _ASSOCIATIONS = {
 }
 # The target of these is the namespace that the concept moved to or from: no replacement, only kept among the maps.
 _MOVES = {900000000000524003: "moved_to", 900000000000525002: "moved_from"}
-_LONGEST_CHAIN = 50  # real chains have fewer than ten links; a loop ends here
 
 
 def history(tables: Rf2Release, concepts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -36,7 +36,7 @@ def history(tables: Rf2Release, concepts: pl.DataFrame) -> tuple[pl.DataFrame, p
         concepts: ``id, active``.
 
     Returns:
-        ``id, replaced_by, consider`` (lists of active codes), and a frame of maps.
+        ``id, replaced_by, consider`` (lists of active codes)``, change`` (by which association), and a frame of maps.
     """
     columns = ["refsetId", "referencedComponentId", "targetComponentId"]
     wanted = pl.col("refsetId").is_in([*_ASSOCIATIONS, *_MOVES])
@@ -63,28 +63,15 @@ def _replacements(rows: pl.DataFrame, concepts: pl.DataFrame) -> pl.DataFrame:
     same = {rank for _, is_same, rank in _ASSOCIATIONS.values() if is_same}
     links = rows.with_columns(rank=pl.col("refsetId").replace_strict(ranks, default=None, return_dtype=pl.Int64))
     links = links.drop_nulls("rank").filter(pl.col("rank") == pl.col("rank").min().over("id"))
+    words = {rank: name.replace("_", " ") for name, _, rank in _ASSOCIATIONS.values()}
+    change = links.group_by("id").agg(change=pl.col("rank").first().replace_strict(words, return_dtype=pl.String))
     links = links.select("id", target="targetComponentId", certain=pl.col("rank").is_in(list(same)))
-    ends = _followed(links, concepts).unique().sort("id", "target")
+    active = concepts.filter(pl.col("active") == 1).select(target="id")
+    ends = followed(links, active).unique().sort("id", "target")
     ends = ends.with_columns(pl.col("certain").all().over("id"), code=pl.col("target").cast(pl.String))
     certain = pl.col("certain")
-    return ends.group_by("id", maintain_order=True).agg(
+    found = ends.group_by("id", maintain_order=True).agg(
         replaced_by=pl.col("code").filter(certain).unique(maintain_order=True),
         consider=pl.col("code").filter(~certain).unique(maintain_order=True),
     )
-
-
-def _followed(links: pl.DataFrame, concepts: pl.DataFrame) -> pl.DataFrame:
-    """``id, target, certain`` with every target active: chains are walked, a chain is certain if all its links are."""
-    active = concepts.filter(pl.col("active") == 1).select(target="id")
-    waiting, done = links, []
-    for _ in range(_LONGEST_CHAIN):
-        done.append(waiting.join(active, on="target", how="semi"))
-        waiting = waiting.join(active, on="target", how="anti")
-        if not waiting.height:
-            break
-        step = links.select(target="id", next="target", also="certain")
-        waiting = waiting.join(step, on="target").select(
-            "id", target="next", certain=pl.col("certain") & pl.col("also")
-        )
-        waiting = waiting.unique(maintain_order=True)
-    return pl.concat(done)
+    return found.join(change, on="id", how="left", maintain_order="left")

@@ -212,6 +212,7 @@ def _concept_frame(named: pl.DataFrame, replacements: pl.DataFrame) -> pl.DataFr
         module=pl.col("moduleId").cast(pl.String),
         replaced_by=pl.col("replaced_by").fill_null(none),
         consider=pl.col("consider").fill_null(none),
+        change="change",
     )
 
 

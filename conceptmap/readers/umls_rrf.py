@@ -22,6 +22,7 @@ from conceptmap.readers.archive import Archive, Member, open_archive, whole
 from conceptmap.readers.cycles import edges_without_cycles
 from conceptmap.readers.maps import MAPS, SOURCES, mrmap_frame
 from conceptmap.readers.tables import Check, ReadReport, TableLayout, broken_off, read_table
+from conceptmap.readers.umls_history import TABLES, retired_cuis
 
 __all__ = ["read_rrf"]
 
@@ -36,8 +37,12 @@ _COLUMNS = {
     "MRRANK": "RANK SAB TTY SUPPRESS",
     "MRREL": "CUI1 AUI1 STYPE1 REL CUI2 AUI2 STYPE2 RELA RUI SRUI SAB SL RG DIR SUPPRESS CVF",
     "MRSTY": "CUI TUI STN STY ATUI CVF",
+    **TABLES,
 }
 _REQUIRED = {
+    "MRCUI": ("CUI1", "REL"),
+    "DELETEDCUI": ("PCUI",),
+    "MERGEDCUI": ("PCUI", "CUI"),
     "MRCONSO": ("CUI", "LAT", "AUI", "SAB", "STR", "SUPPRESS"),
     "MRDEF": ("CUI", "SAB", "DEF"),
     "MRHIER": ("CUI", "AUI", "SAB"),
@@ -55,7 +60,7 @@ _CHECKS: dict[str, Check] = {"text after the last field": lambda frame: frame[_E
 _SOURCE = re.compile(r"[A-Z][A-Z0-9_.-]{1,39}")
 _NEVER_EMPTY = ("MRREL", "MRHIER", "MRMAP")
 """A hierarchy or maps of 0 bytes would be missed by nobody before it matters."""
-_IDS = ("CUI", "CUI1", "CUI2", "AUI", "PAUI")
+_IDS = ("CUI", "CUI1", "CUI2", "PCUI", "AUI", "PAUI")
 
 
 def read_rrf(
@@ -104,7 +109,7 @@ def read_rrf(
     return Ontology(
         system="umls",
         release=version,
-        concepts=_concepts(meta, names),
+        concepts=_with_retired(meta, _concepts(meta, names)),
         terms=terms,
         edges=_edges(meta, numbers, hierarchy),
         maps=pl.concat([pl.DataFrame(schema=MAPS), *maps], how="diagonal"),
@@ -262,6 +267,12 @@ def _concepts(meta: _Meta, names: pl.DataFrame) -> pl.DataFrame:
         semantic_tag="STY",
         tui="TUI",
     )
+
+
+def _with_retired(meta: _Meta, concepts: pl.DataFrame) -> pl.DataFrame:
+    """The concepts and, inactive, the CUIs that the release has retired."""
+    retired = retired_cuis(meta.read, concepts["code"])
+    return pl.concat([concepts, retired], how="diagonal") if retired.height else concepts
 
 
 def _semantic_types(meta: _Meta, names: pl.DataFrame) -> pl.DataFrame:
