@@ -39,8 +39,8 @@ class GivenVectors:
         terms: what each row stands for, or None where the table does not say.
         about: what was found in the table, a line each.
         changed: ``row, code, reason, now, change``: rows whose code is not in the release (``unknown``), or inactive:
-            mapped to what replaced it (``replaced``, ``now`` says to which), or left out (``inactive``, with no replacement or
-            several); ``change`` is what the release says of it. Rows are counted from 0.
+            mapped to what replaced it (``replaced``, ``now`` says to which), or left out (``inactive``, with no
+            replacement or several); ``change`` is what the release says of it. Rows are counted from 0.
         source: where they are from: a file or folder name, or the data set with its revision.
         licence: what the card beside them names, ``unknown`` where there is none.
         dtype: the type to store them in, which holds all their values: see ``VectorTable``.
