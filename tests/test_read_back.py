@@ -15,8 +15,10 @@ from typing import Any
 import polars as pl
 import pytest
 from fhir.resources.R4B.bundle import Bundle
-from small_mapper import index, mapper, ontology
+from small_mapper import PHRASES, index, mapper, ontology
 from test_batch import random_note
+from test_export import Page
+from test_layout import FORMS, MARKUP
 
 from conceptmap.batch import Settings, code_notes
 from conceptmap.errors import InputError
@@ -28,7 +30,7 @@ from conceptmap.index.building import build_index
 from conceptmap.notes.notes import read_notes
 from conceptmap.ontology.ontology import Ontology
 
-N_NOTES = 500
+N_NOTES = 1000
 Span = tuple[str, int, int]
 
 DDL = """
@@ -68,16 +70,23 @@ class Written:
         return set(self.best().select("note_id", "start_char", "end_char").iter_rows())
 
 
+def random_form(rng: random.Random) -> str:
+    """Names among markup, answers, boxes and cells."""
+    kinds = [PHRASES, MARKUP, FORMS, [" ", ", ", "\n"]]
+    parts = [rng.choice(rng.choice(kinds)) for _ in range(rng.randint(2, 40))]
+    return "".join([*parts, " ", rng.choice(PHRASES)])
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """500 random notes with line ends, tabs and emoji, some of them without a subject."""
+    """1,000 random notes, half of them forms in markup; some have no subject."""
     home = tmp_path_factory.mktemp("run")
     rng = random.Random(17)
-    texts = {f"n {at}/é": random_note(rng) for at in range(N_NOTES)}
+    texts = {f"n {at}/é": (random_form if at % 2 else random_note)(rng) for at in range(N_NOTES)}
     persons = ["" if at % 50 == 7 else f"p{at % 40}" if at % 3 else "weird id/1" for at in range(N_NOTES)]
     frame = pl.DataFrame({"note_id": list(texts), "text": list(texts.values()), "person_id": persons})
     frame.with_columns(note_date=pl.lit("2023-05-06T07:08:09")).write_parquet(home / "notes.parquet")
-    formats = ("csv", "parquet", "jsonl", "omop", "fhir", "brat")
+    formats = ("csv", "parquet", "jsonl", "omop", "fhir", "brat", "html")
     settings = Settings(formats=formats, date="2024-01-31")
     code_notes(read_notes(home / "notes.parquet"), mapper(), home / "out", settings)
     written = Written(home / "out", texts)
@@ -99,6 +108,13 @@ def test_tables_hold_the_same_spans_and_the_carried_columns(run: Written) -> Non
     codes = pl.read_csv(run.out / "codes.csv")
     assert codes.columns == [*CODES, "person_id", "note_date"]
     assert set(codes["note_date"]) == {"2023-05-06T07:08:09"}
+
+
+def test_pages_show_every_note_as_it_is(run: Written) -> None:
+    shown = "".join(Page(path.read_bytes().decode()).text for path in sorted(run.out.glob("report-*.html")))
+    at = 0
+    for text in run.texts.values():
+        at = shown.index(text, at) + len(text)
 
 
 # -- OMOP -------------------------------------------------------------------------------------------------------------
@@ -237,7 +253,7 @@ def test_bundles_are_r4_and_hold_the_spans_that_codes_rest_on_and_those_denied(r
     assert found["unconfirmed"] == evidence(run, own.filter(~pl.col("negated")))
     assert not found["unconfirmed"] & found["refuted"]
     facts = json.loads((run.out / "run.json").read_text())
-    assert any("leaves out 10 notes without a person_id" in notice for notice in facts["notices"])
+    assert any("leaves out 20 notes without a person_id" in notice for notice in facts["notices"])
 
 
 def with_subject(run: Written) -> list[str]:
