@@ -11,7 +11,6 @@ from coded_release import coder
 from operations import growth
 
 from conceptmap.export.fhir import bundle
-from conceptmap.matching import spelling
 from conceptmap.matching.spelling import Speller
 from conceptmap.text import literals, statement
 from conceptmap.text.overlaps import Claims, Overlaps
@@ -89,13 +88,13 @@ def test_overlaps_are_those_of_comparing_each_with_each() -> None:
 
 def test_a_word_longer_than_all_known_ones_is_no_slip(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
-    deletions = spelling._deletions
+    look_up = Speller._look_up
 
-    def counted(word: str) -> set[str]:
-        taken.append(word)
-        return deletions(word)
+    def counted(speller: Speller, form: str) -> str | None:
+        taken.append(form)
+        return look_up(speller, form)
 
-    monkeypatch.setattr(spelling, "_deletions", counted)
+    monkeypatch.setattr(Speller, "_look_up", counted)
     speller = Speller(frozenset(["hypertension", "edema", "p" * 3000]))
     assert speller.correct("hyperttension") == "hypertension"
     assert speller.correct("acgt" * 20_000) is None

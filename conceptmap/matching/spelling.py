@@ -9,7 +9,7 @@ endings are left alone, and so are the everyday words of ``data/correct_words.cs
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Final
@@ -52,13 +52,13 @@ class Speller:
         return 1 + max((len(word) for word in self.known if len(word) <= LONGEST), default=0)
 
     @cached_property
-    def _shorter(self) -> Mapping[str, list[str]]:
-        shorter: dict[str, list[str]] = defaultdict(list)
-        for word in sorted(self.known):
+    def _alike(self) -> Mapping[tuple[str, str, int], list[str]]:
+        """The known words by their first letter, their ending and their length."""
+        alike: dict[tuple[str, str, int], list[str]] = defaultdict(list)
+        for word in self.known:
             if SHORTEST <= len(word) <= LONGEST and word.isalpha():
-                for less in _deletions(word):
-                    shorter[less].append(word)
-        return dict(shorter)
+                alike[word[0], word[-_ENDING:], len(word)].append(word)
+        return dict(alike)
 
     def correct(self, form: str) -> str | None:
         """The known word that is meant, or None where the form is known, or no or several words could be.
@@ -80,13 +80,15 @@ class Speller:
             return None
         if form.endswith("tomy"):  # a cut, where "-stomy" is an opening
             return None
-        near = set(self._shorter.get(form, ()))
-        for less in _deletions(form):
-            if less in self.known:
-                near.add(less)
-            near.update(word for word in self._shorter.get(less, ()) if _swapped(form, word))
-        near = {word for word in near if len(word) >= SHORTEST and _is_slip(form, word)}
+        near = {word for word in self._with_same_end(form) if _lacks_one(form, word) or _swapped(form, word)}
+        swapped = (form[:-2] + form[-1] + form[-2], form[:-3] + form[-2] + form[-3] + form[-1])
+        near.update(word for word in self.known.intersection(swapped) if len(word) <= LONGEST)
         return near.pop() if len(near) == 1 else None
+
+    def _with_same_end(self, form: str) -> Iterator[str]:
+        """Known words that may differ from a form by a letter or two, but not in their first letter and ending."""
+        for length in range(len(form) - 1, len(form) + 2):
+            yield from self._alike.get((form[0], form[-_ENDING:], length), ())
 
     def corrected(self, content: Content) -> Content:
         """Content words with the misspelt ones put right; the same object where there are none."""
@@ -103,8 +105,13 @@ def correct_words() -> frozenset[str]:
     return frozenset(row["word"] for row in read_table("correct_words"))
 
 
-def _deletions(word: str) -> set[str]:
-    return {word[:i] + word[i + 1 :] for i in range(1, len(word))}
+def _lacks_one(one: str, other: str) -> bool:
+    """Whether the shorter of two words is the longer without one letter."""
+    shorter, longer = (one, other) if len(one) < len(other) else (other, one)
+    place = 0
+    while place < len(shorter) and shorter[place] == longer[place]:
+        place += 1
+    return len(shorter) < len(longer) and shorter[place:] == longer[place + 1 :]
 
 
 def _swapped(form: str, word: str) -> bool:
@@ -114,12 +121,3 @@ def _swapped(form: str, word: str) -> bool:
         return False
     i = places[0]
     return form[i] == word[i + 1] and form[i + 1] == word[i]
-
-
-def _is_slip(form: str, word: str) -> bool:
-    """Whether the difference is no inflection: the first letter is the same, and so is the end, or it is swapped."""
-    if form[0] != word[0]:
-        return False
-    if form[-_ENDING:] == word[-_ENDING:]:
-        return True
-    return len(form) == len(word) and sorted(form[-3:]) == sorted(word[-3:])

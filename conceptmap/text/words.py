@@ -158,14 +158,18 @@ def normal_form(word: str) -> str:
     >>> normal_form("Anaemias"), normal_form("metastases"), normal_form("Ménière's"), normal_form("tumour")
     ('anemia', 'metastasis', 'meniere', 'tumor')
     """
-    form = unicodedata.normalize("NFKD", word).casefold()
-    form = "".join(c for c in form if not unicodedata.combining(c)).replace("’", "'")
+    form = word.lower() if word.isascii() else _without_accents(word)
     form = form.removesuffix("'s").removesuffix("s'").replace("'", "")
     if form in _IRREGULAR:
         return _IRREGULAR[form]
     if len(form) <= 3 or not form.isalpha():
         return form
     return _british(_singular(form))
+
+
+def _without_accents(word: str) -> str:
+    form = unicodedata.normalize("NFKD", word).casefold()
+    return "".join(c for c in form if not unicodedata.combining(c)).replace("’", "'")
 
 
 def _british(form: str) -> str:
