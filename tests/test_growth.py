@@ -60,13 +60,13 @@ SHAPES = {
 def test_reading_grows_with_a_note(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statement, "_FARTHEST", 20)  # a constant, too large for texts as short as these
     monkeypatch.setattr(literals, "_FIRST_ASKED", 0)  # patterns are read once, and not in the middle of a count
-    monkeypatch.setattr(literals, "_OFTEN", 1)
 
     def work(n: int) -> Any:
         note = pl.DataFrame({"note_id": ["n"], "text": [SHAPES[shape] * n]})
         return lambda: coder().annotate_many(note, candidates=20)
 
     work(80)()  # what is made once
+    literals._Words.of.cache_clear()
     assert growth(work, 80) < STRAIGHT
 
 

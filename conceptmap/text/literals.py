@@ -45,7 +45,7 @@ def all_of(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     need.asked += 1
     if need.asked <= _FIRST_ASKED:  # reading the pattern pays only when it is asked of many texts
         return pattern.finditer(text)
-    if need.asked == _FIRST_ASKED + 1:
+    if not need.is_read:
         need.read()
     words = _Words.of(text)
     if need.beginnings and words.keep_places:
@@ -66,11 +66,12 @@ def _matches(pattern: re.Pattern[str], text: str, places: Sequence[int]) -> Iter
 
 
 class _Need:
-    __slots__ = ("asked", "beginnings", "pattern", "words")
+    __slots__ = ("asked", "beginnings", "is_read", "pattern", "words")
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.pattern = pattern  # kept, so that no other has its number; to hash one takes as long as a search
         self.asked = 0
+        self.is_read = False
         self.beginnings: dict[str, list[str]] = {}
         self.words: tuple[str, ...] = ()
 
@@ -80,6 +81,7 @@ class _Need:
             word = letters if letters == DIGIT else _WORD.findall(letters)[0]
             self.beginnings.setdefault(word, []).append(letters)
         self.words = needed(self.pattern)
+        self.is_read = True
 
 
 _needs: dict[int, _Need] = {}
