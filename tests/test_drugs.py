@@ -126,7 +126,7 @@ def test_insulin_is_said_to_be_taken_for_long_in_type_2_diabetes_alone(text: str
         ("Digoxin toxicity.", "T46.0X5A"),
         ("Delirium, worsened by lorazepam.", "T42.4X5A"),
         ("Urinary retention after oxybutynin was started.", "T44.3X5A"),
-        ("He takes apixaban. Upper GI bleed.", "T45.515A"),
+        ("He takes apixaban. Upper GI bleed, reversed with Kcentra.", "T45.515A"),
         ("Anemia due to antineoplastic chemotherapy.", "T45.1X5A"),
     ],
 )

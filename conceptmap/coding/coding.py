@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from conceptmap.coding.combinations import combine
+from conceptmap.coding.contexts_as_coded import contexts_as_coded
 from conceptmap.coding.derived.derived import derive
 from conceptmap.coding.exact.elsewhere import complete_from_elsewhere
 from conceptmap.coding.exact.residual import said_more_exactly
@@ -112,7 +113,7 @@ def note_codes(
     """
     spans = [(m.start_char, m.end_char) for m in mentions]
     around = MentionPlaces(text, spans, sections, sentences, setting or setting_of(text, sections))
-    contexts = as_established(mentions, contexts, book, around)
+    contexts = as_established(mentions, contexts_as_coded(mentions, contexts, book, around), book, around)
     taken: ProposedCodes = {}
     proposals = proposed_by_mentions(mentions, contexts, book, around, include=include, taken=taken)
     complete_from_elsewhere(proposals, book, around, taken)

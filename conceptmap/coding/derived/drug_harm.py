@@ -19,7 +19,7 @@ from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.text.literals import all_of
+from conceptmap.text.literals import all_of, first_of
 from conceptmap.text.overlaps import Starts
 
 __all__ = ["Finding", "adverse_effects", "groups", "imply_drugs"]
@@ -99,6 +99,7 @@ _TREATED: Final = re.compile(
     r"\A[^.;\n]{0,12}\b(?:given|started|added|increased|up|bid|tid|daily|mg|iv|po|x\s?\d|prn)\b|\A\s?\d",
     re.IGNORECASE,
 )
+_OTHER_CAUSE: Final = re.compile(r"\A,?\s(?:due to|secondary to|2/2|from|caused by)\b", re.IGNORECASE)
 _TOXIC: Final = re.compile(r"\A[- ](?:toxicity|toxic)\b", re.IGNORECASE)
 _REACTION: Final = re.compile(r"\b(?:infusion(?:[- ]related)? reactions?|cytokine release)\b", re.IGNORECASE)
 _THAT_DRUG: Final = re.compile(r"\b(?:the|this|that) (?:drug|medication|medicine|infusion)\b", re.IGNORECASE)
@@ -236,7 +237,8 @@ def _is_likely(text: str, finding: Finding, span: tuple[int, int], sentence: tup
     if finding.end_char <= start:
         between = text[finding.end_char : start]
         treated = _TREATED.match(text[end : sentence[1]]) and not _LATER.search(between)
-        return _WITH.match(between) is not None and not treated
+        behind = treated or _OTHER_CAUSE.match(text[end : sentence[1]])
+        return _WITH.match(between) is not None and not behind
     if end > finding.start_char:
         return start >= finding.start_char and end <= finding.end_char  # "amoxicillin rash"
     between = text[end : finding.start_char]
@@ -267,8 +269,23 @@ _BLEEDING: Final = parse_ranges(
 )
 
 
-def _bled_on_anticoagulant(proposals: ProposedCodes, book: CodeBook) -> None:
-    """Bleeding of somebody who takes an anticoagulant is told as its effect, to be checked (I.C.19.e.5.a)."""
+_TIED: Final = re.compile(
+    r"\b(?:supra-?therapeutic|over-?anticoag\w+|revers(?:ed|al)|kcentra|prothrombin complex|andexanet|andexxa"
+    r"|idarucizumab|praxbind|vitamin K|phytonadione|protamine|coagulopathy"
+    r"|(?:anticoagula\w+|warfarin|coumadin|apixaban|eliquis|rivaroxaban|xarelto|dabigatran|DOAC|NOAC)"
+    r"(?:[- ](?:associated|related|induced)"
+    r"| (?:was |were )?(?:stopped|discontinued) (?:for|due to|because of|given)))\b",
+    re.IGNORECASE,
+)
+
+
+def _bled_on_anticoagulant(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
+    """Bleeding of somebody who takes an anticoagulant that was too much, or had to be reversed (I.C.19.e.5.a).
+
+    To take one and to bleed are two things: a note ties them by what it says or does of the anticoagulant.
+    """
+    if first_of(_TIED, text) is None:
+        return
     at = book.position_of_code.get("T45.515A")
     bled, taken = codes_in(proposals, _BLEEDING, book), codes_in(proposals, parse_ranges("Z79.01"), book)
     if at is not None and bled and taken and taken[0].numbers[0] < bled[0].numbers[0]:  # taken before, not after it
@@ -284,10 +301,12 @@ def imply_drugs(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     has to name one of its class.
     """
     drugs: dict[str, DrugClass] | None = None
-    _bled_on_anticoagulant(proposals, book)
-    for speaks, wanted, category in _implied(book.system) if codes_in(proposals, _speaking(book.system), book) else ():
+    _bled_on_anticoagulant(proposals, book, text)
+    for speaks, wanted, category, says in (
+        _implied(book.system) if codes_in(proposals, _speaking(book.system), book) else ()
+    ):
         found = codes_in(proposals, speaks, book)
-        if not found:
+        if not found or (says is not None and first_of(says, text) is None):
             continue
         if drugs is None:
             drugs = {d.of.name: d.of for d in reversed(drugs_in(text, book.system))}
@@ -302,12 +321,17 @@ def imply_drugs(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
 @cache
 def _speaking(system: str) -> Ranges:
     """All codes whose titles speak of drugs."""
-    return tuple(pair for speaks, _, _ in _implied(system) for pair in speaks)
+    return tuple(pair for speaks, *_ in _implied(system) for pair in speaks)
 
 
 @cache
-def _implied(system: str) -> tuple[tuple[Ranges, list[str], str], ...]:
+def _implied(system: str) -> tuple[tuple[Ranges, list[str], str, re.Pattern[str] | None], ...]:
     return tuple(
-        (parse_ranges(row["codes"]), row["classes"].split(";"), row["harm"])
+        (
+            parse_ranges(row["codes"]),
+            row["classes"].split(";"),
+            row["harm"],
+            re.compile(rf"\b(?:{row['says']})", re.IGNORECASE) if row["says"] else None,
+        )
         for row in read_rows("implied_drugs", system)
     )

@@ -82,6 +82,7 @@ _HEADS: Final = (
     (re.compile(r"\b(?:SAH|subarachnoid (?:hemorrhage|haemorrhage|blood))\b", re.IGNORECASE), "S06.6X"),
     (re.compile(r"\b(?:EDH|epidural (?:hematoma|hemorrhage))\b", re.IGNORECASE), "S06.4X"),
 )
+_CONCUSSION: Final = re.compile(r"\bconcussion\b", re.IGNORECASE)
 _LOC: Final = re.compile(
     r"(\+ ?LOC|\bno LOC|\b(?:without|denie[sd]|negative for) (?:any )?(?:LOC|loss of consciousness)|\bLOC\b"
     r"|\bloss of consciousness|\blost consciousness)",
@@ -251,6 +252,9 @@ def _inside(text: str) -> Iterator[Found]:
         found = first_of(words, text)
         if found:
             yield Found(*found.span(), f"{stem}{_unconscious(text)}A")
+    shaken = first_of(_CONCUSSION, text)
+    if shaken and (said := _unconscious(text)) != "A":
+        yield Found(*shaken.span(), f"S06.0X{said if said in '01' else '9'}A")
 
 
 def _unconscious(text: str) -> str:
@@ -319,8 +323,10 @@ def _vaguer(proposals: ProposedCodes, book: CodeBook) -> None:
         code, name = book.codes[proposal.concept], book.names[proposal.concept]
         more = [d for d in ours if d is not proposal and book.codes[d.concept][:3] == code[:3]]
         vague = _VAGUE.search(name) is not None
-        if (vague and any(not _VAGUE.search(book.names[d.concept]) for d in more)) or (
-            code[:5] == "S22.3" and any(book.codes[d.concept][:5] == "S22.4" for d in more)
+        if (
+            (vague and any(not _VAGUE.search(book.names[d.concept]) for d in more))
+            or (code[:5] == "S22.3" and any(book.codes[d.concept][:5] == "S22.4" for d in more))
+            or (code[:3] == "S06" and code[6:7] == "A" and any(book.codes[d.concept][:6] == code[:6] for d in more))
         ):
             proposals.pop(proposal.concept, None)
     if ours:

@@ -69,6 +69,19 @@ _SOBER: Final = re.compile(
     r"| dependence))[^.;\n]{0,20}?\b(?:sober|abstinent|in remission|no (?:alcohol|drink\w*) (?:for|x))\b",
     re.IGNORECASE,
 )
+_BESIDE: Final = re.compile(
+    r"\b(?:dad|father|mom|mum|mother|parents?|grand(?:mother|father|parents?|ma|pa)|husband|wife|spouse|partner"
+    r"|boyfriend|girlfriend|roommates?|caregivers?|household members?)(?: (?:both|also|who|each))*"
+    r" (?P<smokes>smokes?|vapes?)\b(?! detector)(?P<within>[^.;\n]{0,12}\b(?:indoors?|inside|in (?:the |their )?"
+    r"(?:house|home|car|apartment)|at home|around (?:him|her|them)))?",
+    re.IGNORECASE,
+)
+_CHILD: Final = re.compile(
+    r"\b(?:\d{1,2}[- ]?(?:month|mo|week|wk|day)s?[- ]?(?:old|o\b)|(?:[1-9]|1[0-7])[- ]?(?:year|yr)s?[- ]old"
+    r"|(?:[1-9]|1[0-7]) ?(?:yo|y/o|y\.o)|infant|toddler|newborn|baby|child|boy|girl|p[a]?ediatric\w*)\b",
+    re.IGNORECASE,
+)
+_ADVISED: Final = re.compile(r"\b(?:cessation|counsel\w*|screen\w*)\b", re.IGNORECASE)
 _YIELDING: Final = (  # the code, and what says more than it (guideline I.C.5.b.2-3)
     ("F17.200", "F17.21 F17.22 F17.29"),
     ("Z72.0", "F17.2"),
@@ -93,7 +106,7 @@ def substances(text: str) -> Iterator[Found]:
         word = _TOBACCO.search(clause[0])
         if word is None:
             continue
-        said = _NOW.search(clause[0])
+        said = _said_now(clause[0], word.end())
         if _NOT_NOW.search(clause[0]) and "still" not in clause[0].lower():
             quit_at = _NOT_NOW.search(clause[0])
             before.append(
@@ -102,7 +115,7 @@ def substances(text: str) -> Iterator[Found]:
                     clause.start() + word.end(),
                 )
             )
-        elif said and not _NEVER.search(clause[0][: word.end()]):
+        elif said:
             now.append(
                 (clause.start() + said.start(), clause.start() + said.end(), _COUNTED.search(clause[0]) is not None)
             )
@@ -115,10 +128,28 @@ def substances(text: str) -> Iterator[Found]:
     if level:
         value = int(level[1])
         yield Found(*level.span(), f"Y90.{next((digit for below, digit in _LEVELS if value < below), '8')}")
+    beside = first_of(_BESIDE, text)
+    if beside and (beside["within"] or first_of(_CHILD, text)):
+        yield Found(beside.start("smokes"), beside.end(), "Z77.22")
     for words, code in ((_CANNABIS, "F12.90"), (_COWS, "F11.93"), (_SOBER, "F10.21")):
         said = first_of(words, text)
         if said:
             yield Found(*said.span(), code)
+
+
+def _said_now(clause: str, word: int) -> re.Match[str] | None:
+    """What says that somebody smokes, where nothing before it denies that or is advice."""
+    for said in _NOW.finditer(clause):
+        if not _NEVER.search(_own_words(clause, word, said.start())):
+            return said
+    return None
+
+
+def _own_words(clause: str, word: int, said: int) -> str:
+    """What stands before the words that say it, without advice before a comma ("advised cessation, smokes 1 ppd")."""
+    comma = clause.rfind(",", 0, said)
+    advised = comma >= 0 and _ADVISED.search(clause[:comma])
+    return clause[comma + 1 : said] if advised else clause[:word]
 
 
 def settle_substances(proposals: ProposedCodes, book: CodeBook) -> None:

@@ -1,12 +1,14 @@
 """The digits that another sentence of the note chooses.
 
 A course that says "STEMI" and a report that says "mid RCA 100 % occluded" are one infarction. Which codes stay open
-until another sentence speaks, and which two words have to meet there, is ``data/elsewhere_<system>.csv``.
+until another sentence speaks, and which two words have to meet there, is ``data/elsewhere_<system>.csv``; scope
+``line`` asks them to meet in the line of the condition itself.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -30,6 +32,7 @@ _BESIDE: Final = 30
 class _Row:
     said: re.Pattern[str]
     unless: re.Pattern[str] | None
+    in_line: bool
     gives: str
     reason: str
 
@@ -48,7 +51,8 @@ def complete_from_elsewhere(
     rows = _rows(book.system) if around.text else {}
     for concept in [c for c in proposals if base_code(book.codes[c]) in rows]:
         for row in rows[base_code(book.codes[concept])]:
-            said = next((m for m in row.said.finditer(around.text) if not _DENIED.search(m[0])), None)
+            beside = proposals[concept].numbers if row.in_line else ()
+            said = next((m for m in row.said.finditer(around.text) if _holds(m, beside, around)), None)
             if row.unless is not None and row.unless.search(around.text):
                 continue
             if said is None or row.gives not in book.position_of_code:
@@ -60,6 +64,19 @@ def complete_from_elsewhere(
             add(proposals, exact, proposal.numbers, proposal.strength, affirmed=affirmed, remark=remark)
             take(proposals, concept, f"said more exactly by {book.codes[exact]}", taken)
             break
+
+
+def _holds(said: re.Match[str], beside: Sequence[int], around: MentionPlaces) -> bool:
+    """Whether two words that met are not denied, and stand in the line of one of some mentions, where there are any."""
+    if _DENIED.search(said[0]):
+        return False
+    line = around.text.rfind("\n", 0, said.start()) + 1
+    return not beside or any(line <= around.spans[n][0] and "\n" not in _between(around, n, said) for n in beside)
+
+
+def _between(around: MentionPlaces, number: int, said: re.Match[str]) -> str:
+    start, end = around.spans[number]
+    return around.text[min(end, said.end()) : max(start, said.start())]
 
 
 def _varied(concept: int, said: re.Match[str], numbers: list[int], book: CodeBook, around: MentionPlaces) -> int:
@@ -83,5 +100,6 @@ def _rows(system: str) -> dict[str, list[_Row]]:
         said = re.compile(rf"{says}{_GAP}{near}|{near}{_GAP}{says}", re.IGNORECASE)
         unless = re.compile(row["unless"], re.IGNORECASE) if row["unless"] else None
         for code in row["codes"].split():
-            out.setdefault(code, []).append(_Row(said, unless, row["gives"], row["reason"]))
+            made = _Row(said, unless, row["scope"] == "line", row["gives"], row["reason"])
+            out.setdefault(code, []).append(made)
     return out

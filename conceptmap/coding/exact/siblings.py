@@ -26,6 +26,7 @@ __all__ = ["Siblings", "siblings_of"]
 _OPEN: Final = re.compile(r"\bunspecified\b|\bnot specified\b|\bNOS\b", re.IGNORECASE)
 _WITHOUT: Final = re.compile(
     r",?\s*\b(?:without|not (?:intractable|stated|elsewhere)|non-?intractable)\b[^,]*"
+    r"|,?\s*\b(?:unspecified|not specified) as\b[^,]*"
     r"|,?\s*\b(?:uncomplicated|initial encounter)\b|\([^)]*\)|\[[^\]]*\]",
     re.IGNORECASE,
 )

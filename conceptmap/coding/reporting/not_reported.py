@@ -1,7 +1,8 @@
-"""What is never reported in a setting, whatever the note says of it (``data/not_reported_<system>.csv``)."""
+"""What is not reported in a setting (``data/not_reported_<system>.csv``), unless a sentence says that it mattered."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +20,7 @@ class _Row:
     codes: Ranges
     settings: frozenset[str]
     unless: Ranges
+    says: re.Pattern[str] | None
     reason: str
 
 
@@ -28,14 +30,21 @@ def not_reported(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces
         concept: row.reason
         for row in _rows(book.system)
         if around.setting in row.settings and not (row.unless and codes_in(proposals, row.unless, book))
-        for concept in proposals
+        for concept, proposal in proposals.items()
         if within(book.codes[concept], row.codes)
+        and not (row.says and any(row.says.search(around.line(number)) for number in proposal.numbers))
     }
 
 
 @cache
 def _rows(system: str) -> tuple[_Row, ...]:
     return tuple(
-        _Row(parse_ranges(row["codes"]), frozenset(row["settings"].split()), parse_ranges(row["unless"]), row["reason"])
+        _Row(
+            parse_ranges(row["codes"]),
+            frozenset(row["settings"].split()),
+            parse_ranges(row["unless"]),
+            re.compile(row["says"], re.IGNORECASE) if row["says"] else None,
+            row["reason"],
+        )
         for row in read_rows("not_reported", system)
     )

@@ -42,6 +42,16 @@ _STAY: Final = re.compile(
     re.IGNORECASE,
 )
 _LETTER: Final = re.compile(r"\A\W{0,5}(?:.{0,200}\n)?\s*Dear (?:Dr|Doctor|Colleague|Prof)\b", re.IGNORECASE)
+_VISIT: Final = re.compile(
+    r"\A[^.\n]{0,60}\b(?:ED|ER|emergency (?:department|room|medicine)|urgent care|trauma|clinic|office)\b[^.\n]{0,20}"
+    r"\b(?:note|visit|record|encounter|evaluation|H&P|consult\w*)\b",
+    re.IGNORECASE,
+)
+_EMERGENCY: Final = re.compile(  # what only the record of an emergency room says of itself
+    r"\b(?:(?:ED|ER) course|(?:primary|secondary) survey|trauma (?:activation|alert|bay)|FAST (?:exam )?(?:neg|pos)\w*"
+    r"|GCS (?:of )?\d+ on (?:arrival|scene))\b",
+    re.IGNORECASE,
+)
 _FEWEST_HEADINGS: Final = 2
 _TITLE_CHARS: Final = 120
 
@@ -74,7 +84,9 @@ def setting_of(text: str, sections: Sequence[Section]) -> str:
         return "inpatient"
     if len(names) >= _FEWEST_HEADINGS:
         return "inpatient" if first_of(_DAYS, text) else "visit"
-    return "inpatient" if first_of(_LETTER, text) and is_stay(text) else "report"
+    if first_of(_LETTER, text) and is_stay(text):
+        return "inpatient"
+    return "visit" if _VISIT.match(text) or first_of(_EMERGENCY, text) else "report"
 
 
 def is_stay(text: str) -> bool:
