@@ -7,7 +7,17 @@ from contextlib import contextmanager
 
 import polars as pl
 
-__all__ = ["ANNOTATIONS", "CODES", "SPANS", "TAGS", "frame_of", "no_panic", "overlapping"]
+__all__ = [
+    "ANNOTATIONS",
+    "CODES",
+    "CODES_ROLLED_UP",
+    "MENTIONS",
+    "SPANS",
+    "TAGS",
+    "frame_of",
+    "no_panic",
+    "overlapping",
+]
 
 ANNOTATIONS = pl.Schema(
     {
@@ -82,6 +92,41 @@ CODES = pl.Schema(
     }
 )
 """A row per note × accepted code (``codes.csv``)."""
+
+CODES_ROLLED_UP = pl.Schema(
+    {
+        **{name: dtype for name, dtype in CODES.items() if name not in ("reason", "notes")},
+        "rollup_code": pl.String(),
+        "rollup_name": pl.String(),
+        "reason": pl.String(),
+        "notes": pl.String(),
+    }
+)
+"""The same where a roll-up is asked for."""
+
+MENTIONS = pl.Schema(
+    {
+        "note_id": pl.String,
+        "text": pl.String,
+        "code": pl.String,
+        "name": pl.String,
+        "confidence": pl.Float32,
+        "why": pl.String,
+        "context": pl.String,
+        "section": pl.String,
+        "snippet": pl.String,
+        "supports": pl.String,
+        "start_char": pl.Int64,
+        "end_char": pl.Int64,
+        "mention_id": pl.String,
+        "system": pl.String,
+        "score": pl.Float32,
+        "probability": pl.Float32,
+        "rollup_code": pl.String,
+        "rollup_name": pl.String,
+    }
+)
+"""A row per mention and system, its best concept (``mentions.csv``)."""
 
 SPANS = pl.Schema(
     {

@@ -221,7 +221,7 @@ def test_any_notes_can_be_written_in_every_format(
     (tmp_path / "n.jsonl").write_text(
         "".join(json.dumps(row) + "\n" for row in rows) or '{"note_id": "", "text": "", "person_id": ""}'
     )
-    formats = ("csv", "parquet", "jsonl", "omop", "fhir", "brat", "html")
+    formats = ("csv", "parquet", "jsonl", "xlsx", "wide", "omop", "fhir", "brat", "html")
     notes = read_notes(tmp_path / "n.jsonl")
     done = code_notes(notes, mapper(), tmp_path / "out", Settings(formats=formats, candidates=1, spreadsheet_safe=True))
     assert done.facts["counts"]["notes"] == notes.n_notes

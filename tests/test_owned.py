@@ -33,7 +33,9 @@ from conceptmap.export.file_names import FILE_NAME, FileNames, file_name, note_i
 from conceptmap.notes.notes import Notes, read_notes
 
 EVERYTHING = Settings(
-    formats=("csv", "parquet", "jsonl", "omop", "fhir", "brat", "html"), candidates=2, date="2024-01-31"
+    formats=("csv", "parquet", "jsonl", "xlsx", "wide", "omop", "fhir", "brat", "html"),
+    candidates=2,
+    date="2024-01-31",
 )
 REFUSED = "that no run of this program wrote, or that were changed since"
 

@@ -27,7 +27,7 @@ from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.notes.notes import read_notes
 
 N_NOTES = 100
-SETTINGS = Settings(formats=("csv", "parquet", "jsonl", "omop", "brat", "html"), candidates=2, date="2024-01-31")
+SETTINGS = Settings(formats=("csv", "parquet", "jsonl", "xlsx", "wide", "omop", "brat", "html"), candidates=2, date="2024-01-31")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_other_settings_are_another_run(notes_file: Path, tmp_path: Path) -> Non
     counting = Stopping(at=0)
     code_notes(read_notes(notes_file), counting, tmp_path, Settings(include=("negated",)))  # type: ignore[arg-type]
     assert counting.calls == 7
-    assert sorted(written(tmp_path)) == ["annotations.csv", "codes.csv"]
+    assert sorted(written(tmp_path)) == ["annotations.csv", "codes.csv", "mentions.csv"]
 
 
 def test_another_format_alone_needs_no_new_coding(notes_file: Path, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from conceptmap.coding.code_edits import CodeEdits, read_edits
 from conceptmap.errors import DamagedShardError, InputError
 from conceptmap.export.fhir import check_subjects
 from conceptmap.export.omop import ConceptIds
+from conceptmap.export.workbook import check_workbooks
 from conceptmap.files import sha256_file
-from conceptmap.frames import ANNOTATIONS
+from conceptmap.frames import ANNOTATIONS, CODES_ROLLED_UP
 from conceptmap.notes.notes import BadNote, Notes
 from conceptmap.ontology.rollup_frames import Rollup, read_targets
 
@@ -79,6 +80,8 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> OutputPl
         raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
     if "fhir" in settings.formats:
         check_subjects(notes.schema.names())
+    if "xlsx" in settings.formats:
+        check_workbooks()
     for index in mapper.indexes:
         index.verify()
     rollup = None
@@ -146,7 +149,9 @@ def _read(folder: ShardFolder, key: str, notes: pl.DataFrame) -> Coded:
 def _rolled_up(results: Results, rollup: Rollup | None) -> Results:
     if rollup is None:
         return results
-    return replace(results, mentions=rollup.fill(results.mentions).select(ANNOTATIONS.names()))
+    of_codes = CODES_ROLLED_UP.names()
+    codes = {name: rollup.fill(getattr(results, name)).select(of_codes) for name in ("codes", "candidates")}
+    return replace(results, mentions=rollup.fill(results.mentions).select(ANNOTATIONS.names()), **codes)
 
 
 def _edited(results: Results, notes: pl.DataFrame, edits: CodeEdits | None) -> Results:

@@ -15,12 +15,15 @@ from conceptmap.batch.mapped import MAPPED_CODES, CodeMap
 from conceptmap.batch.settings import Settings
 from conceptmap.export.brat import BratFiles
 from conceptmap.export.fhir import FhirFile
+from conceptmap.export.mentions import best_mentions
 from conceptmap.export.omop import ConceptIds, OmopFiles
 from conceptmap.export.pages import ReportFiles
 from conceptmap.export.paths import paths_of
 from conceptmap.export.tables import TableFiles
 from conceptmap.export.views import NoteView
-from conceptmap.frames import ANNOTATIONS, CODES, TAGS
+from conceptmap.export.wide import WIDE_COLUMNS, WideFiles
+from conceptmap.export.workbook import WorkbookFile
+from conceptmap.frames import ANNOTATIONS, CODES, CODES_ROLLED_UP, MENTIONS, TAGS
 from conceptmap.notes.notes import BadNote, Notes
 
 if TYPE_CHECKING:
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outputs", "carried_names"]
 
-CARRYING = ("annotations", "codes")
+Document = OmopFiles | FhirFile | BratFiles | WideFiles | WorkbookFile
+CARRYING = ("annotations", "mentions", "codes")
 """Tables whose rows repeat the note's carried columns."""
 
 
@@ -45,7 +49,7 @@ class Outputs:
     """
 
     tables: Mapping[str, TableFiles]
-    documents: tuple[OmopFiles | FhirFile | BratFiles, ...]
+    documents: tuple[Document, ...]
     report: ReportFiles | None
     carried: Mapping[str, str]
     code_map: CodeMap | None
@@ -64,9 +68,11 @@ class Outputs:
         """Begin files in a folder."""
         carried = carried_names(notes)
         kept = {new: notes.schema[old] for old, new in carried.items()}
-        schemas = {"annotations": pl.Schema({**ANNOTATIONS, **kept}), "codes": pl.Schema({**CODES, **kept})}
+        of_codes = CODES if settings.rollup is None else CODES_ROLLED_UP
+        schemas = {"annotations": ANNOTATIONS, "mentions": MENTIONS, "codes": of_codes}
+        schemas = {name: pl.Schema({**schema, **kept}) for name, schema in schemas.items()}
         schemas |= {"tags": TAGS} if settings.tags else {}
-        schemas |= {"candidates": CODES} if settings.candidates else {}
+        schemas |= {"candidates": of_codes} if settings.candidates else {}
         schemas |= {"mapped": MAPPED_CODES} if code_map is not None else {}
         with ExitStack() as stack:
             options = {"formats": settings.formats, "spreadsheet_safe": settings.spreadsheet_safe}
@@ -75,6 +81,7 @@ class Outputs:
                 for name, schema in schemas.items()
             }
             documents = tuple(_documents(stack, staging, notes, settings, ids))
+            documents += tuple(_for_people(stack, staging, settings, schemas, pl.Schema(kept)))
             report = None
             if "html" in settings.formats:
                 path = paths_of(mapper.path, mapper.indexes)
@@ -104,19 +111,23 @@ class Outputs:
         """Append the rows of some notes."""
         frames = {
             "annotations": results.mentions,
+            "mentions": best_mentions(results.mentions, results.codes, notes),
             **{name: getattr(results, name) for name in ("codes", "tags", "candidates")},
         }
         if self.code_map is not None:
             frames["mapped"] = self.code_map.rows(notes, results)
         kept = notes.select("note_id", *(pl.col(old).alias(new) for old, new in self.carried.items()))
+        for name in CARRYING if self.carried else ():
+            frames[name] = frames[name].join(kept, on="note_id", how="left", maintain_order="left")
         for name, table in self.tables.items():
-            frame = frames[name]
-            if name in CARRYING and self.carried:
-                frame = frame.join(kept, on="note_id", how="left", maintain_order="left")
-            table.write(frame)
+            table.write(frames[name])
         for document in self.documents:
             if isinstance(document, FhirFile):
                 document.write(notes, results.mentions, results.codes)
+            elif isinstance(document, WideFiles):
+                document.write(kept, results.codes)
+            elif isinstance(document, WorkbookFile):
+                document.write(kept.with_columns(notes["text"]), frames["mentions"], frames["codes"])
             else:
                 document.write(notes, results.mentions)
         if self.report is not None:
@@ -133,7 +144,7 @@ class Outputs:
 
 def _documents(
     stack: ExitStack, staging: Path, notes: Notes, settings: Settings, ids: ConceptIds | None
-) -> Iterator[OmopFiles | FhirFile | BratFiles]:
+) -> Iterator[Document]:
     if "omop" in settings.formats:
         yield stack.enter_context(
             OmopFiles(
@@ -150,6 +161,17 @@ def _documents(
         yield stack.enter_context(BratFiles(staging, spreadsheet_safe=settings.spreadsheet_safe))
 
 
+def _for_people(
+    stack: ExitStack, staging: Path, settings: Settings, schemas: Mapping[str, pl.Schema], kept: pl.Schema
+) -> Iterator[Document]:
+    """Files with the notes' carried columns."""
+    if "wide" in settings.formats:
+        yield stack.enter_context(WideFiles(staging, kept, spreadsheet_safe=settings.spreadsheet_safe))
+    if "xlsx" in settings.formats:
+        columns = {name: schemas[name].names() for name in ("codes", "mentions")}
+        yield stack.enter_context(WorkbookFile(staging, **columns, carried=kept.names()))
+
+
 def carried_names(notes: Notes) -> dict[str, str]:
     """Names for the carried columns beside our own: one that we use gets ``note_`` before it.
 
@@ -158,11 +180,12 @@ def carried_names(notes: Notes) -> dict[str, str]:
     >>> carried_names(Notes("notes.csv", schema, 0, 0, ()))
     {'ward': 'ward', 'code': 'note_code'}
     """
-    taken = {*ANNOTATIONS, *CODES, *notes.carried}
+    ours = {*ANNOTATIONS, *MENTIONS, *CODES, *WIDE_COLUMNS}
+    taken = {*ours, *notes.carried}
     names = {}
     for name in notes.carried:
         new = name
-        while new in ANNOTATIONS or new in CODES or (new != name and new in taken):
+        while new in ours or (new != name and new in taken):
             new = f"note_{new}"
         names[name] = new
     return names

@@ -20,6 +20,8 @@ from conceptmap.batch.settings import Settings
 from conceptmap.errors import InputError
 from conceptmap.export.brat import BRAT, CONFIGURATION, FILES, digests_in, is_member
 from conceptmap.export.tables import TABLE_FORMATS
+from conceptmap.export.wide import MATRIX, WIDE
+from conceptmap.export.workbook import WORKBOOK
 from conceptmap.files import Owned, digest_now, foreign_error, json_of, sha256_file
 
 __all__ = [
@@ -45,9 +47,11 @@ DOCUMENTS = {
     "omop": ("note_nlp.csv", "omop_notes.csv"),
     "fhir": ("bundles.ndjson",),
     "html": (REPORT,),
+    "wide": (WIDE, MATRIX),
+    "xlsx": (WORKBOOK,),
     "brat": (FILES,),
 }
-TABLES = ("annotations", "codes", "tags", "candidates", "mapped")
+TABLES = ("annotations", "mentions", "codes", "tags", "candidates", "mapped")
 OVERWRITE = "type --overwrite to replace files of these names, or choose another folder"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -70,7 +74,7 @@ _OUTPUTS = {
 
 def _written_by(settings: Settings) -> Callable[[str], bool]:
     """Which files a run with these settings may write; how many pages and notes is not known before they are read."""
-    tables = ["annotations", "codes", *(["tags"] if settings.tags else [])]
+    tables = ["annotations", "mentions", "codes", *(["tags"] if settings.tags else [])]
     tables += ["candidates"] if settings.candidates else []
     tables += ["mapped"] if settings.map_to else []
     names = {RUN_FILE, *(f"{table}.{suffix}" for table in tables for suffix in settings.formats)}

@@ -38,7 +38,7 @@ __all__ = ["STAGING", "Place", "earlier_run", "file_digests", "names_of", "remov
 
 STAGING = ".partial-"
 _STAGING = re.compile(r"\.partial-[0-9a-f]{12}")
-_STAGED = re.compile(rf"\.[a-z]+\.parts(?:/\d{{8}}\.parquet)?|{BRAT}|\.former-{BRAT}")
+_STAGED = re.compile(rf"\.[a-z]+\.parts(?:/(?:\d{{8}}\.parquet|tmp\w+))?|{BRAT}|\.former-{BRAT}")
 
 
 @contextlib.contextmanager

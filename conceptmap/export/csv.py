@@ -11,8 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-__all__ = ["CsvFile", "csv_bytes", "spreadsheet_safe"]
+__all__ = ["BOM", "CsvFile", "csv_bytes", "spreadsheet_safe"]
 
+BOM = b"\xef\xbb\xbf"
+"""Before what a spreadsheet opens: without it some take UTF-8 for the system's old code page."""
 # What a spreadsheet may take for a formula, the full-width forms included.
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 
@@ -23,7 +25,7 @@ class CsvFile:
     Args:
         path: a new file.
         schema: its columns, which become the header.
-        safe: neutralise cells that a spreadsheet would run as formulas.
+        safe: for a spreadsheet: see ``csv_bytes``.
     """
 
     def __init__(self, path: Path, schema: pl.Schema, *, safe: bool) -> None:
@@ -50,7 +52,7 @@ def csv_bytes(frame: pl.DataFrame, *, header: bool = True, safe: bool = False) -
     Args:
         frame: any frame without nested columns.
         header: whether the column names come first.
-        safe: neutralise cells that a spreadsheet would run as formulas.
+        safe: for a spreadsheet: neutralise cells that it would run as formulas, and begin with a byte-order mark.
 
     >>> frame = pl.DataFrame({"text": ["-5 mmHg", "I10, known", None], "rank": [1, 2, 3]})
     >>> csv_bytes(frame).splitlines()
@@ -60,7 +62,7 @@ def csv_bytes(frame: pl.DataFrame, *, header: bool = True, safe: bool = False) -
     """
     buffer = io.BytesIO()
     (spreadsheet_safe(frame) if safe else frame).write_csv(buffer, include_header=header)
-    return buffer.getvalue()
+    return (BOM if safe and header else b"") + buffer.getvalue()
 
 
 def spreadsheet_safe(frame: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import polars as pl
 from conceptmap.export.csv import CsvFile
 from conceptmap.export.jsonl import jsonl_bytes
 
-__all__ = ["TABLE_FORMATS", "TableFiles"]
+__all__ = ["TABLE_FORMATS", "TableFiles", "joined_parts", "parts_folder"]
 
 TABLE_FORMATS = ("csv", "parquet", "jsonl")
 
@@ -40,8 +40,7 @@ class TableFiles:
         with ExitStack() as stack:
             for suffix in formats:
                 if suffix == "parquet":
-                    self._parts = folder / f".{name}.parts"
-                    self._parts.mkdir()
+                    self._parts = parts_folder(folder, name)
                 elif suffix == "csv":
                     self._csv = CsvFile(folder / f"{name}.csv", schema, safe=spreadsheet_safe)
                     stack.callback(self._csv.close)
@@ -73,15 +72,27 @@ class TableFiles:
     ) -> None:
         self._stack.close()
         if kind is None and self._parts is not None:
-            self._join_parts(self._parts)
+            joined_parts(self._parts, self._folder / f"{self._name}.parquet")
 
-    def _join_parts(self, parts: Path) -> None:
-        files = sorted(parts.glob("*.parquet"))
-        target = self._folder / f"{self._name}.parquet"
-        try:
-            pl.scan_parquet(files).sink_parquet(target, row_group_size=1 << 17, maintain_order=True)
-        except pl.exceptions.PolarsError as error:
-            if shutil.disk_usage(parts).free < sum(file.stat().st_size for file in files):
-                raise OSError(errno.ENOSPC, "no space left") from error
-            raise
-        shutil.rmtree(parts)
+
+def parts_folder(folder: Path, name: str) -> Path:
+    """A new folder for pieces of a file that is written at the end; ``publishing`` knows such names."""
+    parts = folder / f".{name}.parts"
+    parts.mkdir()
+    return parts
+
+
+def joined_parts(parts: Path, target: Path) -> None:
+    """Make one Parquet file of those in a folder, in the order of their names, and remove the folder.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    files = sorted(parts.glob("*.parquet"))
+    try:
+        pl.scan_parquet(files).sink_parquet(target, row_group_size=1 << 17, maintain_order=True)
+    except pl.exceptions.PolarsError as error:
+        if shutil.disk_usage(parts).free < sum(file.stat().st_size for file in files):
+            raise OSError(errno.ENOSPC, "no space left") from error
+        raise
+    shutil.rmtree(parts)

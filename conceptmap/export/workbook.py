@@ -1,0 +1,194 @@
+"""``codes.xlsx``: a workbook to review codes in, with the sheets Codes, Mentions and Notes.
+
+Rows are written as they come, so that no more than one is held. `notes.reviewed` reads the column Accept back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from conceptmap.errors import MissingExtraError
+from conceptmap.export.tables import parts_folder
+from conceptmap.export.wide import wide_rows
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
+
+__all__ = ["WORKBOOK", "WorkbookFile", "check_workbooks"]
+
+WORKBOOK: Final = "codes.xlsx"
+ACCEPT: Final = "Accept"
+MOST_ROWS: Final = 1_048_576
+"""Rows of a sheet, the header's included: Excel's limit."""
+CELL: Final = 16_000
+"""Characters that are put into one cell; Excel's limit are 32,767 UTF-16 units."""
+_NEVER: Final = dt.datetime(1980, 1, 1)
+"""When a workbook says that it was made: at no moment, so that the bytes are the same whenever it is written."""
+_NO_CHARACTERS: Final = re.compile("[\ufffe\uffff]")
+_CODES: Final = (
+    "note_id rank role code name text snippet section probability score poa billable excludes code_first use_additional"
+    " combined_from rollup_code rollup_name"
+).split()
+_CODES_LAST: Final = ["notes", "evidence", "system"]
+_MENTIONS: Final = (
+    "note_id text code name confidence why context section snippet supports rollup_code rollup_name start_char end_char"
+    " mention_id system"
+).split()
+_WIDTHS: Final = {
+    ACCEPT: 8, "note_id": 14, "rank": 6, "role": 10, "code": 10, "name": 44, "text": 34, "snippet": 58, "section": 24,
+    "poa": 5, "why": 40, "context": 16, "notes": 80, "codes": 60, "evidence": 16, "excludes": 14, "rollup_name": 30,
+}  # fmt: skip
+_WIDTH: Final = 12
+
+
+def check_workbooks() -> None:
+    """Refuse the format where its writer is not installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    try:
+        import xlsxwriter  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("xlsxwriter", extra="excel", purpose="writing .xlsx files") from error
+
+
+@dataclass(eq=False)
+class _Sheet:
+    """A sheet while it is written, a row below the other.
+
+    Attributes:
+        columns: its header.
+        rows: written so far, the header not counted.
+        left_out: rows for which there was no room.
+    """
+
+    sheet: Worksheet
+    columns: Sequence[str]
+    rows: int = 0
+    left_out: int = field(default=0)
+
+    def begin(self, header: Format, *, frozen: int) -> None:
+        """Write the header, which stays in sight, as the first columns do."""
+        for at, name in enumerate(self.columns):
+            self.sheet.set_column(at, at, _WIDTHS.get(name, _WIDTH))
+            self.sheet.write_string(0, at, _cell(name), header)
+        self.sheet.freeze_panes(1, frozen)
+
+    def write(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Append rows; a value beyond the header's columns goes on to the right."""
+        for row in rows:
+            if self.rows + 1 >= MOST_ROWS:
+                self.left_out += 1
+                continue
+            self.rows += 1
+            for at, value in enumerate(row):
+                if isinstance(value, bool):
+                    self.sheet.write_boolean(self.rows, at, value)
+                elif isinstance(value, int | float):
+                    self.sheet.write_number(self.rows, at, value)
+                elif value is not None:
+                    self.sheet.write_string(self.rows, at, _cell(str(value)))
+
+    def end(self) -> None:
+        """Give it its filters, and the choices of the column Accept, also for rows that are added below."""
+        self.sheet.autofilter(0, 0, self.rows, len(self.columns) - 1)
+        if self.columns[0] == ACCEPT:
+            choices = {"validate": "list", "source": ["yes", "no"], "ignore_blank": True, "error_type": "warning"}
+            self.sheet.data_validation(1, 0, min(self.rows + 1_000, MOST_ROWS - 1), 0, choices)
+
+
+class WorkbookFile:
+    """``codes.xlsx``.
+
+    Attributes:
+        counts: rows of its sheets, without those that Excel has no room for.
+    """
+
+    def __init__(self, folder: Path, *, codes: Sequence[str], mentions: Sequence[str], carried: Sequence[str]) -> None:
+        import xlsxwriter
+
+        self._parts = parts_folder(folder, "xlsx")
+        fixed = {"constant_memory": True, "tmpdir": str(self._parts)}
+        as_text = dict.fromkeys(("strings_to_formulas", "strings_to_urls", "strings_to_numbers"), False)
+        self._book: Workbook = xlsxwriter.Workbook(str(folder / WORKBOOK), fixed | as_text)
+        self._book.set_properties({"created": _NEVER})
+        self._header = self._book.add_format({"bold": True, "bottom": 1, "bg_color": "#EDF1F5"})
+        first = [name for name in _CODES if name in codes]
+        self._codes = self._sheet("Codes", [ACCEPT, *first, *carried, *_CODES_LAST], frozen=5)
+        self._mentions = self._sheet("Mentions", [ACCEPT, *(name for name in _MENTIONS if name in mentions)], frozen=3)
+        self._notes = self._sheet("Notes", ["note_id", "principal", "codes", "n_codes", *carried, "text"], frozen=1)
+
+    def _sheet(self, name: str, columns: Sequence[str], *, frozen: int) -> _Sheet:
+        sheet = _Sheet(self._book.add_worksheet(name), columns)
+        sheet.begin(self._header, frozen=frozen)
+        return sheet
+
+    def __enter__(self) -> WorkbookFile:
+        return self
+
+    def write(self, notes: pl.DataFrame, mentions: pl.DataFrame, codes: pl.DataFrame) -> None:
+        """Append notes.
+
+        Args:
+            notes: note_id, text and the columns to carry along.
+            mentions: schema ``frames.MENTIONS``.
+            codes: schema ``frames.CODES``, with the carried columns.
+        """
+        for sheet, frame in ((self._codes, codes), (self._mentions, mentions)):
+            sheet.write((None, *row) for row in frame.select(sheet.columns[1:]).iter_rows())
+        wide = wide_rows(notes, codes).select(self._notes.columns)
+        self._notes.write((*row[:-1], *_cells(row[-1])) for row in wide.iter_rows())
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Rows of the sheets."""
+        return {f"xlsx_{name}": sheet.rows for name, sheet in self._sheets().items()}
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Rows for which Excel has no room."""
+        return tuple(
+            f"{WORKBOOK} lacks the last {sheet.left_out:,} {name}, for which a sheet has no rows; CSV has all"
+            for name, sheet in self._sheets().items()
+            if sheet.left_out
+        )
+
+    def _sheets(self) -> dict[str, _Sheet]:
+        return {"codes": self._codes, "mentions": self._mentions, "notes": self._notes}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        from xlsxwriter.exceptions import FileCreateError
+
+        if kind is not None:
+            return
+        for sheet in self._sheets().values():
+            sheet.end()
+        try:
+            self._book.close()
+        except FileCreateError as failed:
+            raise failed.args[0] if isinstance(failed.args[0], OSError) else failed from None
+        shutil.rmtree(self._parts)
+
+
+def _cell(text: str) -> str:
+    """A text that one cell can hold."""
+    return _NO_CHARACTERS.sub("\ufffd", text if len(text) <= CELL else text[: CELL - 1] + "…")
+
+
+def _cells(text: str) -> list[str]:
+    """A text in as many cells as it takes."""
+    return [text[at : at + CELL] for at in range(0, len(text), CELL)]
