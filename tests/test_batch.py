@@ -72,7 +72,7 @@ class Failing:
 
 def test_tables_and_run_file(tmp_path: Path) -> None:
     done = run(tmp_path, NOTES, Settings(candidates=3))
-    assert done.files == ("annotations.csv", "candidates.csv", "codes.csv", "run.json")
+    assert done.files == ("annotations.csv", "candidates.csv", "codes.csv", "mentions.csv", "run.json")
     annotations = pl.read_csv(tmp_path / "out" / "annotations.csv", schema=ANNOTATIONS)
     codes = pl.read_csv(tmp_path / "out" / "codes.csv", schema=CODES)
     texts = dict(read_notes(tmp_path / "notes.csv").frame().select("note_id", "text").iter_rows())
@@ -91,7 +91,7 @@ def test_tables_and_run_file(tmp_path: Path) -> None:
     assert facts["indexes"][0]["release"] == "2099"
     assert facts["encoder"] is None
     assert facts["settings"]["candidates"] == 3
-    assert set(facts["files"]) == {"annotations.csv", "candidates.csv", "codes.csv"}
+    assert set(facts["files"]) == {"annotations.csv", "candidates.csv", "codes.csv", "mentions.csv"}
 
 
 def test_formats_hold_the_same(tmp_path: Path) -> None:
@@ -164,6 +164,7 @@ def test_files_of_an_earlier_run_do_not_mix_with_this_one(tmp_path: Path) -> Non
     assert sorted(path.name for path in done.folder.iterdir()) == [
         "annotations.csv",
         "codes.csv",
+        "mentions.csv",
         "mine.csv",
         "run.json",
     ]

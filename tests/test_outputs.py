@@ -202,7 +202,7 @@ def test_every_table_of_a_run_is_safe_on_request(tmp_path: Path) -> None:
     code_notes(read_notes(tmp_path / "notes.parquet"), mapper(), tmp_path / "out", asked)
     tables = sorted((tmp_path / "out").glob("*.csv"))
     assert [path.stem for path in tables] == [
-        "annotations", "brat_notes", "candidates", "codes", "note_nlp", "omop_notes"
+        "annotations", "brat_notes", "candidates", "codes", "mentions", "note_nlp", "omop_notes"
     ]  # fmt: skip
     for path in tables:
         cells = [cell for row in csv.reader(io.StringIO(path.read_bytes().decode(), newline="")) for cell in row]

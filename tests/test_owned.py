@@ -274,7 +274,7 @@ def test_what_the_first_versions_wrote_is_recognised(notes: Notes, tmp_path: Pat
     run(notes, tmp_path, EVERYTHING)
     first_version(tmp_path)
     run(notes, tmp_path)
-    assert sorted(contents(tmp_path)) == ["annotations.csv", "codes.csv", "run.json"]
+    assert sorted(contents(tmp_path)) == ["annotations.csv", "codes.csv", "mentions.csv", "run.json"]
 
 
 def test_what_was_changed_in_a_folder_of_the_first_versions_is_kept(notes: Notes, tmp_path: Path) -> None:
@@ -484,7 +484,7 @@ def test_a_file_system_without_modes_is_written_to(
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(Path, "chmod", refuse)
-    assert run(notes, tmp_path / "out").files == ("annotations.csv", "codes.csv", "run.json")
+    assert run(notes, tmp_path / "out").files == ("annotations.csv", "codes.csv", "mentions.csv", "run.json")
 
 
 def test_a_forged_list_of_brats_files_is_no_error(notes: Notes, tmp_path: Path) -> None:

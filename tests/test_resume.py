@@ -27,7 +27,8 @@ from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.notes.notes import read_notes
 
 N_NOTES = 100
-SETTINGS = Settings(formats=("csv", "parquet", "jsonl", "xlsx", "wide", "omop", "brat", "html"), candidates=2, date="2024-01-31")
+FORMATS = ("csv", "parquet", "jsonl", "xlsx", "wide", "omop", "brat", "html")
+SETTINGS = Settings(formats=FORMATS, candidates=2, date="2024-01-31")
 
 
 @pytest.fixture(scope="module")

@@ -70,12 +70,14 @@ class _Sheet:
 
     Attributes:
         columns: its header.
+        share: how numbers in [0, 1] look.
         rows: written so far, the header not counted.
         left_out: rows for which there was no room.
     """
 
     sheet: Worksheet
     columns: Sequence[str]
+    share: Format | None = None
     rows: int = 0
     left_out: int = field(default=0)
 
@@ -96,7 +98,9 @@ class _Sheet:
             for at, value in enumerate(row):
                 if isinstance(value, bool):
                     self.sheet.write_boolean(self.rows, at, value)
-                elif isinstance(value, int | float):
+                elif isinstance(value, float):
+                    self.sheet.write_number(self.rows, at, round(value, 6), self.share)
+                elif isinstance(value, int):
                     self.sheet.write_number(self.rows, at, value)
                 elif value is not None:
                     self.sheet.write_string(self.rows, at, _cell(str(value)))
@@ -123,15 +127,17 @@ class WorkbookFile:
         fixed = {"constant_memory": True, "tmpdir": str(self._parts)}
         as_text = dict.fromkeys(("strings_to_formulas", "strings_to_urls", "strings_to_numbers"), False)
         self._book: Workbook = xlsxwriter.Workbook(str(folder / WORKBOOK), fixed | as_text)
+        self._book.use_zip64()
         self._book.set_properties({"created": _NEVER})
         self._header = self._book.add_format({"bold": True, "bottom": 1, "bg_color": "#EDF1F5"})
         first = [name for name in _CODES if name in codes]
+        self._share = self._book.add_format({"num_format": "0.00"})
         self._codes = self._sheet("Codes", [ACCEPT, *first, *carried, *_CODES_LAST], frozen=5)
         self._mentions = self._sheet("Mentions", [ACCEPT, *(name for name in _MENTIONS if name in mentions)], frozen=3)
         self._notes = self._sheet("Notes", ["note_id", "principal", "codes", "n_codes", *carried, "text"], frozen=1)
 
     def _sheet(self, name: str, columns: Sequence[str], *, frozen: int) -> _Sheet:
-        sheet = _Sheet(self._book.add_worksheet(name), columns)
+        sheet = _Sheet(self._book.add_worksheet(name), columns, self._share)
         sheet.begin(self._header, frozen=frozen)
         return sheet
 
@@ -173,15 +179,17 @@ class WorkbookFile:
     ) -> None:
         from xlsxwriter.exceptions import FileCreateError
 
-        if kind is not None:
-            return
-        for sheet in self._sheets().values():
-            sheet.end()
         try:
-            self._book.close()
+            if kind is None:
+                for sheet in self._sheets().values():
+                    sheet.end()
+                self._book.close()
+                shutil.rmtree(self._parts)
         except FileCreateError as failed:
             raise failed.args[0] if isinstance(failed.args[0], OSError) else failed from None
-        shutil.rmtree(self._parts)
+        finally:
+            for sheet in self._sheets().values():
+                sheet.sheet.row_data_fh.close()
 
 
 def _cell(text: str) -> str:
