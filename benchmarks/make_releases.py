@@ -59,29 +59,51 @@ def tree(rng: np.random.Generator, n: int) -> Ints:
 # -- SNOMED CT --------------------------------------------------------------------------------------------------------
 
 
-def make_rf2(folder: Path, *, scale: float = 1.0, seed: int = 0) -> Path:
-    """Writes a zip of a Snapshot and returns its path."""
+def make_rf2(folder: Path, *, scale: float = 1.0, seed: int = 0, changed: float = 0.0) -> Path:
+    """Writes a zip of a Snapshot and returns its path.
+
+    With ``changed`` it is the release of a year later: this share of concepts is retired or in use again, of terms
+    reworded, of is-a rows moved.
+    """
     rng = np.random.default_rng(seed)
     n = int(CONCEPTS * scale)
     concepts = sctids(rng, n, partition=0)
     active = rng.random(n) < 0.7
     active[0] = True
-    top = "SnomedCT_SyntheticRF2_PRODUCTION_20250101T120000Z/Snapshot"
-    path = folder / "SnomedCT_SyntheticRF2_PRODUCTION_20250101T120000Z.zip"
+    date = "20260101" if changed else _DATE
+    top = f"SnomedCT_SyntheticRF2_PRODUCTION_{date}T120000Z/Snapshot"
+    path = folder / f"SnomedCT_SyntheticRF2_PRODUCTION_{date}T120000Z.zip"
+    later = np.random.default_rng(seed + 1)
+    now = active ^ (later.random(n) < changed)
+    now[0] = True
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as packed:
-        concept_rows = versioned(concepts, active).with_columns(definitionStatusId=pl.lit(900000000000074008))
-        add(packed, f"{top}/Terminology/sct2_Concept_Snapshot_INT_{_DATE}.txt", [concept_rows])
-        descriptions = describe(rng, concepts, int(DESCRIPTIONS * scale))
-        add(packed, f"{top}/Terminology/sct2_Description_Snapshot-en_INT_{_DATE}.txt", [descriptions])
+        concept_rows = versioned(concepts, now).with_columns(definitionStatusId=pl.lit(900000000000074008))
+        add(packed, f"{top}/Terminology/sct2_Concept_Snapshot_INT_{date}.txt", [concept_rows])
+        descriptions = reworded(later, describe(rng, concepts, int(DESCRIPTIONS * scale)), changed)
+        add(packed, f"{top}/Terminology/sct2_Description_Snapshot-en_INT_{date}.txt", [descriptions])
         members = language_members(rng, descriptions)
-        add(packed, f"{top}/Refset/Language/der2_cRefset_LanguageSnapshot-en_INT_{_DATE}.txt", members)
-        relationships = relate(rng, concepts, active, int(RELATIONSHIPS * scale))
-        add(packed, f"{top}/Terminology/sct2_Relationship_Snapshot_INT_{_DATE}.txt", [relationships])
-        gone = associate(rng, concepts, active)
-        add(packed, f"{top}/Refset/Content/der2_cRefset_AssociationSnapshot_INT_{_DATE}.txt", [gone])
-        maps = map_rows(rng, concepts[active], int(300_000 * scale))
-        add(packed, f"{top}/Refset/Map/der2_iisssccRefset_ExtendedMapSnapshot_INT_{_DATE}.txt", [maps])
+        add(packed, f"{top}/Refset/Language/der2_cRefset_LanguageSnapshot-en_INT_{date}.txt", members)
+        relationships = moved(later, relate(rng, concepts, active, int(RELATIONSHIPS * scale)), concepts[0], changed)
+        add(packed, f"{top}/Terminology/sct2_Relationship_Snapshot_INT_{date}.txt", [relationships])
+        gone = associate(rng, concepts, now)
+        add(packed, f"{top}/Refset/Content/der2_cRefset_AssociationSnapshot_INT_{date}.txt", [gone])
+        maps = map_rows(rng, concepts[now], int(300_000 * scale))
+        add(packed, f"{top}/Refset/Map/der2_iisssccRefset_ExtendedMapSnapshot_INT_{date}.txt", [maps])
     return path
+
+
+def reworded(rng: np.random.Generator, descriptions: pl.DataFrame, share: float) -> pl.DataFrame:
+    """Some terms with a word more."""
+    drawn = pl.Series(rng.random(descriptions.height) < share)
+    return descriptions.with_columns(term=pl.when(drawn).then(pl.format("new {}", "term")).otherwise("term"))
+
+
+def moved(rng: np.random.Generator, relationships: pl.DataFrame, root: np.int64, share: float) -> pl.DataFrame:
+    """Some is-a rows with the root above."""
+    drawn = pl.Series(rng.random(relationships.height) < share) & (pl.col("typeId") == _IS_A)
+    drawn &= pl.col("sourceId") != int(root)
+    above = pl.when(drawn).then(int(root)).otherwise("destinationId")
+    return relationships.with_columns(destinationId=above)
 
 
 def sctids(rng: np.random.Generator, n: int, *, partition: int) -> Ints:
