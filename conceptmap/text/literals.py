@@ -20,9 +20,7 @@ __all__ = ["all_of", "first_of", "needed"]
 _SHORTEST: Final = 3
 _MOST: Final = 80
 _FIRST_ASKED: Final = 5
-_WORD: Final = re.compile(r"\w+")
-_DIGIT: Final = re.compile(r"\d")
-_BLANKED: Final = {number: " " for number in range(128) if not (chr(number).isalnum() or chr(number) == "_")}
+_ZERO: Final = "0"
 _SAME: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
 """Letters that a pattern takes for ASCII ones where case is ignored."""
 
@@ -50,8 +48,10 @@ def all_of(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     words = _Words.of(text)
     if need.beginnings and words.keep_places:
         begun = need.beginnings.keys() & words.beginnings
+        if not begun:
+            return iter(())
         tried = [place for word in begun for letters in need.beginnings[word] for place in words.places(letters)]
-        return _matches(pattern, text, sorted(tried)) if tried else iter(())
+        return _matches(pattern, text, sorted(tried))
     found = not need.words or any(word in words.folded for word in need.words)
     return pattern.finditer(text) if found else iter(())
 
@@ -78,8 +78,8 @@ class _Need:
     def read(self) -> None:
         """Read the pattern: what its matches begin with, by the part of it that is of the first word."""
         for letters in beginnings(self.pattern):
-            word = letters if letters == DIGIT else _WORD.findall(letters)[0]
-            self.beginnings.setdefault(word, []).append(letters)
+            plain = _ZERO if letters == DIGIT else letters.translate(_PLAIN)
+            self.beginnings.setdefault(plain.split()[0], []).append(f" {plain}")
         self.words = needed(self.pattern)
         self.is_read = True
 
@@ -93,7 +93,8 @@ class _Words:
     def __init__(self, text: str) -> None:
         self.folded = text.lower() if text.isascii() else text.translate(_SAME).lower()
         self.keep_places = len(self.folded) == len(text)
-        self._places: dict[str, Sequence[int]] = {}
+        self._plain = f" {self.folded.translate(_PLAIN)}"
+        self._places: dict[str, list[int]] = {}
 
     @staticmethod
     @lru_cache(maxsize=4)
@@ -104,30 +105,36 @@ class _Words:
     @cached_property
     def beginnings(self) -> frozenset[str]:
         """The first letters of all words: one, two and three of them."""
-        ascii_only = self.folded.isascii()
-        words = self.folded.translate(_BLANKED).split() if ascii_only else _WORD.findall(self.folded)
-        begun = {word[:LETTERS] for word in set(words)}
-        shorter = begun
+        shorter = {word[:LETTERS] for word in self._plain.split()}
+        begun = set(shorter)
         for n in reversed(range(1, LETTERS)):
             shorter = {letters[:n] for letters in shorter}
             begun |= shorter
-        return frozenset(begun | {DIGIT}) if any(map(str.isdecimal, shorter)) else frozenset(begun)
+        return frozenset(begun)
 
     def places(self, letters: str) -> Sequence[int]:
-        """Where a word may begin with some letters: all places where one does, in order, and perhaps others."""
+        """Where, in order, a blank stands before some letters, and so in the text itself a word begins with them."""
         found = self._places.get(letters)
         if found is None:
-            found = self._places[letters] = list(self._found(letters))
+            found = self._places[letters] = []
+            place = self._plain.find(letters)
+            while place >= 0:
+                found.append(place)
+                place = self._plain.find(letters, place + 1)
         return found
 
-    def _found(self, letters: str) -> Iterator[int]:
-        if letters == DIGIT:
-            yield from (match.start() for match in _DIGIT.finditer(self.folded))
-            return
-        place = self.folded.find(letters)
-        while place >= 0:
-            yield place
-            place = self.folded.find(letters, place + 1)
+
+class _Plain(dict[int, str]):
+    """Characters as beginnings are compared by them: one digit for all, and a blank for what is in no word."""
+
+    def __missing__(self, number: int) -> str:
+        character = chr(number)
+        in_word = character.isalnum() or character == "_"
+        self[number] = _ZERO if character.isdecimal() else character if in_word else " "
+        return self[number]
+
+
+_PLAIN: Final = _Plain()
 
 
 def needed(pattern: re.Pattern[str]) -> tuple[str, ...]:
