@@ -52,8 +52,10 @@ class Reference:
 
     def names(self, code: str) -> bool:
         """Whether the reference means this code or one above it."""
-        bare = code.replace(".", "")
-        return within(code, [(self.first, self.last)]) and (self.digit is None or self.digit in bare[4:6])
+        first, last = self.first, self.last
+        if not first <= code[: len(first)] or not code[: len(last)] <= last:
+            return False
+        return self.digit is None or self.digit in code.replace(".", "")[4:6]
 
 
 @dataclass(frozen=True, slots=True)

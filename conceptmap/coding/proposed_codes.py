@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conceptmap.ontology.code_ranges import Ranges, members
+from conceptmap.ontology.code_ranges import Ranges, near
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["OtherCodes", "ProposedCode", "ProposedCodes", "add", "codes_in", "drop", "exchange", "take"]
@@ -91,8 +91,15 @@ def take(proposals: ProposedCodes, concept: int, reason: str, taken: ProposedCod
 
 def codes_in(proposals: ProposedCodes, ranges: Ranges, book: CodeBook) -> list[ProposedCode]:
     """Affirmed proposals whose code lies in the ranges."""
-    inside, codes = members(ranges), book.codes
-    return [proposal for proposal in proposals.values() if proposal.affirmed and inside[codes[proposal.concept]]]
+    bounds, codes = near(ranges), book.codes
+    out = []
+    for proposal in proposals.values():
+        code = codes[proposal.concept]
+        for first, stop in bounds[code[:3]] if proposal.affirmed else ():
+            if first <= code <= stop:
+                out.append(proposal)
+                break
+    return out
 
 
 def drop(proposals: ProposedCodes, ranges: Ranges, book: CodeBook) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from typing import Final
@@ -66,8 +67,9 @@ class Siblings:
     """
 
     book: CodeBook
-    _families: dict[str, Sequence[tuple[int, frozenset[str]]]] = field(default_factory=dict, repr=False)
+    _families: dict[str, _Family] = field(default_factory=dict, repr=False)
     _titles: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
+    _open: dict[int, bool] = field(default_factory=dict, repr=False)
 
     def chosen(self, concept: int, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> int | None:
         """The sibling that the text beside a mention says in full; None where it says no more, or two.
@@ -80,11 +82,17 @@ class Siblings:
         """
         if not self.is_open(concept):
             return None
+        family = self._family(self.book.codes[concept])
+        if not family.naming:
+            return None
         said, own = self._said(text, span, others), self._title(concept)
+        if family.sided:
+            said |= set(sides(text, span, others))
         best: list[tuple[int, int]] = []
-        for sibling, forms in self._family(self.book.codes[concept]):
+        for sibling in family.named_by(said - own):
+            forms = family.forms[sibling]
             new = forms - own
-            if new and new <= said and forms & own and sibling != concept and (own & _SIDES) <= forms:
+            if new <= said and len(new) < len(forms) and sibling != concept and (own & _SIDES) <= forms:
                 best.append((len(new), sibling))
         if not best:
             return None
@@ -100,27 +108,30 @@ class Siblings:
 
     def is_open(self, concept: int) -> bool:
         """Whether a code leaves open what a sibling may say."""
-        if self.book.system != "icd10cm" or within(self.book.codes[concept], _NO_FAMILY):
-            return False
-        return _OPEN.search(self.book.names[concept]) is not None
+        found = self._open.get(concept)
+        if found is None:
+            rules_of_its_own = self.book.system != "icd10cm" or within(self.book.codes[concept], _NO_FAMILY)
+            found = not rules_of_its_own and _OPEN.search(self.book.names[concept]) is not None
+            self._open[concept] = found
+        return found
 
-    def _said(self, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> frozenset[str]:
-        """What the sentence says beside a mention, what it denies left out."""
+    def _said(self, text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) -> set[str]:
+        """What the sentence says beside a mention, what it denies and sides left out."""
         start, end = span
         before = _END.split(_own(text, max(0, start - _BEFORE), start, others))[-1]
         after = _END.split(_own(text, end, end + _AFTER, others))[0]
         words = _DENIED.sub(" ", f"{before} {text[start:end]} {after}")
         found = set(_forms(words)) - _SIDES
-        for part in tuple(found):
-            found.update(_regions().get(part, ()))
-        found.update(sides(text, span, others))
-        return frozenset(found)
+        regions = _regions()
+        for part in found & regions.keys():
+            found.update(regions[part])
+        return found
 
-    def _family(self, code: str) -> Sequence[tuple[int, frozenset[str]]]:
-        family = code[:3]
-        if family not in self._families:
-            self._families[family] = list(self._members(family))
-        return self._families[family]
+    def _family(self, code: str) -> _Family:
+        category = code[:3]
+        if category not in self._families:
+            self._families[category] = _Family(dict(self._members(category)))
+        return self._families[category]
 
     def _members(self, category: str) -> Iterator[tuple[int, frozenset[str]]]:
         """Billable codes of a category and its family, each with the forms of its title."""
@@ -155,13 +166,36 @@ class Siblings:
         return out
 
 
+class _Family:
+    """The codes of a category and its family, with the forms of their titles.
+
+    Attributes:
+        forms: of each code's title.
+        naming: the codes that a form stands in the titles of.
+        sided: whether some title names a side.
+    """
+
+    def __init__(self, forms: Mapping[int, frozenset[str]]) -> None:
+        self.forms = forms
+        self.naming: dict[str, list[int]] = {}
+        for concept, title in forms.items():
+            for form in title:
+                self.naming.setdefault(form, []).append(concept)
+        self.sided = not _SIDES.isdisjoint(self.naming)
+
+    def named_by(self, said: AbstractSet[str]) -> set[int]:
+        """The codes with one of some forms in their titles."""
+        return {concept for form in self.naming.keys() & said for concept in self.naming[form]}
+
+
 def _own(text: str, start: int, end: int, others: Sequence[tuple[int, int]]) -> str:
     """A stretch of text with the mentions in it blanked: their words are theirs."""
-    part = list(text[start:end])
+    part = text[start:end]
     for first, last in others:
-        for place in range(max(first, start), min(last, start + len(part))):
-            part[place - start] = " "
-    return "".join(part)
+        first, last = max(first - start, 0), min(last - start, len(part))
+        if first < last:
+            part = part[:first] + " " * (last - first) + part[last:]
+    return part
 
 
 @lru_cache(maxsize=8)
