@@ -12,19 +12,21 @@ from conceptmap.text.pairs import Answered
 
 __all__ = ["BOX", "MAYBE_BOX", "BoxStyle", "boxed"]
 
+_DRAWN: Final = "\u2610\u2611\u2612\u2713\u2714\u2717\u2718\u25a1\u25a2\u25a0\u25a3\u25cb\u25ef\u25cf\u25c9"
 BOX: Final = re.compile(
     r"(?P<square>\[[ _]?(?:[xX\u2713\u2714\u2717\u2718*]|_[xX]_)?[ _]?\])"
     r"|(?P<round>(?<![A-Za-mo-xz0-9])\([ _]?[xX\u2713\u2714]?[ _]?\))"
     r"|(?P<curly>\{[ ]?[xX\u2713]?[ ]?\})|(?P<angle><[ ]?[xX]?[ ]?>)"
     r"|(?P<sign>[(\[<][ ]?(?:[+\-\u2013]|pos|neg)[ ]?[)\]>])"
-    r"|(?P<drawn>[\u2610\u2611\u2612\u2713\u2714\u2717\u2718\u25a1\u25a2\u25a0\u25a3\u25cb\u25ef\u25cf\u25c9]\ufe0f?)"
+    rf"|(?P<drawn>[{_DRAWN}]\ufe0f?)"
     r"|(?P<line>(?<![A-Za-z0-9])_{1,}[xX\u2713]_{1,}|(?<![A-Za-z0-9*\[])_{2,}(?![A-Za-z0-9*\]]))"
 )
 """Anything that may be a check box."""
 
 MAYBE_BOX: Final = re.compile(
-    r"[\[({<][ _]?(?:[xX+\-\u2013*\u2713\u2714\u2717\u2718]|_[xX]_|pos|neg)?[ _]?[\])}>]|_[xX_\u2713]"
-    r"|[\u2610\u2611\u2612\u2713\u2714\u2717\u2718\u25a1\u25a2\u25a0\u25a3\u25cb\u25ef\u25cf\u25c9]"
+    rf"[\[({{<_{_DRAWN}](?:"
+    r"(?<=[\[({<])[ _]?(?:[xX+\-\u2013*\u2713\u2714\u2717\u2718]|_[xX]_|pos|neg)?[ _]?[\])}>]|(?<=_)[xX_\u2713]"
+    rf"|(?<=[{_DRAWN}]))"
 )
 """The same, quick to look for."""
 

@@ -83,7 +83,6 @@ class Layout:
 
 
 _LINE: Final = re.compile(r"[^\n\r\x0b\x0c\x85\u2028\u2029]+")
-_SPACED: Final = ("  ", "..", "__", " -", " \u2013", " \u2014")
 _PUNCTUATION: Final = " \t.,;:!)]}>|"
 
 
@@ -110,10 +109,9 @@ _EMPTY: Final = Layout()
 
 def _entries(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Entry]:
     taken: set[int] = set()
-    if any(mark in text for mark in ("|", "\t", "  ", ",", ";")):
-        for number, found in tables(text, lines):
-            taken.add(number)
-            yield from _of(text, "table", found)
+    for number, found in tables(text, lines):
+        taken.add(number)
+        yield from _of(text, "table", found)
     yield from _of(text, "question", questions(text))
     yield from _of(text, "list", named_lists(text))
     signed = _signed_lines(text, lines)
@@ -121,25 +119,22 @@ def _entries(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[Entry]:
         yield Entry(*asked, "sign")
     taken |= signed.keys()
     starts = [start for start, _ in lines]
-    boxes = _lines_with(MAYBE_BOX, text, starts) - taken
+    boxes = _lines_of((match.start() for match in MAYBE_BOX.finditer(text)), starts) - taken
     style = BoxStyle.of(text) if boxes else None
     for number in sorted(boxes):
         found = boxed(text, *lines[number], style) if style is not None else []
         taken |= {number} if found else set()
         yield from _of(text, "box", found)
-    said, spaced, signed_by = marks_of_pairs()
-    marked = _lines_with(said, text, starts) | _lines_with(signed_by, text, starts)
-    if any(mark in text for mark in _SPACED):
-        marked |= _lines_with(spaced, text, starts)
+    marked = _lines_of(marks_of_pairs(text), starts)
     for number in sorted(marked - taken):
         yield from _line(text, *lines[number])
-    for number in sorted(_lines_with(short_pairs(), text, starts) - taken - marked):
+    for number in sorted(_lines_of(short_pairs(text), starts) - taken - marked):
         yield from _of(text, "pair", bare(text, *lines[number]))
 
 
-def _lines_with(pattern: re.Pattern[str], text: str, starts: Sequence[int]) -> set[int]:
-    """Numbers of the lines in which a pattern is found; lines begin at ``starts``."""
-    return {max(bisect_right(starts, match.start()) - 1, 0) for match in pattern.finditer(text)} if starts else set()
+def _lines_of(places: Iterator[int], starts: Sequence[int]) -> set[int]:
+    """Numbers of the lines that some places lie in; lines begin at ``starts``."""
+    return {max(bisect_right(starts, place) - 1, 0) for place in places} if starts else set()
 
 
 def _line(text: str, start: int, end: int) -> Iterator[Entry]:

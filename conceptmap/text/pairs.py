@@ -123,7 +123,10 @@ def pairs(text: str, start: int, end: int) -> Iterator[Answered]:
                 floor = match.end()
 
 
-_MAYBE: Final = re.compile(rf"{_SEPARATOR}(?P<word>[^\W_]+|\u00f8)")
+_MAYBE: Final = re.compile(  # the separators, one character first: quick to look for
+    r"[ :=.\t|_\u2026](?:(?<= )(?:[-\u2013\u2014]{1,2}>?\s*|[ ]+)|(?<=[:=])\s*(?:[-\u2013\u2014:]\s*)?"
+    r"|(?<=\.)\.{2,}\s*|(?<=_)_{2,}\s*|(?<=\u2026)\u2026*\s*|(?<=[\t|])\s*)(?P<word>[^\W_]+)"
+)
 
 
 def _matches(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
@@ -137,25 +140,35 @@ def _matches(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
             at = match.end()
 
 
-@cache
-def marks_of_pairs() -> tuple[re.Pattern[str], ...]:
-    """What a line must hold to be looked through: a mark before an answer's first word, or a sign."""
-    words = "|".join(sorted(map(re.escape, _first_words()), key=len, reverse=True))
-    answer = rf"[ \-\u2013\u2014:>]*(?:{words})(?![^\W_])"
-    return (
-        re.compile(rf"[:=|\t\u2026)(\[{{<,;]{answer}", re.IGNORECASE),
-        re.compile(rf"(?:\.\.|__|  | -| \u2013| \u2014){answer}", re.IGNORECASE),
-        re.compile(r"[+]|[\-\u2013](?:(?<=[\s,;:(/].)(?=[A-Za-z])|(?=[ ]?[,;]))|\A[\-\u2013](?=[A-Za-z])"),
-    )
+_MARK: Final = re.compile(r"[:=|\t\u2026)(\[{<,;][ \-\u2013\u2014:>]*([^\W_]+)")
+_BLANK_MARK: Final = re.compile(r"[ ._](?:(?<= )[ \-\u2013\u2014]|(?<=\.)\.|(?<=_)_)[ \-\u2013\u2014:>]*([^\W_]+)")
+_BLANK_MARKS: Final = ("  ", "..", "__", " -", " \u2013", " \u2014")
+_SIGN_MARK: Final = re.compile(r"[+\-\u2013](?:(?<=\+)|(?<=[\s,;:(/].)(?=[A-Za-z])|(?=[ ]?[,;])|(?<=\A.)(?=[A-Za-z]))")
 
 
-@cache
-def short_pairs() -> re.Pattern[str]:
-    """Lines of a few words whose last one may answer."""
-    return re.compile(
-        r"^.{1,40}[ ](?:none|absent|present|neg|pos|no|yes|denie[sd]|resolved|inactive|(?:nega|posi)tive)\W*$",
-        re.IGNORECASE | re.MULTILINE,
-    )
+def marks_of_pairs(text: str) -> Iterator[int]:
+    """Places of what a line must hold to be looked through: a mark before an answer's first word, or a sign."""
+    first_words = _first_words()
+    blanks = any(mark in text for mark in _BLANK_MARKS)
+    for pattern in (_MARK, _BLANK_MARK) if blanks else (_MARK,):
+        for match in pattern.finditer(text):
+            if match[1].lower() in first_words:
+                yield match.start()
+    for match in _SIGN_MARK.finditer(text):
+        yield match.start()
+
+
+_SHORT: Final = re.compile(
+    r"\n(?!.{50}.*\w).{1,40}[ ]"
+    r"(?:none|absent|present|neg|pos|no|yes|denie[sd]|resolved|inactive|(?:nega|posi)tive)\W*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def short_pairs(text: str) -> Iterator[int]:
+    """Starts of the lines of a few words whose last one may answer."""
+    for match in _SHORT.finditer("\n" + text):
+        yield match.start()
 
 
 @cache
@@ -190,8 +203,11 @@ def bracketed(text: str, start: int, end: int) -> Iterator[Answered]:
     floor = start
     at = start
     while (maybe := _OPENED.search(text, at, end)) is not None:
-        at = maybe.end()
-        match = _bracket().match(text, maybe.start(), end) if maybe[1].lower() in _first_words() else None
+        before, at = text[at : maybe.start()], maybe.end()
+        if maybe[1].lower() not in _first_words():
+            continue
+        blanks = len(before) - len(before.rstrip())
+        match = _bracket().match(text, maybe.start() - blanks, end)
         if match is None:
             continue
         at = match.end()
@@ -201,15 +217,15 @@ def bracketed(text: str, start: int, end: int) -> Iterator[Answered]:
             floor = match.end()
 
 
-_OPENED: Final = re.compile(r"\s*[(\[{<]\s*([^\W_]+)")
-_LISTED: Final = re.compile(
-    r"(?:^[ \t*\u2022-]{0,4}|[.;] )"
+_OPENED: Final = re.compile(r"[(\[{<]\s*([^\W_]+)")
+_LIST_HEAD: Final = (
     r"(?P<said>inactive|resolved|past|former|remote|entered in error"
     r"|negatives?|neg|absent|pertinent negatives?|not present)"
     r"(?: (?:problems?|diagnos[ie]s|conditions?|issues|symptoms|findings|illness(?:es)?))?"
-    r"\s*(?:[:=]|\s-\s)\s*(?=[A-Za-z])",
-    re.IGNORECASE | re.MULTILINE,
+    r"\s*(?:[:=]|\s-\s)\s*(?=[A-Za-z])"
 )
+_LISTED: Final = re.compile(rf"(?:^[ \t*\u2022-]{{0,4}}|[.;] ){_LIST_HEAD}", re.IGNORECASE | re.MULTILINE)
+_MAYBE_LISTED: Final = re.compile(rf"[\n.;](?:(?<=\n)[ \t*\u2022-]{{0,4}}|(?<=[.;]) ){_LIST_HEAD}", re.IGNORECASE)
 _LISTS: Final = dict.fromkeys(("inactive", "resolved", "past", "former", "remote"), "past") | {
     "entered in error": "error"
 }
@@ -218,6 +234,8 @@ _LIST_END: Final = re.compile(r"\n|\.\s|\b(?:positives?|pos|active|present)\b\s*
 
 def named_lists(text: str) -> Iterator[Answered]:
     """Lists under the answer that all of their items share: "Resolved: pneumonia, rash"."""
+    if not _MAYBE_LISTED.search("\n" + text):  # the same, quick to look for
+        return
     for match in _LISTED.finditer(text):
         stop = _LIST_END.search(text, match.end())
         said = _LISTS.get(match["said"].lower(), "no")

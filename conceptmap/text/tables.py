@@ -34,10 +34,11 @@ class _Cell(NamedTuple):
 def tables(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[Answered]]]:
     """The rows of tables among the lines of a note: number of the line, and what its cells answer; header lines too."""
     number = 0
-    while number < len(lines):
+    there = [delimiter for delimiter in _DELIMITERS if delimiter in text]
+    while there and number < len(lines) - 1:
         start, end = lines[number]
         rows: list[tuple[int, list[Answered]]] = []
-        for delimiter in _delimiters(text, start, end) if end - start < 200 else ():
+        for delimiter in _delimiters(text, lines[number], lines[number + 1], there) if end - start < 200 else ():
             head = _cells(text, start, end, delimiter)
             if not 2 <= len(head) <= 12 or not (meanings := _meanings(head)):
                 continue
@@ -52,10 +53,14 @@ def tables(text: str, lines: Sequence[tuple[int, int]]) -> Iterator[tuple[int, l
         number += 1
 
 
-def _delimiters(text: str, start: int, end: int) -> Iterator[str]:
-    line = text[start:end]
-    for delimiter in ("|", "\t", "  ", ";", ","):
-        if delimiter in line:
+_DELIMITERS: Final = ("|", "\t", "  ", ";", ",")
+
+
+def _delimiters(text: str, line: tuple[int, int], below: tuple[int, int], there: Sequence[str]) -> Iterator[str]:
+    """What may divide a line that heads a table; a mark of prose only where the line below it has as many."""
+    for delimiter in there:
+        n = text.count(delimiter, *line)
+        if n and (delimiter not in ";," or text.count(delimiter, *below) == n or _RULE.match(text, *below)):
             yield delimiter
 
 
