@@ -12,6 +12,7 @@ __all__ = [
     "CODES",
     "CODES_ROLLED_UP",
     "MENTIONS",
+    "NEAREST",
     "SPANS",
     "TAGS",
     "frame_of",
@@ -142,6 +143,22 @@ SPANS = pl.Schema(
     }
 )
 """A row per given span × rank."""
+
+
+NEAREST = pl.Schema(
+    {
+        "text": pl.String,
+        "code": pl.String,
+        "name": pl.String,
+        "score": pl.Float32,
+        "rank": pl.Int64,
+        "system": pl.String,
+        "token_index": pl.Int64,
+        "start_char": pl.Int64,
+        "end_char": pl.Int64,
+    }
+)
+"""A row per vector × rank; of a vector that is no note's token the text and its place are null."""
 
 
 @contextmanager

@@ -14,25 +14,27 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import polars as pl
 
-from conceptmap.adapters import Adapter, open_adapter
-from conceptmap.adapters.compatibility import check_adapter, check_encoder
+from conceptmap.adapters import Adapter
+from conceptmap.adapters.compatibility import fitting_adapters
 from conceptmap.annotated.note import AnnotatedNote
 from conceptmap.annotated.results import Results
 from conceptmap.annotated.views import readable
 from conceptmap.coding.coding import check_include
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
-from conceptmap.encoders import Dtype, Spans, TokenEmbeddings, TokenEncoder, load_encoder
+from conceptmap.encoders import Dtype, EncoderLike, Spans, TokenEmbeddings, TokenEncoder, load_encoder
+from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError, check_not_forked
-from conceptmap.frames import ANNOTATIONS, CODES, SPANS, TAGS, frame_of
+from conceptmap.frames import ANNOTATIONS, CODES, NEAREST, SPANS, TAGS, frame_of
 from conceptmap.index.embedded import EMBEDDED, opened_index
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.alignment import align
-from conceptmap.linking.linker import Expand, Linker, Spotted
+from conceptmap.linking.linker import Linker, Spotted
+from conceptmap.linking.nearest import as_tokens, nearest_rows
 from conceptmap.linking.ranking import rank_spans
 from conceptmap.matching.content import Content, content_words
 from conceptmap.matching.mentions import Mention
-from conceptmap.matching.vocabulary import abbreviations
+from conceptmap.matching.short_forms import expander
 from conceptmap.notes.given import NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.ontology.scope import Scope
@@ -47,11 +49,9 @@ from conceptmap.reading import (
     span_rows,
     tag_rows,
 )
-from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.context import assess
 from conceptmap.text.page import Page
 from conceptmap.text.view import all_seen
-from conceptmap.text.words import Words
 from conceptmap.topk import check_device, chosen_device
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class ConceptMapper:
     def load(
         cls,
         *indexes: str | Path | ConceptIndex,
-        encoder: str | Path | TokenEncoder | None = "embedded",
+        encoder: str | Path | EncoderLike | None = "embedded",
         adapter: str | Path | Adapter | Sequence[str | Path | Adapter] = (),
         device: str = "cpu",
         dtype: Dtype = "auto",
@@ -115,7 +115,7 @@ class ConceptMapper:
         Args:
             indexes: ``"icd10cm"`` (the embedded release, built on first use), index folders, or opened indexes; by
                 default ``"icd10cm"``.
-            encoder: ``"embedded"``, a folder, a hub name or a loaded encoder; None for lexical evidence alone.
+            encoder: ``"embedded"``, a folder, a hub name, or what `load_encoder` takes; None for words alone.
             adapter: what ``conceptmap adapt`` made for this encoder and one of the indexes; or several, one an index.
             device: where the encoder runs; with ``"cuda"``, ``"cuda:N"`` or ``"cuda:all"`` search runs there too;
                 ``"auto"`` is ``"cuda"`` where there is a device.
@@ -141,19 +141,12 @@ class ConceptMapper:
         searched_on = device if device.startswith("cuda") else "cpu"
         check_device(searched_on)
         where = device.removesuffix(":all")
-        reader = load_encoder(encoder, device=where, dtype=dtype) if isinstance(encoder, str | Path) else encoder
+        reader = None if encoder is None else load_encoder(encoder, device=where, dtype=dtype)
         found = (opened_index(source, reader, progress) for source in indexes or (EMBEDDED,))
         opened = tuple(index if searched_on == index.device else index.on(searched_on) for index in found)
-        given = [adapter] if isinstance(adapter, str | Path | Adapter) else adapter
-        adapters = tuple(one if isinstance(one, Adapter) else open_adapter(one) for one in given)
-        for one in adapters:
-            check_adapter(one, opened, reader)
-        for index in opened:
-            if all(one.made_for.system != index.system for one in adapters):
-                check_encoder(index, reader)
         if scope:
             scope.check([index.ontology() for index in opened])
-        return cls(opened, reader, adapters, scope)
+        return cls(opened, reader, fitting_adapters(adapter, opened, reader), scope)
 
     @cached_property
     def linkers(self) -> tuple[Linker, ...]:
@@ -257,7 +250,7 @@ class ConceptMapper:
 
     def _spotted(self, note_ids: list[str], texts: list[str]) -> _Batch:
         pages = [Page.of(text) for text in texts]
-        contents = [content_words(page.text, self.expander(page.text), page.sentences) for page in pages]
+        contents = [content_words(page.text, expander(page.text), page.sentences) for page in pages]
         read = [page.text for page in pages]
         return _Batch(note_ids, pages, contents, [linker.spot(read, contents) for linker in self.linkers])
 
@@ -266,20 +259,6 @@ class ConceptMapper:
         if self.encoder is None and spans is None:
             raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
         return None if self.encoder is None else self.encoder.tokens(texts, spans=spans)
-
-    def expander(self, text: str) -> Expand:
-        """What turns the abbreviations of a text into the forms of their long forms."""
-
-        def expand(found: Words) -> dict[int, Sequence[str]]:
-            long = self._short_forms.long_forms(text, found)
-            forms = {full: content_words(full).form for full in set(long.values()) if full}
-            return {i: forms.get(full, ()) for i, full in long.items()}
-
-        return expand
-
-    @cached_property
-    def _short_forms(self) -> ShortForms:
-        return ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
 
     @property
     def _encoder_name(self) -> str:
@@ -339,6 +318,23 @@ class ConceptMapper:
         readings = self._read(batches(note_pairs([("note", text)])), for_tags=self.encoder is not None)
         return readable(frame_of([row for one in readings for row in tag_rows(one, self.linkers, k)], TAGS))
 
+    def nearest(self, given: str | TokenEmbeddings | Vectors, *, k: int = 5) -> pl.DataFrame:
+        """The k nearest concepts of every token by itself, wherever it stands: `tag` shows a mention's inside mentions.
+
+        Args:
+            given: a text, tokens of the encoder, or vectors. *Shape:* (n, dim).
+            k: concepts for each token.
+
+        Returns:
+            Schema ``frames.NEAREST``, best first; ``score`` is the cosine.
+
+        Raises:
+            InputError: a text without an encoder, or these are no vectors.
+        """
+        check_not_forked()
+        tokens = as_tokens(given, self.encoder)
+        return frame_of(list(nearest_rows(tokens, self.linkers, k)), NEAREST)
+
     @overload
     def code(self, notes: pl.DataFrame, *, include: Iterable[str] = (), setting: str | None = None) -> pl.DataFrame: ...
 
@@ -388,7 +384,7 @@ class ConceptMapper:
             given = [asked[note_id] for note_id in note_ids]
             texts, wanted = all_seen(texts, given)
             embeddings = self._embed(texts, wanted)
-            expands = [self.expander(text) for text in texts]
+            expands = [expander(text) for text in texts]
             for linker in self.linkers:
                 ranked = rank_spans(linker, self.encoder, texts, wanted, embeddings, expands, k)
                 for note_id, here, lists in zip(note_ids, given, ranked, strict=True):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny_models import TOKENIZERS
 
 from conceptmap.encoders.embedded import load_embedded
-from conceptmap.encoders.tokenise import Tokeniser, tokeniser
+from conceptmap.encoders.tokenise import Tokeniser, WordTokeniser, tokeniser
 from conceptmap.encoders.windows import batches, cut, cut_at
 
 BITS = [
@@ -59,7 +59,7 @@ NOTES = st.lists(st.one_of(st.sampled_from(BITS), st.text(max_size=6)), max_size
 
 
 @pytest.fixture(scope="module", params=[*TOKENIZERS, "embedded"])
-def cutter(request: pytest.FixtureRequest) -> Tokeniser:
+def cutter(request: pytest.FixtureRequest) -> Tokeniser | WordTokeniser:
     if request.param == "embedded":
         return load_embedded().model.tokeniser
     return tokeniser(TOKENIZERS[request.param]())

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from conceptmap.adapters import Adapter
+from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.encoders import TokenEncoder
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index.index import ConceptIndex
 
-__all__ = ["check_adapter", "check_encoder"]
+__all__ = ["check_adapter", "check_encoder", "fitting_adapters"]
+
+
+def fitting_adapters(
+    given: str | Path | Adapter | Sequence[str | Path | Adapter],
+    indexes: Sequence[ConceptIndex],
+    encoder: TokenEncoder | None,
+) -> tuple[Adapter, ...]:
+    """The adapters, opened; each belongs to the encoder and to one of the indexes, the other indexes to the encoder.
+
+    Raises:
+        IndexMismatchError: they do not.
+    """
+    several = [given] if isinstance(given, str | Path | Adapter) else given
+    adapters = tuple(one if isinstance(one, Adapter) else open_adapter(one) for one in several)
+    for one in adapters:
+        check_adapter(one, indexes, encoder)
+    for index in indexes:
+        if all(one.made_for.system != index.system for one in adapters):
+            check_encoder(index, encoder)
+    return adapters
 
 
 def check_adapter(adapter: Adapter, indexes: Sequence[ConceptIndex], encoder: TokenEncoder | None) -> None:

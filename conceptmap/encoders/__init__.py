@@ -5,26 +5,39 @@ Torch is loaded by the first call of `load_encoder`, never by the import.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.encoders.encoder import Spans, TokenEncoder
 from conceptmap.errors import InputError, ModelError
 
-__all__ = ["Dtype", "Spans", "TokenEmbeddings", "TokenEncoder", "load_encoder"]
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["Dtype", "EncoderLike", "Spans", "TokenEmbeddings", "TokenEncoder", "load_encoder"]
+
+EncoderLike: TypeAlias = "TokenEncoder | SentenceTransformer | tuple[Any, Any] | Callable[[list[str]], Any]"
+"""An encoder that is loaded already: ours, or what `load_encoder` makes one of."""
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
 def load_encoder(
-    name_or_path: str | Path = "embedded", *, device: str = "cpu", dtype: Dtype = "auto", revision: str | None = None
+    name_or_path: str | Path | EncoderLike = "embedded",
+    *,
+    device: str = "cpu",
+    dtype: Dtype = "auto",
+    revision: str | None = None,
 ) -> TokenEncoder:
     """Load an encoder: the embedded default, a model folder, or a model of the hub.
 
     Args:
         name_or_path: ``"embedded"`` (all-MiniLM-L6-v2, always offline), a folder, or a hub name, which may carry its
-            revision: ``"FremyCompany/BioLORD-2023@167aab5"``.
+            revision: ``"FremyCompany/BioLORD-2023@167aab5"``. Or what is loaded already, and stays where it is: a
+            ``SentenceTransformer``, a pair ``(AutoModel, tokenizer)``, or a function from strings to an array of a
+            vector each, which reads words one by one, without what stands beside them.
         device: where torch runs: ``cpu``, ``cuda``, ``mps``.
         dtype: what the weights are computed in; ``auto`` takes bfloat16 where the device has it natively, else float32
             (terms of an index, with the embedded encoder: ``int8`` where the processor has loops for it). ``int8``
@@ -35,6 +48,10 @@ def load_encoder(
         ModelError: the model is missing, has other bytes than expected, or is no encoder.
         InputError: torch cannot use the device.
     """
+    if not isinstance(name_or_path, str | Path):
+        from conceptmap.encoders.given import as_encoder
+
+        return as_encoder(name_or_path)
     from conceptmap.encoders.precision import check_usable
 
     check_usable(device)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -32,11 +33,31 @@ class TokenEmbeddings:
         start_char: first code point of each token in the note. *Shape:* (n_tokens,) int64.
         end_char: one past the last code point. *Shape:* (n_tokens,) int64. ``note[start:end]`` has no white space at
             either edge and is never empty; several tokens may share a span (one emoji, four byte-level tokens).
+        note: the note itself, where it is known.
     """
 
     vectors: Vectors
     start_char: NDArray[np.int64]
     end_char: NDArray[np.int64]
+    note: str = ""
+
+    def __repr__(self) -> str:
+        n, dim = self.vectors.shape
+        return f"TokenEmbeddings({n:,} tokens, {dim} numbers each, on {getattr(self.vectors, 'device', 'cpu')})"
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row per token: ``text`` (null where the note is not known), ``start_char``, ``end_char``, ``vector``.
+
+        >>> found = TokenEmbeddings(np.eye(2, dtype=np.float32), np.array([0, 2]), np.array([1, 5]), "A flu")
+        >>> found.to_polars()["text"].to_list(), found
+        (['A', 'flu'], TokenEmbeddings(2 tokens, 2 numbers each, on cpu))
+        """
+        vectors = on_host(self.vectors)
+        spans = zip(self.start_char.tolist(), self.end_char.tolist(), strict=True)
+        texts = [self.note[start:end] or None for start, end in spans]
+        columns = {"text": texts, "start_char": self.start_char, "end_char": self.end_char, "vector": vectors}
+        types = {"text": pl.String(), "start_char": pl.Int64(), "end_char": pl.Int64()}
+        return pl.DataFrame(columns, schema={**types, "vector": pl.Array(pl.Float32, vectors.shape[1])})
 
     def __len__(self) -> int:
         return len(self.start_char)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, covered, empty, put
-from conceptmap.encoders.tokenise import Pieces, Tokeniser
+from conceptmap.encoders.tokenise import Pieces, Tokeniser, WordTokeniser
 from conceptmap.encoders.windows import Window, batches, cut, cut_at
 from conceptmap.memory import halved
 from conceptmap.text.sentences import sentences
@@ -64,7 +64,7 @@ class TokenModel:
     """A tokenizer and a forward, and how to feed them.
 
     Attributes:
-        tokeniser: text to pieces and special tokens.
+        tokeniser: text to pieces and special tokens; or to words, each an input by itself.
         forward: batch of inputs to packed last hidden states.
         dim: width of a hidden state.
         window: most tokens of a note that are read at once, special tokens included.
@@ -76,7 +76,7 @@ class TokenModel:
         meter: sizes batches by the device's memory, instead of ``batch_tokens``.
     """
 
-    tokeniser: Tokeniser
+    tokeniser: Tokeniser | WordTokeniser
     forward: Forward
     dim: int
     window: int
@@ -198,8 +198,8 @@ def encode_notes(
 
         run_model(model, inputs, store, progress, wanted=[source for source, _ in moves])
     return [
-        TokenEmbeddings(vectors[first:stop], piece.start[mask], piece.end[mask])
-        for piece, mask, (first, stop) in zip(pieces, asked, pairwise(edges), strict=True)
+        TokenEmbeddings(vectors[first:stop], piece.start[mask], piece.end[mask], text)
+        for text, piece, mask, (first, stop) in zip(texts, pieces, asked, pairwise(edges), strict=True)
     ]
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conceptmap.text.words import words
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Pieces", "Tokeniser", "tokeniser"]
+__all__ = ["Pieces", "Tokeniser", "WordTokeniser", "tokeniser"]
 
 _LAST_SPACE = 0x3000
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
@@ -69,6 +72,40 @@ class Tokeniser:
     def wrap(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Put the special tokens around a window."""
         return np.concatenate([np.array(self.prefix, np.int64), ids, np.array(self.suffix, np.int64)])
+
+
+@dataclass(frozen=True, slots=True)
+class WordTokeniser:
+    """Whole words as pieces, for an encoder that takes strings; ``known`` has them in the order of their ids."""
+
+    known: dict[str, int] = field(default_factory=dict)
+    prefix: tuple[int, ...] = ()
+    suffix: tuple[int, ...] = ()
+    _one_by_one: Lock = field(default_factory=Lock)
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """Cut notes into words with offsets."""
+        return [self._pieces(text) for text in texts]
+
+    def _pieces(self, text: str) -> Pieces:
+        found = words(text)
+        start, end = np.array(found.start_char, np.int64), np.array(found.end_char, np.int64)
+        with self._one_by_one:
+            ids = [self.known.setdefault(text[a:b], len(self.known)) for a, b in zip(start, end, strict=True)]
+        points = np.frombuffer(_without_surrogates(text).encode("utf-32-le"), dtype=np.uint32)
+        return Pieces(np.array(ids, np.int64), start, end, _breaks(points, start, end))
+
+    def backend_ids(self, text: str) -> NDArray[np.int64]:
+        """Ids of the words of a text."""
+        return self._pieces(text).ids
+
+    def inputs(self, texts: Sequence[str], length: int) -> list[NDArray[np.int64]]:
+        """Ids of the words of short texts, at most `length` each."""
+        return [self._pieces(text).ids[:length] for text in texts]
+
+    def wrap(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A window as it is."""
+        return ids
 
 
 def tokeniser(backend: Tokenizer) -> Tokeniser:

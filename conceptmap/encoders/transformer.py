@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import normalizers
+from tokenizers import Tokenizer, normalizers
 
 from conceptmap.encoders.device import handing_out
 from conceptmap.encoders.eight_bits import in_eight_bits
@@ -29,7 +29,7 @@ from conceptmap.encoders.terms import Sentence, library_terms, pooled_terms
 from conceptmap.encoders.tokenise import Tokeniser, tokeniser
 from conceptmap.errors import ModelError
 
-__all__ = ["fetch", "load_folder", "padded"]
+__all__ = ["fetch", "load_folder", "loaded_model", "padded"]
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
 PROBE = "a \N{FACE WITH THERMOMETER} \u00e9 \ufffd [SEP]\n"
@@ -81,6 +81,29 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
         encode_terms=encode_terms,
         index_dtype=dtype_name(weights_dtype(chosen) if facts.own_modules else chosen),
     )
+
+
+def loaded_model(network: Any, tokenizer: Any) -> TokenModel:  # noqa: ANN401 - transformers' own classes
+    """A network and a tokenizer that somebody has loaded, where the network is and in its number type.
+
+    The tokenizer is copied: what it does for its owner stays.
+
+    Raises:
+        ModelError: they do not fit together, or the network is no encoder, or the tokenizer no fast one.
+    """
+    if getattr(network.config, "is_encoder_decoder", False):
+        raise ModelError("not an encoder", got=network.config.model_type, expected="an encoder such as BERT")
+    check_network(network, tokenizer)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    cutter = _cutter(tokenizer if backend is None else _Copied(Tokenizer.from_str(backend.to_str())), lower=False)
+    longest = min(_positions(network), int(tokenizer.model_max_length))
+    return _model(network.eval(), cutter, longest, device=str(network.device), dtype=network.dtype)
+
+
+class _Copied(NamedTuple):
+    """A tokenizer's backend alone."""
+
+    backend_tokenizer: Tokenizer
 
 
 def _load(facts: SentenceFacts, dtype: torch.dtype) -> tuple[Any, Tokeniser, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -34,12 +34,9 @@ from conceptmap.ontology.codebook import CodeBook
 from conceptmap.ontology.scope import Scope
 from conceptmap.ontology.semantic_types import CODED, uses
 from conceptmap.text.overlaps import Claims, Overlaps
-from conceptmap.text.words import Words
 from conceptmap.topk import TopK
 
-__all__ = ["Expand", "Linker", "Spotted"]
-
-Expand = Callable[[Words], Mapping[int, Sequence[str]]]
+__all__ = ["Linker", "Spotted"]
 
 NEAREST = 10
 ACCEPT = 0.77

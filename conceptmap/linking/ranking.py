@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError
-from conceptmap.linking.linker import Expand, Linker
+from conceptmap.linking.linker import Linker
 from conceptmap.linking.pooling import pool_all
 from conceptmap.matching.content import content_words
 from conceptmap.matching.mentions import lexical_mentions, vector_strength
+from conceptmap.matching.short_forms import Expand
 from conceptmap.text.words import words
 
 __all__ = ["Ranked", "rank_spans", "spelled_out"]

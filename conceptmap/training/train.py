@@ -24,6 +24,7 @@ from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.ranking import rank_spans
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import content_words
+from conceptmap.matching.short_forms import expander
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.training.codes import with_known_codes
 from conceptmap.training.train_judge import learn_inside, learn_judge, learn_memory
@@ -140,7 +141,7 @@ def pseudo_marked(mapper: ConceptMapper, notes: pl.DataFrame, *, least_strength:
     """
     linker, out = mapper.linkers[0], []
     for note_id, text in notes.select("note_id", "text").iter_rows():
-        (found,) = linker.lexical([text], [content_words(text, mapper.expander(text))])
+        (found,) = linker.lexical([text], [content_words(text, expander(text))])
         spans = [
             MarkedSpan(m.start_char, m.end_char, (linker.book.codes[m.candidates[0].concept],))
             for m in found
@@ -271,7 +272,7 @@ def _ranks(
         [note.text for note in notes],
         spans,
         [training.embeddings[i] for i in chosen],
-        [training.mapper.expander(note.text) for note in notes],
+        [expander(note.text) for note in notes],
         max(ACCURACIES),
     )
     return np.array(

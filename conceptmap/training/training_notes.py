@@ -19,6 +19,7 @@ from conceptmap.linking.pooling import pool
 from conceptmap.linking.ranking import spelled_out
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import Content, content_words
+from conceptmap.matching.short_forms import expander
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.notes.notes import n_within
 
@@ -51,7 +52,7 @@ class TrainingNotes:
         assert mapper.encoder is not None
         shuffled = random.Random(seed).sample(list(notes), len(notes))  # noqa: S311 - not for secrets
         n_read = n_within((note.text for note in shuffled), read_chars)
-        contents = [content_words(note.text, mapper.expander(note.text)) for note in shuffled]
+        contents = [content_words(note.text, expander(note.text)) for note in shuffled]
         embeddings = [tokens.on_host() for tokens in mapper.encoder.tokens([n.text for n in shuffled[:n_read]])]
         return cls(mapper, shuffled, n_read, contents, embeddings)
 
@@ -79,8 +80,7 @@ class TrainingNotes:
     def spelled(self) -> list[list[str]]:
         """Every mention as a string, abbreviations in full."""
         return [
-            spelled_out(n.text, [(m.start_char, m.end_char) for m in n.mentions], self.mapper.expander(n.text))
-            for n in self.notes
+            spelled_out(n.text, [(m.start_char, m.end_char) for m in n.mentions], expander(n.text)) for n in self.notes
         ]
 
     @cached_property
