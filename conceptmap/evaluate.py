@@ -41,12 +41,19 @@ CODE_RANKS = (5, 8)
 # -- codes of notes ---------------------------------------------------------------------------------------------------
 
 
-def score_codes(gold: pl.DataFrame, predicted: pl.DataFrame, *, ontology: Ontology | None = None) -> Scores:
+def score_codes(
+    gold: pl.DataFrame,
+    predicted: pl.DataFrame,
+    *,
+    ontology: Ontology | None = None,
+    notes: Sequence[str] | None = None,
+) -> Scores:
     """Score the codes of notes. Only the notes of the gold standard count; codes are equal with or without their point.
 
     Args:
         gold: ``note_id, code``.
         predicted: ``note_id, code`` and, for ranked figures, ``score``; higher is surer.
+        notes: the notes that count where some have no right code; by default those of the gold standard.
         ontology: adds the section ``hierarchy``: codes and everything above them, retired ones as what replaced them.
 
     Returns:
@@ -63,8 +70,9 @@ def score_codes(gold: pl.DataFrame, predicted: pl.DataFrame, *, ontology: Ontolo
     gold, predicted = (f.drop_nulls(["note_id", "code"]).with_columns(upper) for f in (gold, predicted))
     code = pl.col("code").str.replace_all(r"[\s.]", "")
     right = gold.select("note_id", code).unique(maintain_order=True)
-    n_notes = right["note_id"].n_unique()
-    predicted = predicted.join(right, on="note_id", how="semi")
+    counted = right["note_id"].unique() if notes is None else pl.Series(notes, dtype=pl.String).unique()
+    n_notes = len(counted)
+    predicted = predicted.filter(pl.col("note_id").is_in(counted.implode()))
     known = predicted.with_columns(code)
     score = pl.col("score").max() if "score" in known.columns else pl.lit(None, dtype=pl.Float64).alias("score")
     guessed = known.group_by("note_id", "code", maintain_order=True).agg(score)

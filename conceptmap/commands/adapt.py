@@ -35,7 +35,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "mentions",
         nargs="*",
         metavar="MENTIONS",
-        help=".jsonl (note_id, text, mentions of start, end, codes), BRAT folders, PubTator files",
+        help=".jsonl (note_id, text, mentions of start, end, codes), BRAT folders, PubTator files, or a "
+        "codes.xlsx in which Accept is filled in",
     )
     parser.add_argument(
         "--notes",
@@ -154,11 +155,13 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
 def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes.marked import read_marked
+    from conceptmap.notes.reviewed import reviewed_notes
     from conceptmap.training.codes import over_codes
     from conceptmap.training.train import pseudo_marked
 
     if args.notes:
         mapper = ConceptMapper((index,), None)
         return pseudo_marked(mapper, notes_of(args.notes, args).frame())
-    notes = [note for path in args.mentions for note in read_marked(path)]
+    is_book = {path: Path(path).suffix.lower() == ".xlsx" for path in args.mentions}
+    notes = [note for path in args.mentions for note in (reviewed_notes if is_book[path] else read_marked)(path)]
     return over_codes(notes, ontology_of(args.over), index.system) if args.over else notes

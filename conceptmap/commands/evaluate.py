@@ -29,7 +29,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "gold",
         metavar="GOLD",
-        help="codes: a .csv with note_id, code; mentions: a .jsonl with note_id, text, mentions, or a BRAT folder, or "
+        help="codes: a .csv with note_id, code, or a codes.xlsx in which Accept is filled in; "
+        "mentions: a .jsonl with note_id, text, mentions, or a BRAT folder, or "
         "a PubTator .txt",
     )
     parser.add_argument(
@@ -63,13 +64,42 @@ def run(args: argparse.Namespace) -> int:
 
 def _codes(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dict[str, float]]:
     from conceptmap.evaluate import score_codes
+    from conceptmap.notes.reviewed import is_reviewed
 
     gold = read_table(args.gold, ("note_id", "code"))
     predicted = read_table(args.predicted, ("note_id", "code"), floats=("score",))
+    notes = None
+    if is_reviewed(gold):
+        gold, predicted, notes = _reviewed(args, gold, predicted)
     if ontology is not None:
         _tell(args.gold, gold, ontology)
         _tell(args.predicted, predicted, ontology)
-    return score_codes(gold, predicted, ontology=ontology)
+    return score_codes(gold, predicted, ontology=ontology, notes=notes)
+
+
+def _reviewed(
+    args: argparse.Namespace, gold: pl.DataFrame, predicted: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """Accepted codes, predicted ones but for those that nobody has marked, and the notes with a mark.
+
+    Raises:
+        InputError: nothing is marked, or not with yes or no.
+    """
+    import polars as pl
+
+    from conceptmap.notes.reviewed import is_reviewed, with_marks
+
+    gold = with_marks(gold.drop_nulls(["note_id", "code"]), args.gold)
+    marked = gold.filter(pl.col("accepted").is_not_null())
+    if not marked.height:
+        raise InputError(f"nothing is marked in {args.gold}", then="type yes or no under Accept, beside the codes")
+    left = gold.filter(pl.col("accepted").is_null() & pl.col("note_id").is_in(marked["note_id"].implode()))
+    if left.height:
+        say(f"{left.height:,} codes of the notes reviewed have no mark in {args.gold}: they are left out")
+    if is_reviewed(predicted) and "rank" in predicted.columns:
+        predicted = predicted.filter(pl.col("rank").is_not_null())  # a row that was added is no prediction
+    predicted = predicted.join(left, on=["note_id", "code"], how="anti")
+    return marked.filter("accepted"), predicted, marked["note_id"].unique(maintain_order=True).to_list()
 
 
 def _tell(table: str, frame: pl.DataFrame, ontology: Ontology) -> None:

@@ -19,7 +19,7 @@ __all__ = ["read_table"]
 def read_table(
     path: str, needed: Sequence[str], *, integers: Sequence[str] = (), floats: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """A CSV (``-`` for stdin) or Parquet file as strings, save for the columns named.
+    """A CSV (``-`` for stdin) or Parquet file, or a workbook's sheet Codes, as strings, save for the columns named.
 
     Raises:
         InputError: the file cannot be read, lacks a column, or holds something else than a number where one must be.
@@ -27,11 +27,15 @@ def read_table(
     import polars as pl
 
     from conceptmap.frames import no_panic
+    from conceptmap.notes.workbook import sheets_of
 
     try:
         with no_panic():
             if path != "-" and Path(path).suffix.lower() == ".parquet":
                 frame = pl.read_parquet(path).with_columns(pl.exclude(pl.String).cast(pl.String))
+            elif Path(path).suffix.lower() == ".xlsx":
+                sheets = sheets_of(path, Path(path))
+                frame = sheets.get("Codes", next(iter(sheets.values())))
             else:
                 data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
                 frame = pl.read_csv(io.BytesIO(data), infer_schema=False)

@@ -87,6 +87,9 @@ class _Sheet:
             self.sheet.set_column(at, at, _WIDTHS.get(name, _WIDTH))
             self.sheet.write_string(0, at, _cell(name), header)
         self.sheet.freeze_panes(1, frozen)
+        self.sheet.set_landscape()
+        self.sheet.fit_to_pages(1, 0)
+        self.sheet.repeat_rows(0)
 
     def write(self, rows: Iterable[Sequence[Any]]) -> None:
         """Append rows; a value beyond the header's columns goes on to the right."""

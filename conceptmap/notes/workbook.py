@@ -12,7 +12,7 @@ from conceptmap.errors import InputError, MissingExtraError
 from conceptmap.notes.columns import TableFormat, is_header, named
 from conceptmap.notes.rows import Row, RowSource, reading
 
-__all__ = ["open_workbook"]
+__all__ = ["open_workbook", "sheets_of"]
 
 FULL_CELL = 32_767
 """Characters that a cell of a workbook holds; Excel cuts off what is longer."""
@@ -28,7 +28,7 @@ def open_workbook(name: str, path: Path, how: TableFormat) -> RowSource:
     Warns:
         UserWarning: texts that fill their cell, so that their ends may be lost.
     """
-    sheets = _sheets(name, path)
+    sheets = sheets_of(name, path)
     fitting = [sheet for sheet in sheets.values() if is_header(sheet.columns, how)]
     sheet = fitting[0] if fitting else next(iter(sheets.values()))
     if not sheet.width:
@@ -43,8 +43,17 @@ def open_workbook(name: str, path: Path, how: TableFormat) -> RowSource:
     return RowSource(name, lambda: _rows(sheet), columns=names, numbered=numbered)
 
 
-def _sheets(name: str, path: Path) -> dict[str, pl.DataFrame]:
-    """All sheets by name, every cell as text."""
+def sheets_of(name: str, path: Path) -> dict[str, pl.DataFrame]:
+    """All sheets of a workbook by name, every cell as text.
+
+    Args:
+        name: what to call it in an error.
+        path: the file.
+
+    Raises:
+        InputError: it is damaged.
+        MissingExtraError: its reader is not installed.
+    """
     try:
         import fastexcel
     except ImportError as error:

@@ -1,0 +1,123 @@
+"""What people have marked in the column Accept: yes or no beside codes and mentions, in a workbook or another table.
+
+A cell that is left empty says nothing, neither that a code is right nor that it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from conceptmap.errors import InputError, said_columns
+from conceptmap.notes.marked import MarkedNote, MarkedSpan
+from conceptmap.notes.workbook import sheets_of
+
+__all__ = ["is_reviewed", "reviewed_notes", "with_marks"]
+
+ACCEPTED: Final = "accepted"
+_COLUMN: Final = "accept"
+_MARKS: Final = dict.fromkeys(("yes", "y", "x", "✓", "✔", "true", "1", "1.0", "ok"), True) | dict.fromkeys(
+    ("no", "n", "false", "0", "0.0", "-"), False
+)
+_SHEETS: Final = {
+    "Codes": ("note_id", "system", "code", "evidence"),
+    "Mentions": ("note_id", "mention_id", "system", "code", "text", "start_char", "end_char"),
+    "Notes": ("note_id", "text"),
+}
+_KEYS: Final = ["note_id", "system", "mention_id"]
+
+
+def is_reviewed(table: pl.DataFrame) -> bool:
+    """Whether a table has the column Accept."""
+    return any(name.strip().lower() == _COLUMN for name in table.columns)
+
+
+def with_marks(table: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The table with a column ``accepted``: true for yes, false for no, null where nothing is marked.
+
+    Args:
+        table: columns Accept and others, as text.
+        where: what to call it in an error.
+
+    Raises:
+        InputError: a mark that means neither.
+
+    >>> with_marks(pl.DataFrame({"Accept": ["Yes", "x", "no", " ", None]}), "here")["accepted"].to_list()
+    [True, True, False, None, None]
+    """
+    column = next(name for name in table.columns if name.strip().lower() == _COLUMN)
+    marks = [(mark or "").strip().lower() for mark in table[column].to_list()]
+    for row, mark in enumerate(marks, 1):
+        if mark and mark not in _MARKS:
+            expected = "yes or no (y, x, ✓, 1 and n, 0 will do), or nothing"
+            raise InputError(
+                f"{where}: row {row} has another mark under Accept", got=repr(mark[:20]), expected=expected
+            )
+    return table.with_columns(pl.Series(ACCEPTED, [_MARKS.get(mark) for mark in marks], pl.Boolean))
+
+
+def reviewed_notes(path: str | Path) -> list[MarkedNote]:
+    """The notes of a reviewed ``codes.xlsx`` in which something is marked.
+
+    A mention is right where it is marked so, or supports the same code and that is; it is wrong where it is marked so;
+    what is not marked is left alone. A code that somebody has typed over counts as the right one.
+
+    Raises:
+        InputError: the file is no such workbook, nothing is marked in it, or a note is not as it was written.
+        MissingExtraError: its reader is not installed.
+    """
+    codes, mentions, notes = _read(Path(path))
+    known = mentions.join(_of_codes(codes), on=_KEYS, how="left", maintain_order="left")
+    same = pl.col("code").str.strip_chars().str.to_uppercase().is_in(pl.col("right"))
+    known = known.with_columns(accepted=pl.coalesce(ACCEPTED, pl.when(same).then(pl.lit(value=True))))
+    marked = known.filter(pl.col(ACCEPTED).is_not_null())["note_id"].unique()
+    if marked.is_empty():
+        raise InputError(f"nothing is marked in {path}", then="type yes or no under Accept, beside codes or mentions")
+    by_note = known.filter(pl.col("note_id").is_in(marked.implode())).partition_by("note_id", as_dict=True)
+    return [_note(note_id, text, by_note[note_id,], path) for note_id, text in _texts(notes) if (note_id,) in by_note]
+
+
+def _read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    sheets = sheets_of(str(path), path)
+    for name, needed in _SHEETS.items():
+        if name not in sheets or not {*needed} <= {*sheets[name].columns}:
+            got = f"the sheets {', '.join(sheets)}" if name not in sheets else said_columns(sheets[name].columns)
+            expected = "the sheets Codes, Mentions and Notes as conceptmap code --format xlsx writes them"
+            raise InputError(f"{path} is no workbook of codes", got=got, expected=expected)
+    marked = [with_marks(sheets[name], f"{path}, {name}") for name in ("Codes", "Mentions")]
+    return marked[0].drop_nulls("note_id"), marked[1].drop_nulls("note_id"), sheets["Notes"].drop_nulls("note_id")
+
+
+def _of_codes(codes: pl.DataFrame) -> pl.DataFrame:
+    """For each mention the accepted codes that it supports, as ``right``."""
+    accepted = codes.filter(pl.col(ACCEPTED) & pl.col("evidence").is_not_null())
+    code, ids = pl.col("code").str.strip_chars().str.to_uppercase(), pl.col("evidence").str.split(" ")
+    pairs = accepted.select("note_id", "system", right=code, mention_id=ids).explode("mention_id")
+    return pairs.group_by(_KEYS, maintain_order=True).agg("right")
+
+
+def _texts(notes: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """The notes, which go on in the cells to the right of ``text``."""
+    first = notes.columns.index("text")
+    for row in notes.iter_rows():
+        yield row[notes.columns.index("note_id")], "".join(cell or "" for cell in row[first:])
+
+
+def _note(note_id: str, text: str, mentions: pl.DataFrame, path: str | Path) -> MarkedNote:
+    right, ignored = [], []
+    columns = ("mention_id", "start_char", "end_char", "text", "code", ACCEPTED)
+    for mention_id, first, last, said, code, accepted in mentions.select(columns).iter_rows():
+        start, end = int(float(first)), int(float(last))
+        if " ".join(text[start:end].split()) != " ".join((said or "").split()):
+            where = f"{path}: mention {mention_id} is not where its note has it"
+            raise InputError(
+                where, then="change nothing but Accept and codes, and leave the notes as they were written"
+            )
+        if accepted is None:
+            ignored.append((start, end))
+        elif accepted:
+            right.append(MarkedSpan(start, end, ((code or "").strip(),)))
+    return MarkedNote.of(note_id, text, right, ignored)
