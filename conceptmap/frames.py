@@ -80,6 +80,7 @@ CODES = pl.Schema(
         "role": pl.String,
         "setting": pl.String,
         "poa": pl.String,
+        "probability": pl.Float32,
         "text": pl.String,
         "section": pl.String,
         "start_char": pl.Int64,

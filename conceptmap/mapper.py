@@ -210,6 +210,10 @@ class ConceptMapper:
         schemas = {"mentions": ANNOTATIONS, "codes": CODES, "tags": TAGS, "candidates": CODES}
         return Results(**{name: frame_of(rows[name], schema) for name, schema in schemas.items()})
 
+    def readings(self, notes: NotesLike) -> Iterator[Reading]:
+        """What is found in notes, before it becomes rows."""
+        return self._read(batches(note_pairs(notes)), for_tags=False)
+
     def _read(self, given: Batches, *, for_tags: bool) -> Iterator[Reading]:
         """Everything that a note goes through before it becomes rows."""
         for batch, embeddings in self._encoded(given, for_tags=for_tags):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from conceptmap.coding.acceptance.acceptance import Acceptance, acceptance_of
 from conceptmap.coding.allergies import with_allergens
 from conceptmap.coding.coding import CodedNote, NoteCode, note_candidates, note_codes
 from conceptmap.coding.derived.derived import with_derived
@@ -28,6 +29,7 @@ from conceptmap.text.words import words
 
 __all__ = [
     "Reading",
+    "acceptance_for",
     "annotation_rows",
     "by_sections",
     "candidate_rows",
@@ -136,12 +138,19 @@ def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -
                 yield (*head, rank, *concept, *tail, index.release, encoder, *order)
 
 
+def acceptance_for(linker: Linker) -> Acceptance | None:
+    """The acceptance model that holds for a linker's codes; an adapter's mentions are other than those it has seen."""
+    return None if linker.adapter is not None else acceptance_of(linker.index.system)
+
+
 def coded(
     reading: Reading,
     linkers: Sequence[Linker],
     instructions: Sequence[Instructions | None],
     include: frozenset[str],
     setting: str | None = None,
+    *,
+    accepting: Callable[[Linker], Acceptance | None] = acceptance_for,
 ) -> list[CodedNote]:
     """The codes of a note for each linker, whose release may have coding instructions."""
     found = [
@@ -155,6 +164,7 @@ def coded(
             instructions=rules,
             include=include,
             setting=setting,
+            acceptance=accepting(linker),
         )
         for linker, rules, mentions in zip(linkers, instructions, reading.coding, strict=True)
     ]
@@ -205,7 +215,15 @@ def _rows(
         place = reading.section(best), reading.written(best.start_char, best.end_char)[0], reading.snippet(best)
         others = (links.excludes, links.code_first, links.use_additional, links.combined_from)
         facts = (book.codes[c], book.names[c], code.score, book.billable[c], rank, evidence)
-        said = (code.role, setting, code.poa, words, *place, *(";".join(dict.fromkeys(codes)) for codes in others))
+        said = (
+            code.role,
+            setting,
+            code.poa,
+            code.probability,
+            words,
+            *place,
+            *(";".join(dict.fromkeys(codes)) for codes in others),
+        )
         yield (reading.note_id, linker.index.system, *facts, *said, code.reason, code.notes)
 
 

@@ -3,15 +3,19 @@
 Only what is affirmed of the patient codes, unless the caller includes more. A header is replaced by its default code
 and completed from the words beside it, past and family illnesses become histories, conditions that the classification
 says in one code are combined, a code that another one says more exactly is dropped, and every code names the mentions
-that speak for it and what a coder should check.
+that speak for it and what a coder should check. An acceptance model, where one holds, says how probably a coder would
+report each code, and the improbable ones are left out.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from conceptmap.coding.acceptance.acceptance import SETTINGS, Acceptance
+from conceptmap.coding.acceptance.judge import NoteJudge
+from conceptmap.coding.acceptance.known import Known, KnownOfCodes
 from conceptmap.coding.combinations import combine
 from conceptmap.coding.contexts_as_coded import contexts_as_coded
 from conceptmap.coding.derived.derived import derive
@@ -58,6 +62,8 @@ class NoteCode:
         poa: whether it was present on admission: "Y", "N", "U" (the note does not say) or "" (not asked).
         reason: why a rule took it away; empty for what is accepted.
         links: other codes that it speaks of.
+        probability: that a coder would report it; None where no acceptance model holds.
+        known: what that rests on, a number for each of ``acceptance.known.FEATURES``; empty without one.
     """
 
     concept: int
@@ -69,6 +75,8 @@ class NoteCode:
     poa: str = ""
     reason: str = ""
     links: OtherCodes = field(default_factory=OtherCodes)
+    probability: float | None = None
+    known: Known = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +85,15 @@ class CodedNote:
 
     Attributes:
         setting: of ``setting.SETTINGS``.
-        accepted: its codes in order of role, then score, then place.
+        accepted: its codes in order of role, then probability, then score, then place.
         taken: what the rules took away, with the reason, best first.
+        judge: what judged them; None where no acceptance model holds.
     """
 
     setting: str
     accepted: tuple[NoteCode, ...]
     taken: tuple[NoteCode, ...]
+    judge: NoteJudge | None = field(default=None, repr=False, compare=False)
 
 
 def note_codes(
@@ -97,6 +107,7 @@ def note_codes(
     instructions: Instructions | None = None,
     include: frozenset[str] = frozenset(),
     setting: str | None = None,
+    acceptance: Acceptance | None = None,
 ) -> CodedNote:
     """The codes of one note.
 
@@ -110,6 +121,7 @@ def note_codes(
         instructions: of the index: exclusions and partners are then reported.
         include: see ``counts``.
         setting: of ``setting.SETTINGS``; by default what the note shows.
+        acceptance: of the index's system; without one, and in a setting that it does not hold for, nothing is judged.
     """
     spans = [(m.start_char, m.end_char) for m in mentions]
     around = MentionPlaces(text, spans, sections, sentences, setting or setting_of(text, sections))
@@ -134,25 +146,59 @@ def note_codes(
         for concept, reason in rule(proposals, book, around).items():
             take(proposals, concept, reason, taken)
     past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
-    accepted = _accepted(proposals, book, around, instructions, past)
+    judge = None
+    if acceptance and text and around.setting in SETTINGS:
+        judge = NoteJudge(acceptance, KnownOfCodes(mentions, book, around), book)
+    accepted = _accepted(proposals, book, around, instructions, past, judge, taken)
     gone = [_code(d, book, reason=d.reason) for d in taken.values() if d.concept not in proposals]
-    return CodedNote(around.setting, tuple(accepted), tuple(sorted(gone, key=_best_first)))
+    return CodedNote(around.setting, tuple(accepted), tuple(sorted(gone, key=_best_first)), judge)
 
 
 def _accepted(
-    proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, instructions: Instructions | None, past: set[int]
+    proposals: ProposedCodes,
+    book: CodeBook,
+    around: MentionPlaces,
+    instructions: Instructions | None,
+    past: set[int],
+    judge: NoteJudge | None,
+    taken: ProposedCodes,
 ) -> list[NoteCode]:
-    """What stands of the proposals, with their roles, in order."""
+    """What stands of the proposals, with their roles, in order; improbable ones are taken."""
     kept = sorted(proposals.values(), key=lambda d: (-_score_of(d, book), d.numbers[0], d.concept))
-    if instructions is not None:
-        instructions.remark(kept)
-    first = principal(kept, book, around, past)
+    said = [len(proposal.remarks) for proposal in kept]
+    first = _settled(kept, book, around, instructions, past)
+    known, sure = judge.of_all(kept, first) if judge else ([], [])
+    while judge and (least := judge.least(kept, sure, first)) is not None:
+        judge.refused[kept[least].concept] = known[least]
+        take(proposals, kept[least].concept, judge.model.refusal(known[least]), taken)
+        del kept[least], said[least]
+        for proposal, n_remarks in zip(kept, said, strict=True):  # nothing said beside the code that went
+            del proposal.remarks[n_remarks:]
+            proposal.links = OtherCodes(combined_from=proposal.links.combined_from)
+        first = _settled(kept, book, around, instructions, past)
+        known, sure = judge.of_all(kept, first)
     codes = []
-    for proposal in kept:
+    for place, proposal in enumerate(kept):
         leads = proposal is first
         poa = present_on_admission(proposal, book, around, first=leads)
-        codes.append(_code(proposal, book, role=role(proposal, book, first=leads), poa=poa))
+        code = _code(proposal, book, role=role(proposal, book, first=leads), poa=poa)
+        if judge and proposal.affirmed:
+            code = replace(code, probability=sure[place], known=known[place])
+        codes.append(code)
     return sorted(codes, key=lambda code: (_RANK.get(code.role, len(_RANK)), *_best_first(code)))
+
+
+def _settled(
+    kept: Sequence[ProposedCode],
+    book: CodeBook,
+    around: MentionPlaces,
+    instructions: Instructions | None,
+    past: set[int],
+) -> ProposedCode | None:
+    """Say what the codes of a note want of one another; the principal one."""
+    if instructions is not None:
+        instructions.remark(kept)
+    return principal(kept, book, around, past)
 
 
 _RANK = {name: rank for rank, name in enumerate(ROLES)}
@@ -164,8 +210,8 @@ def _code(proposal: ProposedCode, book: CodeBook, *, role: str = "", poa: str = 
     return NoteCode(proposal.concept, score, numbers, proposal.best, notes, role, poa, reason, proposal.links)
 
 
-def _best_first(code: NoteCode) -> tuple[float, int, int]:
-    return -code.score, code.best, code.concept
+def _best_first(code: NoteCode) -> tuple[float, float, int, int]:
+    return -(code.probability or 0.0), -code.score, code.best, code.concept
 
 
 def _score_of(proposal: ProposedCode, book: CodeBook) -> float:
@@ -197,7 +243,19 @@ def note_candidates(
                     strength[code], best[code] = now, number
     scores = {code: _score(strength[code] * book.plausibility(code), len(n)) for code, n in support.items()}
     rest = [NoteCode(code, scores[code], tuple(n), best[code], "") for code, n in support.items()]
-    return [*coded.accepted, *sorted([*coded.taken, *rest], key=_best_first)]
+    others = [*coded.taken, *rest]
+    if judge := coded.judge:
+        others = [_judged(code, judge) for code in others]
+    return [*coded.accepted, *sorted(others, key=_best_first)]
+
+
+def _judged(code: NoteCode, judge: NoteJudge) -> NoteCode:
+    """A code that is not accepted, with its probability."""
+    if code.reason:
+        known = judge.of_taken(code.concept, code.evidence, code.notes.split("; "))
+    else:
+        known = judge.known.of_alternative(code.concept, code.evidence)
+    return replace(code, probability=judge.model.probability(known), known=known)
 
 
 def _score(strength: float, n_mentions: int) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
+from conceptmap.coding.coding import check_include
 from conceptmap.errors import InputError
 from conceptmap.mapper import ConceptMapper, Results
+from conceptmap.reading import acceptance_for, coded
 
 __all__ = ["explained", "note_of"]
 
@@ -38,18 +40,39 @@ def explained(
         include: see ``coding.INCLUDES``.
         setting: as asked for; None where the note shows it.
     """
-    found = mapper.annotate_many(note, candidates=_ALL, include=include, setting=setting)
-    return "\n".join(_lines(found))
+    asked = check_include(include)
+    found = mapper.annotate_many(note, candidates=_ALL, include=asked, setting=setting)
+    return "\n".join(_lines(found, _weighed(note, mapper, asked, setting)))
 
 
-def _lines(found: Results) -> Iterator[str]:
+def _weighed(
+    note: pl.DataFrame, mapper: ConceptMapper, include: frozenset[str], setting: str | None
+) -> dict[tuple[str, str], str]:
+    """What speaks for each accepted code and against it, strongest first, by system and code."""
+    out = {}
+    for reading in mapper.readings(note):
+        notes = coded(reading, mapper.linkers, mapper.instructions, include, setting)
+        for linker, its in zip(mapper.linkers, notes, strict=True):
+            model = acceptance_for(linker)
+            for code in its.accepted if model else ():
+                if model and code.known:
+                    moves = model.reasons(code.known)
+                    said = (f"{says} ({logits:+.1f})" for says, logits in moves)
+                    out[linker.index.system, linker.book.codes[code.concept]] = ", ".join(said)
+    return out
+
+
+def _lines(found: Results, weighed: Mapping[tuple[str, str], str]) -> Iterator[str]:
     mentions = {row["mention_id"]: row for row in found.mentions.filter(pl.col("rank") == 1).iter_rows(named=True)}
     codes = found.codes.to_dicts()
     yield f"setting: {codes[0]['setting'] if codes else 'no codes'}"
     told: set[str] = set()
     for row in codes:
         poa = f", present on admission {row['poa']}" if row["poa"] else ""
-        yield f"\n{row['code']}  {row['name']} ({row['role'] or 'code'}{poa}, score {row['score']:.2f})"
+        sure = f"score {row['score']:.2f}" if row["probability"] is None else f"probability {row['probability']:.2f}"
+        yield f"\n{row['code']}  {row['name']} ({row['role'] or 'code'}{poa}, {sure})"
+        if reasons := weighed.get((row["system"], row["code"])):
+            yield f"  weighed: {reasons}"
         yield from (f"  {remark}" for remark in (row["notes"] or "").split("; ") if remark)
         yield from _evidence(row["evidence"], mentions, told)
     taken = [row for row in found.candidates.iter_rows(named=True) if row["reason"]]

@@ -1,15 +1,16 @@
-"""Data tables: the one reader of the package's own files ``conceptmap/data/*.csv``."""
+"""Data tables: the one reader of the package's own files in ``conceptmap/data/``: CSV, and JSON for fitted numbers."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 from conceptmap.errors import InputError
 
-__all__ = ["has_table", "read_rows", "read_table", "reviewed_rows"]
+__all__ = ["has_table", "read_numbers", "read_rows", "read_table", "reviewed_rows"]
 
 
 def read_table(name: str) -> list[dict[str, str]]:
@@ -29,6 +30,17 @@ def read_rows(name: str, system: str) -> list[dict[str, str]]:
     """
     table = f"{name}_{system}"
     return read_table(table) if has_table(table) else []
+
+
+def read_numbers(name: str, system: str) -> dict[str, float]:
+    """Numbers by name of the data file ``<name>_<system>.json``; none where a system has no such file.
+
+    >>> read_numbers("acceptance", "doid")
+    {}
+    """
+    file = _file(f"{name}_{system}", "json")
+    numbers: dict[str, float] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return numbers
 
 
 def has_table(name: str) -> bool:
@@ -60,5 +72,5 @@ def _text(name: str) -> str:
     return _file(name).read_text("utf-8")
 
 
-def _file(name: str) -> Traversable:
-    return resources.files("conceptmap").joinpath("data", f"{name}.csv")
+def _file(name: str, suffix: str = "csv") -> Traversable:
+    return resources.files("conceptmap").joinpath("data", f"{name}.{suffix}")

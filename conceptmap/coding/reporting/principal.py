@@ -24,7 +24,7 @@ from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, base_code, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["principal"]
+__all__ = ["is_background", "principal"]
 
 _DIAGNOSES: Final = ("discharge diagnosis", "postoperative diagnosis", "diagnosis")
 _ASSESSED: Final = ("assessment", "assessment and plan", "impression", "problem list")
@@ -133,6 +133,15 @@ def principal(
         chosen, said = before, f"{book.codes[chosen.concept]} has it coded first"
     chosen.remark(f"proposed as principal diagnosis: {said}")
     return chosen
+
+
+def is_background(code: str, system: str) -> bool:
+    """Whether a condition accompanies a stay more often than it leads to one.
+
+    >>> is_background("I10", "icd10cm"), is_background("J18.9", "icd10cm")
+    (True, False)
+    """
+    return within(code, _BACKGROUND.get(system, ()))
 
 
 def _key(

@@ -1,0 +1,177 @@
+"""What is known of a code of a note, as numbers: what kind of code it is, how it was found, where and how it is said.
+
+Zero is the usual state of each, so that a weight times a number is what speaks for the code, or against it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from math import log2
+from typing import Final
+
+from conceptmap.coding.mention_places import MentionPlaces
+from conceptmap.coding.proposed_codes import ProposedCode
+from conceptmap.coding.reporting.principal import is_background
+from conceptmap.matching.mentions import Mention
+from conceptmap.ontology.codebook import CodeBook
+
+__all__ = ["FEATURES", "KnownOfCodes"]
+
+FEATURES: Final = {
+    "unspecified": "its title leaves something unspecified",
+    "other": "its title names what is left over",
+    "symptom": "it is a symptom or finding (R00-R99)",
+    "status": "it is a status or circumstance (Z00-Z78, Z88-Z99)",
+    "history": "it is a history (Z80-Z87)",
+    "long-term drug": "it is a drug taken for long (Z79)",
+    "background": "it is a condition that often accompanies others",
+    "unnamed": "no mention names it as such",
+    "default": "its last characters are defaults",
+    "completed": "words beside a mention complete it",
+    "derived": "it follows from the text by a rule",
+    "shortened": "only a shortened wording of it is said",
+    "excluded": "another code of the note excludes it",
+    "partner": "a code that belongs with it is missing",
+    "past": "a history section tells of it",
+    "findings": "a section of findings tells of it",
+    "social": "a social or family history tells of it",
+    "mentions": "several mentions tell of it",
+    "share": "it fills its line",
+    "one word": "a single word says it",
+    "rivals": "another code of its category is given",
+    "principal": "it is proposed as the principal diagnosis",
+    "taken": "a rule takes it away",
+    "alternative": "another concept of its mention is preferred",
+}
+"""Name of each number, and what it says of a code."""
+
+Known = tuple[float, ...]
+"""A number for each of ``FEATURES``, in their order."""
+
+_PAST: Final = frozenset({"past medical history", "past surgical history", "history", "resolved problems"})
+_FINDINGS: Final = frozenset(
+    "physical exam;discharge physical exam;review of systems;results;imaging;findings;hospital discharge studies".split(
+        ";"
+    )
+)
+_SOCIAL: Final = frozenset({"social history", "family history", "family and social history"})
+_NO_FETUS: Final = "not applicable or unspecified"
+_MOST: Final = 2
+"""More doublings of mentions, and rivals, than these say no more."""
+
+
+class KnownOfCodes:
+    """What is known of the codes of one note.
+
+    Args:
+        mentions: of the note.
+        book: of the index.
+        around: where the mentions stand.
+    """
+
+    def __init__(self, mentions: Sequence[Mention], book: CodeBook, around: MentionPlaces) -> None:
+        self._mentions = mentions
+        self._book = book
+        self._around = around
+        self._categories: Counter[str] = Counter()
+
+    def of_all(self, proposals: Iterable[ProposedCode], first: ProposedCode | None) -> list[Known]:
+        """Of the codes that a note is given, one of which is proposed as principal."""
+        proposals = list(proposals)
+        self._categories = Counter(self._book.codes[proposal.concept][:3] for proposal in proposals)
+        return [
+            self._of(p.concept, p.numbers, p.remarks, rivals=self._beside(p.concept) - 1, end=(p is first, 0, 0))
+            for p in proposals
+        ]
+
+    def of_taken(self, concept: int, numbers: Sequence[int], remarks: Sequence[str]) -> Known:
+        """Of a code that a rule took away, beside those that the note is given."""
+        return self._of(concept, numbers, remarks, rivals=self._beside(concept), end=(0, 1, 0))
+
+    def of_alternative(self, concept: int, numbers: Sequence[int]) -> Known:
+        """Of a code that was not preferred, beside those that the note is given."""
+        return self._of(concept, numbers, (), rivals=self._beside(concept), end=(0, 0, 1))
+
+    def _beside(self, concept: int) -> int:
+        return self._categories[self._book.codes[concept][:3]]
+
+    def _of(
+        self, concept: int, numbers: Sequence[int], remarks: Sequence[str], *, rivals: int, end: Sequence[float]
+    ) -> Known:
+        book = self._book
+        return (
+            *_of_code(book.system, book.codes[concept], book.names[concept]),
+            *self._of_wordings(concept, numbers, remarks),
+            *self._of_places(numbers),
+            float(min(rivals, _MOST)),
+            *map(float, end),
+        )
+
+    def _of_wordings(self, concept: int, numbers: Sequence[int], remarks: Sequence[str]) -> Known:
+        """How it was found: from "unnamed" to "partner"."""
+        default, completed, excluded, partner = _of_remarks(remarks)
+        named = derived = whole = False
+        for number in numbers:
+            mention = self._mentions[number]
+            best = mention.candidates[0]
+            named = named or self._book.default(best.concept) == concept
+            derived = derived or mention.derived
+            whole = whole or best.strength >= 1.0
+        shortened = not (derived or whole)
+        return (
+            float(not named),
+            default,
+            completed,
+            float(derived),
+            float(shortened),
+            excluded,
+            partner,
+        )
+
+    def _of_places(self, numbers: Sequence[int]) -> Known:
+        """Where and how it is said: from "past" to "one word"."""
+        around = self._around
+        names, share, one_word = set(), 0.0, True
+        for number in numbers:
+            start, end = around.spans[number]
+            names.add(around.section(number))
+            at = around.sentence(number)
+            first, last = around.sentences[at] if at >= 0 else (0, 0)
+            share = max(share, (end - start) / max(1, last - first))
+            one_word = one_word and len(around.text[start:end].split()) == 1
+        return (
+            float(not names.isdisjoint(_PAST)),
+            float(not names.isdisjoint(_FINDINGS)),
+            float(not names.isdisjoint(_SOCIAL)),
+            min(log2(len(numbers)), float(_MOST)),
+            min(share, 1.0),
+            float(one_word),
+        )
+
+
+def _of_remarks(remarks: Iterable[str]) -> tuple[float, float, float, float]:
+    default = completed = excluded = partner = False
+    for remark in remarks:
+        default = default or remark.startswith("default of ")
+        completed = completed or ": completes " in remark
+        excluded = excluded or remark.startswith("Excludes1 ")
+        partner = partner or ", not found: " in remark
+    return float(default), float(completed), float(excluded), float(partner)
+
+
+@lru_cache(maxsize=20_000)
+def _of_code(system: str, code: str, name: str) -> Known:
+    """What kind of code it is: from "unspecified" to "background"."""
+    title, status = name.lower(), code.startswith("Z")
+    drug, history = code.startswith("Z79"), status and "Z80" <= code[:3] <= "Z87"
+    return (
+        float("unspecified" in title.replace(_NO_FETUS, "")),
+        float(title.startswith("other")),
+        float(code.startswith("R")),
+        float(status and not drug and not history),
+        float(history),
+        float(drug),
+        float(is_background(code, system)),
+    )
