@@ -34,7 +34,7 @@ def model(*, intercept: float = 0.0, threshold: float = 0.0, **weights: float) -
 
 @cache
 def reading(text: str) -> Reading:
-    (found,) = mapper().read(pl.DataFrame({"note_id": ["n"], "text": [text]}), for_tags=False)
+    (found,) = mapper().readings([("n", text)])
     return found
 
 
