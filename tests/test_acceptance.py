@@ -221,8 +221,8 @@ def test_two_fits_give_the_same_numbers_and_learn_what_is_there(flipped: int, or
 
 def test_probabilities_are_those_of_unread_notes() -> None:
     """Rules are right in 9 of 10 codes of the notes that they were written with, and in half of the others."""
-    read = [example("r", right=i % 10 > 0) for i in range(200)]
-    unread = [example("u", right=i % 2 > 0) for i in range(200)]
+    read = [example("r", right=i % 10 > 0) for i in range(2000)]
+    unread = [example("u", right=i % 2 > 0) for i in range(2000)]
     told, untold = (fit_acceptance([*read, *unread], familiar=some) for some in (["r"], []))
     (nothing,) = {one.known for one in read}
     assert told.probability(nothing) == pytest.approx(0.5, abs=0.05)

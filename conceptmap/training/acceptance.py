@@ -26,7 +26,7 @@ from conceptmap.reading import Reading, coded
 
 __all__ = ["PENALTY", "THRESHOLD", "Example", "JudgedCode", "coded_with", "examples", "fit_acceptance", "references"]
 
-PENALTY = 20.0
+PENALTY = 40.0
 """Of half the squared weights, on standardised columns."""
 THRESHOLD = 0.25
 """A little below half the F1 that is reached, where leaving a code out begins to pay."""
