@@ -52,8 +52,8 @@ def names(note: CodedNote) -> list[str]:
 def known(text: str) -> dict[str, dict[str, float]]:
     """What is known of each candidate of a note, by code and name."""
     (linker,), note, found = mapper().linkers, judged(text, model(), setting="inpatient"), reading(text)
-    contexts = [found.contexts[m.start_char, m.end_char] for m in found.mentions[0]]
-    every = note_candidates(found.mentions[0], contexts, linker.book, note)
+    contexts = [found.contexts[m.start_char, m.end_char] for m in found.coding[0]]
+    every = note_candidates(found.coding[0], contexts, linker.book, note)
     return {linker.book.codes[code.concept]: dict(zip(FEATURES, code.known, strict=True)) for code in every}
 
 

@@ -93,7 +93,7 @@ def examples(
         theirs = {code for codes in gold.get(reading.note_id, {}).values() for code in codes}
         note = _coded(mapper, reading, _NOTHING_KNOWN)
         accepted = {code.concept for code in note.accepted}
-        (mentions,) = reading.mentions
+        (mentions,) = reading.coding
         contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
         for code in note_candidates(mentions, contexts, linker.book, note):
             if code.known:

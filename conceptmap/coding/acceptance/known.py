@@ -45,21 +45,24 @@ FEATURES: Final = {
     "taken": "a rule takes it away",
     "alternative": "another concept of its mention is preferred",
 }
-"""Name of each number, and what it says of a code."""
+"""Name of each number, in the order of ``Known``, and what it says of a code."""
 
 Known = tuple[float, ...]
 """A number for each of ``FEATURES``, in their order."""
 
-_PAST: Final = frozenset({"past medical history", "past surgical history", "history", "resolved problems"})
-_FINDINGS: Final = frozenset(
-    "physical exam;discharge physical exam;review of systems;results;imaging;findings;hospital discharge studies".split(
-        ";"
-    )
-)
-_SOCIAL: Final = frozenset({"social history", "family history", "family and social history"})
+_PAST, _FINDINGS, _SOCIAL = 1, 2, 4
+_KINDS: Final = {
+    **dict.fromkeys(("past medical history", "past surgical history", "history", "resolved problems"), _PAST),
+    **dict.fromkeys(("physical exam", "discharge physical exam", "review of systems", "findings"), _FINDINGS),
+    **dict.fromkeys(("results", "imaging", "hospital discharge studies"), _FINDINGS),
+    **dict.fromkeys(("social history", "family history", "family and social history"), _SOCIAL),
+}
+"""Kinds of sections, each a bit, by their name."""
 _NO_FETUS: Final = "not applicable or unspecified"
-_MOST: Final = 2
+_MOST: Final = 2.0
 """More doublings of mentions, and rivals, than these say no more."""
+_PRINCIPAL, _ACCEPTED = (1.0, 0.0, 0.0), (0.0, 0.0, 0.0)
+_NOTHING_SAID: Final = (0.0, 0.0, 0.0, 0.0)
 
 
 class KnownOfCodes:
@@ -82,72 +85,64 @@ class KnownOfCodes:
         proposals = list(proposals)
         self._categories = Counter(self._book.codes[proposal.concept][:3] for proposal in proposals)
         return [
-            self._of(p.concept, p.numbers, p.remarks, rivals=self._beside(p.concept) - 1, end=(p is first, 0, 0))
+            self._of(
+                p.concept, p.numbers, p.remarks, self._beside(p.concept) - 1, _PRINCIPAL if p is first else _ACCEPTED
+            )
             for p in proposals
         ]
 
     def of_taken(self, concept: int, numbers: Sequence[int], remarks: Sequence[str]) -> Known:
         """Of a code that a rule took away, beside those that the note is given."""
-        return self._of(concept, numbers, remarks, rivals=self._beside(concept), end=(0, 1, 0))
+        return self._of(concept, numbers, remarks, self._beside(concept), (0.0, 1.0, 0.0))
 
     def of_alternative(self, concept: int, numbers: Sequence[int]) -> Known:
         """Of a code that was not preferred, beside those that the note is given."""
-        return self._of(concept, numbers, (), rivals=self._beside(concept), end=(0, 0, 1))
+        return self._of(concept, numbers, (), self._beside(concept), (0.0, 0.0, 1.0))
 
     def _beside(self, concept: int) -> int:
         return self._categories[self._book.codes[concept][:3]]
 
     def _of(
-        self, concept: int, numbers: Sequence[int], remarks: Sequence[str], *, rivals: int, end: Sequence[float]
+        self,
+        concept: int,
+        numbers: Sequence[int],
+        remarks: Sequence[str],
+        rivals: int,
+        end: tuple[float, float, float],
     ) -> Known:
-        book = self._book
-        return (
-            *_of_code(book.system, book.codes[concept], book.names[concept]),
-            *self._of_wordings(concept, numbers, remarks),
-            *self._of_places(numbers),
-            float(min(rivals, _MOST)),
-            *map(float, end),
-        )
-
-    def _of_wordings(self, concept: int, numbers: Sequence[int], remarks: Sequence[str]) -> Known:
-        """How it was found: from "unnamed" to "partner"."""
-        default, completed, excluded, partner = _of_remarks(remarks)
+        book, around = self._book, self._around
         named = derived = whole = False
+        kinds, share, one_word = 0, 0.0, True
         for number in numbers:
             mention = self._mentions[number]
             best = mention.candidates[0]
-            named = named or self._book.default(best.concept) == concept
+            named = named or book.default(best.concept) == concept
             derived = derived or mention.derived
             whole = whole or best.strength >= 1.0
-        shortened = not (derived or whole)
-        return (
-            float(not named),
-            default,
-            completed,
-            float(derived),
-            float(shortened),
-            excluded,
-            partner,
-        )
-
-    def _of_places(self, numbers: Sequence[int]) -> Known:
-        """Where and how it is said: from "past" to "one word"."""
-        around = self._around
-        names, share, one_word = set(), 0.0, True
-        for number in numbers:
-            start, end = around.spans[number]
-            names.add(around.section(number))
+            start, end_char = around.spans[number]
+            kinds |= _KINDS.get(around.section(number) or "", 0)
             at = around.sentence(number)
             first, last = around.sentences[at] if at >= 0 else (0, 0)
-            share = max(share, (end - start) / max(1, last - first))
-            one_word = one_word and len(around.text[start:end].split()) == 1
+            share = max(share, (end_char - start) / max(1, last - first))
+            one_word = one_word and len(around.text[start:end_char].split()) == 1
+        default, completed, excluded, partner = _of_remarks(remarks) if remarks else _NOTHING_SAID
         return (
-            float(not names.isdisjoint(_PAST)),
-            float(not names.isdisjoint(_FINDINGS)),
-            float(not names.isdisjoint(_SOCIAL)),
-            min(log2(len(numbers)), float(_MOST)),
+            *_of_code(book.system, book.codes[concept], book.names[concept]),
+            0.0 if named else 1.0,
+            default,
+            completed,
+            1.0 if derived else 0.0,
+            0.0 if derived or whole else 1.0,
+            excluded,
+            partner,
+            1.0 if kinds & _PAST else 0.0,
+            1.0 if kinds & _FINDINGS else 0.0,
+            1.0 if kinds & _SOCIAL else 0.0,
+            min(log2(len(numbers)), _MOST),
             min(share, 1.0),
-            float(one_word),
+            1.0 if one_word else 0.0,
+            min(float(rivals), _MOST),
+            *end,
         )
 
 
