@@ -33,7 +33,6 @@ from conceptmap.linking.linker import Linker, Spotted
 from conceptmap.linking.nearest import as_tokens, nearest_rows
 from conceptmap.linking.ranking import rank_spans
 from conceptmap.matching.content import Content, content_words
-from conceptmap.matching.mentions import Mention
 from conceptmap.matching.short_forms import expander
 from conceptmap.notes.given import NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
@@ -42,14 +41,13 @@ from conceptmap.progress import with_bar
 from conceptmap.reading import (
     Reading,
     annotation_rows,
-    by_sections,
     candidate_rows,
     code_rows,
     coded,
+    reading_of,
     span_rows,
     tag_rows,
 )
-from conceptmap.text.context import assess
 from conceptmap.text.page import Page
 from conceptmap.text.view import all_seen
 from conceptmap.topk import check_device, chosen_device
@@ -221,23 +219,7 @@ class ConceptMapper:
             linked = [linker.link(batch.texts, batch.contents, spotted, embeddings) for linker, spotted in pairs]
             for i, (note_id, page) in enumerate(zip(batch.note_ids, batch.pages, strict=True)):
                 tokens = None if embeddings is None else embeddings[i]
-                yield self._reading(note_id, page, tokens, [found[i] for found in linked])
-
-    def _reading(
-        self, note_id: str, page: Page, tokens: TokenEmbeddings | None, linked: Sequence[Sequence[Mention]]
-    ) -> Reading:
-        """A note with its mentions where its sections want them, and what is said of each."""
-        text, parts, lines = page.text, page.sections, page.sentences
-        every = [
-            linker.in_scope(by_sections(text, parts, lines, found, linker.book))
-            for linker, found in zip(self.linkers, linked, strict=True)
-        ]
-        mentions = [[m for m in found if not m.abstains] for found in every]
-        abstaining = [[m for m in found if m.abstains] for found in every]
-        spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
-        contexts = dict(zip(spans, assess(text, spans, parts, lines, page.layout), strict=True))
-        coding = [linker.that_code(found) for linker, found in zip(self.linkers, mentions, strict=True)]
-        return Reading(note_id, page, tokens, mentions, abstaining, coding, spans, contexts)
+                yield reading_of(note_id, page, tokens, self.linkers, [found[i] for found in linked])
 
     def _encoded(self, given: Batches, *, for_tags: bool) -> Iterator[tuple[_Batch, list[TokenEmbeddings] | None]]:
         """Batches with their embeddings; while one is encoded, the words of the next are gone through."""

@@ -21,7 +21,7 @@ from conceptmap.linking.ranking import Ranked
 from conceptmap.linking.tags import tag_tokens, tag_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.text.context import Context
+from conceptmap.text.context import Context, assess
 from conceptmap.text.page import Page
 from conceptmap.text.sections import Section, section_at, section_name
 from conceptmap.text.snippets import counted, snippet
@@ -36,6 +36,7 @@ __all__ = [
     "code_rows",
     "coded",
     "outside_headings",
+    "reading_of",
     "span_rows",
     "tag_rows",
 ]
@@ -116,6 +117,27 @@ def by_sections(
     known = with_stated_codes(text, outside_headings(found, parts), book)
     named = with_allergens(text, parts, known, book)
     return with_derived(text, parts, lines, with_results(text, lines, named, book), book)
+
+
+def reading_of(
+    note_id: str,
+    page: Page,
+    tokens: TokenEmbeddings | None,
+    linkers: Sequence[Linker],
+    linked: Sequence[Sequence[Mention]],
+) -> Reading:
+    """A note with its mentions where its sections want them, and what is said of each."""
+    text, parts, lines = page.text, page.sections, page.sentences
+    every = [
+        linker.in_scope(by_sections(text, parts, lines, found, linker.book))
+        for linker, found in zip(linkers, linked, strict=True)
+    ]
+    mentions = [[m for m in found if not m.abstains] for found in every]
+    abstaining = [[m for m in found if m.abstains] for found in every]
+    spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
+    contexts = dict(zip(spans, assess(text, spans, parts, lines, page.layout), strict=True))
+    coding = [linker.that_code(found) for linker, found in zip(linkers, mentions, strict=True)]
+    return Reading(note_id, page, tokens, mentions, abstaining, coding, spans, contexts)
 
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:
