@@ -110,8 +110,9 @@ def run(args: argparse.Namespace) -> int:
     (ontology,) = with_history([read], args)
     synonyms = _synonyms(args.synonyms, ontology)
     index = _of_vectors(args, ontology, synonyms) if args.vectors else _of_terms(args, ontology, synonyms)
-    if "hubs" in index.manifest.facts:
-        say(f"hubs: {index.manifest.facts['hubs']}")
+    for fact in ("hubs", "separation"):
+        if fact in index.manifest.facts:
+            say(f"{fact}: {index.manifest.facts[fact]}")
     index = replace(index, manifest=replace(index.manifest, facts={**index.manifest.facts, **facts}))
     if SILENT_FACT in index.manifest.facts:
         say(f"no text can find {index.manifest.facts[SILENT_FACT]} (info INDEX --silent lists concepts without a name)")
@@ -156,11 +157,15 @@ def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFra
         )
     if not args.background or encoder is None:
         return index
+    from conceptmap.encoders.embedded import is_embedded
+    from conceptmap.index.cosine_scale import measured
     from conceptmap.linking.hubs import background_words, with_hubs, without_hubs
     from conceptmap.notes.notes import read_notes
 
     words = background_words(encoder, read_notes(args.background).frame()["text"].to_list())
-    return with_hubs(without_hubs(index, words) if args.correct_hubs else index, words)
+    if not args.correct_hubs:
+        return with_hubs(index, words)
+    return with_hubs(measured(without_hubs(index, words), encoder, reference=is_embedded(encoder)), words)
 
 
 def _of_vectors(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:

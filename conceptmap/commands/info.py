@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "run"]
 
-_TOLD = ("hubs", "left out", "scope", "silent terms")
+_TOLD = ("hubs", "left out", "scope", "separation", "silent terms")
 """Facts of the manifest that people are told."""
 
 

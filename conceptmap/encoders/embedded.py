@@ -83,6 +83,11 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
     )
 
 
+def is_embedded(encoder: TokenEncoder) -> bool:
+    """Whether an encoder has the embedded weights, however it was loaded."""
+    return encoder.revision == DIGESTS["model.safetensors"][:12]
+
+
 def _when_asked(make: Callable[[], Forward]) -> Forward:
     """A forward that is made by its first call: most runs open an index and never build one."""
     made = cache(make)

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEncoder, load_encoder
+from conceptmap.index.cosine_scale import measured
 from conceptmap.index.given_vectors import GivenVectors
 from conceptmap.index.index import ConceptIndex
 from conceptmap.matching.lexicon import Silent, lexicon_of
@@ -65,6 +66,10 @@ def build_index(
         facts={**computed, **narrowed, **(facts or {})},
         progress=progress,
     )
+    if encoder is not None:
+        from conceptmap.encoders.embedded import is_embedded  # loads torch, as the encoder did
+
+        index = measured(index, encoder, reference=is_embedded(encoder))
     return _with_wordings(index, ontology, scope)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from conceptmap.adapters.adapter import Adapter
 from conceptmap.adapters.memory import extend_lexicon
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, taken
+from conceptmap.index.cosine_scale import CosineScale
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.pooling import pool, pool_all
 from conceptmap.matching.content import Content
@@ -169,6 +170,11 @@ class Linker:
         )
 
     @cached_property
+    def scale(self) -> CosineScale:
+        """What cosines are worth; an adapter that judges them was fitted to them as they are."""
+        return CosineScale.of(self.index) if self.adapter is None else CosineScale()
+
+    @cached_property
     def _rows_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows ordered by concept, and where each concept's rows start."""
         order = np.argsort(self.index.row_concept, kind="stable")
@@ -296,8 +302,11 @@ class Linker:
         for mention, mine, scores, rows in zip(mentions, own, near.scores, near.rows, strict=False):
             usable = rows >= 0
             concepts = self.index.row_concept[rows[usable]].tolist()
-            out.append(with_vectors(mention, scores[usable].tolist(), concepts, mine))
+            out.append(with_vectors(mention, scores[usable].tolist(), concepts, mine, scale=self.scale))
         return out
+
+    def _by_vector(self, row: int, score: float) -> Candidate:
+        return Candidate(int(self.index.row_concept[row]), score, vector_strength(self.scale(score)), "vector")
 
     def _open(self, contents: Sequence[Content], found: Sequence[Sequence[Mention]]) -> list[list[tuple[int, int]]]:
         """Windows of every text between its mentions that are almost a term."""
@@ -312,12 +321,10 @@ class Linker:
         good = []
         for i, (start, end) in enumerate(windows):
             scores, rows = near.scores[offset + i], near.rows[offset + i]
-            if rows[0] < 0 or scores[0] < ACCEPT:
+            if rows[0] < 0 or self.scale(scores[0]) < ACCEPT:
                 continue
             kept = [
-                Candidate(int(self.index.row_concept[row]), float(score), vector_strength(float(score)), "vector")
-                for score, row in zip(scores, rows, strict=True)
-                if row >= 0
+                self._by_vector(int(row), float(score)) for score, row in zip(scores, rows, strict=True) if row >= 0
             ]
             good.append(Mention(start, end, tuple(kept)))
         good.sort(key=lambda m: (-m.candidates[0].score, m.start_char))

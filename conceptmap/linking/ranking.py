@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError
+from conceptmap.index.cosine_scale import CosineScale
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.pooling import pool_all
 from conceptmap.matching.content import content_words
@@ -76,7 +77,7 @@ def rank_spans(
             total += weight * np.array(cosines)
     ranked = iter(
         [
-            _ranked(concepts, total.tolist(), names, k)
+            _ranked(concepts, total.tolist(), names, k, linker.scale)
             for concepts, total, names in zip(pools, scores, flat, strict=True)
         ]
     )
@@ -96,11 +97,13 @@ def _views(
     return [(linker.mapped(vectors), weight) for vectors, weight in both]
 
 
-def _ranked(concepts: Sequence[int], scores: Sequence[float], names: dict[int, float], k: int) -> list[Ranked]:
+def _ranked(
+    concepts: Sequence[int], scores: Sequence[float], names: dict[int, float], k: int, scale: CosineScale
+) -> list[Ranked]:
     order = sorted(zip(concepts, scores, strict=True), key=lambda cs: (-names.get(cs[0], 0.0), -cs[1], cs[0]))
     most = min(names.values(), default=1.0)
     return [
-        Ranked(concept, score, names[concept] if concept in names else min(vector_strength(score), most))
+        Ranked(concept, score, names[concept] if concept in names else min(vector_strength(scale(score)), most))
         for concept, score in order[:k]
     ]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, taken
 from conceptmap.encoders.word_vectors import smoothed_on
+from conceptmap.index.cosine_scale import CosineScale
 from conceptmap.linking.linker import Linker
 from conceptmap.matching.mentions import NEAR, Mention, vector_strength
 
@@ -68,7 +69,7 @@ def tag_tokens(text: str, tokens: TokenEmbeddings, mentions: Sequence[Mention], 
         elif word_of[t] < 0:
             out.append(Tag(t, 1, None, 0.0))
         else:
-            out += _open_tags(t, scores[place[int(word_of[t])]], concepts[place[int(word_of[t])]])
+            out += _open_tags(t, scores[place[int(word_of[t])]], concepts[place[int(word_of[t])]], linker.scale)
     return out
 
 
@@ -105,11 +106,11 @@ def _mention_tags(token: int, mention: Mention, k: int) -> list[Tag]:
     ]
 
 
-def _open_tags(token: int, scores: NDArray[np.float32], concepts: NDArray[np.int64]) -> list[Tag]:
-    if concepts[0] < 0 or scores[0] < ABSTAIN_BELOW:
+def _open_tags(token: int, scores: NDArray[np.float32], concepts: NDArray[np.int64], scale: CosineScale) -> list[Tag]:
+    if concepts[0] < 0 or scale(scores[0]) < ABSTAIN_BELOW:
         return [Tag(token, 1, None, max(float(scores[0]), 0.0))]
     return [
-        Tag(token, rank, int(concept), float(score), vector_strength(float(score)), NEAR)
+        Tag(token, rank, int(concept), float(score), vector_strength(scale(float(score))), NEAR)
         for rank, (score, concept) in enumerate(zip(scores, concepts, strict=True), 1)
         if concept >= 0
     ]

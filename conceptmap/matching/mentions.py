@@ -8,7 +8,7 @@ names stays at a lower rank of the winner.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -201,7 +201,14 @@ def _forms(name: str) -> str:
     return " ".join(term_forms(name))
 
 
-def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[int], own: Sequence[float]) -> Mention:
+def with_vectors(
+    mention: Mention,
+    scores: Sequence[float],
+    concepts: Sequence[int],
+    own: Sequence[float],
+    *,
+    scale: Callable[[float], float] = float,
+) -> Mention:
     """Add what the vectors say of a mention found by its words. What the words say best stays first.
 
     Args:
@@ -209,6 +216,7 @@ def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[i
         scores: cosine of the nearest concepts, best first.
         concepts: their positions.
         own: cosine of each of the mention's own candidates.
+        scale: what a cosine is worth for this encoder, as one of the embedded encoder's.
     """
     near = dict(zip(concepts, scores, strict=True))
     known = {c.concept for c in mention.candidates}
@@ -217,9 +225,9 @@ def with_vectors(mention: Mention, scores: Sequence[float], concepts: Sequence[i
         for c, score in zip(mention.candidates, own, strict=True)
     ]
     merged += [
-        Candidate(concept, score, vector_strength(score), "vector")
+        Candidate(concept, score, vector_strength(scale(score)), "vector")
         for concept, score in near.items()
-        if concept not in known and score >= NEAR_COSINE
+        if concept not in known and scale(score) >= NEAR_COSINE
     ]
     first, *rest = merged[:MOST_CANDIDATES]
     return replace(mention, candidates=(first, *sorted(rest, key=lambda c: -c.strength)))
