@@ -55,6 +55,33 @@ def test_the_words_beside_a_mention_choose_among_siblings(text: str, code: str, 
     assert code not in codes_of(other)
 
 
+@pytest.mark.parametrize(
+    ("text", "codes", "one"),
+    [
+        ("Cellulitis of the left leg and right foot.", {"L03.116", "L03.115"}, "Cellulitis of the left leg."),
+        ("Abscess of the right buttock and left groin.", {"L02.31", "L02.214"}, "Abscess of the right buttock."),
+        ("DVT of the right femoral and popliteal veins.", {"I82.411", "I82.431"}, "DVT of the right femoral vein."),
+        ("Osteoarthritis of both knees and the right hip.", {"M17.0", "M16.11"}, "Osteoarthritis of both knees."),
+        ("Pressure ulcers of the sacrum and left heel.", {"L89.159", "L89.629"}, "Pressure ulcer of the sacrum."),
+        ("Melanoma of the back and left arm.", {"C43.59", "C43.62"}, "Melanoma of the back."),
+        ("Spinal stenosis of the cervical and lumbar spine.", {"M48.02", "M48.061"}, "Cervical spinal stenosis."),
+        (
+            "Fell. Contusions of the right knee and left elbow.",
+            {"S80.01XA", "S50.02XA"},
+            "Fell. Contusion, right knee.",
+        ),
+        (
+            "MVC. Fractures of the left 4th, 5th ribs and clavicle.",
+            {"S22.42XA", "S42.002A"},
+            "MVC. Left rib fractures.",
+        ),
+    ],
+)
+def test_each_site_of_a_list_has_its_code(text: str, codes: set[str], one: str) -> None:
+    assert codes <= codes_of(text)
+    assert not codes <= codes_of(one)
+
+
 def test_words_of_another_mention_choose_nothing() -> None:
     """What another diagnosis of the sentence is called is said of that one."""
     assert "C43.59" in codes_of("Melanoma of the back.")

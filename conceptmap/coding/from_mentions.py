@@ -11,6 +11,7 @@ from conceptmap.coding.allergies import is_reaction
 from conceptmap.coding.completion import complete
 from conceptmap.coding.exact.cause import caused
 from conceptmap.coding.exact.ended import ended
+from conceptmap.coding.exact.listed_sites import listed_sites
 from conceptmap.coding.exact.siblings import siblings_of
 from conceptmap.coding.histories import family_history, is_done_now, is_over, past_history
 from conceptmap.coding.mention_places import MentionPlaces
@@ -138,7 +139,9 @@ def proposed_by_mentions(
         if mention.derived:
             add(proposals, concept, [number], strength, affirmed=affirmed)
         else:
-            _affirmed(proposals, number, best, strength, book, around, affirmed=affirmed)
+            listed = _at_each_site(proposals, number, mention, strength, book, around) if affirmed else False
+            if not listed:
+                _affirmed(proposals, number, best, strength, book, around, affirmed=affirmed)
     return proposals
 
 
@@ -181,6 +184,17 @@ def _of_the_family(
     if family is not None:
         remark = f"{family[1]}: {book.codes[concept]}" if family[1] else ""
         add(proposals, family[0], [number], strength, affirmed=True, remark=remark)
+
+
+def _at_each_site(
+    proposals: ProposedCodes, number: int, mention: Mention, strength: float, book: CodeBook, around: MentionPlaces
+) -> bool:
+    """The codes of a finding at each site of the list behind it; whether there are any."""
+    concepts = [candidate.concept for candidate in mention.candidates]
+    sites = listed_sites(concepts, around.text, around.spans[number], book) if around.text else []
+    for concept, item in sites:
+        add(proposals, concept, [number], strength, affirmed=True, remark=f"one of the sites listed: {item}")
+    return bool(sites)
 
 
 def _affirmed(

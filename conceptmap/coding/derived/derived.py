@@ -6,6 +6,7 @@ them as for any mention; ``derive`` settles, once the codes of the note are know
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Final
 
@@ -183,6 +184,8 @@ def _added(text: str, known: Sequence[Mention], found: Sequence[tuple[int, int, 
             continue
         while (start, end) in spans and start > 0 and text[start - 1] != "\n":
             start = _word_before(text, start)
+        while (start, end) in spans and (behind := _word_behind(text, end)) > end:
+            end = behind
         if (start, end) not in spans:
             spans.add((start, end))
             out.append(Mention(start, end, (Candidate(concept, 1.0, _STRENGTH, "lexical"),), derived=True))
@@ -196,3 +199,12 @@ def _word_before(text: str, start: int) -> int:
     while start and text[start - 1] not in " \n\t":
         start -= 1
     return start
+
+
+def _word_behind(text: str, end: int) -> int:
+    """Where the word behind a place ends, in its line; the place itself where the line has no more."""
+    found = _WORD_BEHIND.match(text, end)
+    return found.end() if found else end
+
+
+_WORD_BEHIND: Final = re.compile(r"[ \t]*[^ \n\t]+")

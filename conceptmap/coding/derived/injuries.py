@@ -11,6 +11,7 @@ from typing import Final
 
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.injury_titles import most_exact, site_words
+from conceptmap.coding.exact.listed_sites import listed_words
 from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in, drop, exchange
 from conceptmap.ontology.code_ranges import parse_ranges
 from conceptmap.ontology.codebook import CodeBook
@@ -147,6 +148,10 @@ def _one(segment: re.Match[str], kind: re.Match[str], book: CodeBook) -> Iterato
         return
     span = segment.start() + kind.start(), segment.start() + kind.end()
     head = clause[:before] if ":" in clause[:before] else ""
+    listed = listed_words(clause, kind.start(), kind.end())
+    if listed:
+        yield from _at_each_site(listed, kind[0], clause[: kind.start()], span, book)
+        return
     side = _side(said) or _side(head)
     if kind[0].lower().startswith(("fx", "fracture")) and _RIBS.search(said):
         several = _SEVERAL.search(said) is not None
@@ -166,6 +171,28 @@ def _one(segment: re.Match[str], kind: re.Match[str], book: CodeBook) -> Iterato
         yield Found(*span, _opened(book.codes[found.concept], said, name))
 
 
+def _at_each_site(
+    items: Sequence[str], kind: str, before: str, span: tuple[int, int], book: CodeBook
+) -> Iterator[Found]:
+    """The injury of one kind at each site of the list behind it."""
+    broken = kind.lower().startswith(("fx", "fracture"))
+    ribs = [item for item in items if _RIBS.search(item) or (_ORDINAL.fullmatch(item) and broken)]
+    if ribs and broken:
+        digit = {"right": "1", "left": "2"}.get(_side(" ".join(ribs)), "9")
+        several = len(ribs) > 1 or _SEVERAL.search(ribs[0])
+        yield Found(*span, f"S22.{'4' if several else '3'}{digit}XA")
+    for item in items:
+        if broken and item in ribs:
+            continue
+        words = frozenset(_WORD.findall(site_words(f"{before[-_MANNER:]} {kind} {item}")))
+        name = next((name for name in _NAMES if name in words), None)
+        found = most_exact(book, name, words, _side(item)) if name else None
+        if found is not None:
+            yield Found(*span, _opened(book.codes[found.concept], f"{before[-_MANNER:]} {item}", name))
+
+
+_ORDINAL: Final = re.compile(r"(?:left |right |L |R )?\d{1,2}(?:st|nd|rd|th)?", re.IGNORECASE)
+_MANNER: Final = 25
 _NAMES: Final = ("fracture", "laceration", "contusion", "abrasion", "sprain", "dislocation")
 
 

@@ -27,7 +27,7 @@ __all__ = ["Siblings", "siblings_of"]
 _OPEN: Final = re.compile(r"\bunspecified\b|\bnot specified\b|\bNOS\b", re.IGNORECASE)
 _WITHOUT: Final = re.compile(
     r",?\s*\b(?:without|not (?:intractable|stated|elsewhere)|non-?intractable)\b[^,]*"
-    r"|,?\s*\b(?:unspecified|not specified) as\b[^,]*"
+    r"|,?\s*\b(?:(?:unspecified|not specified) as|including)\b[^,]*"
     r"|,?\s*\b(?:uncomplicated|initial encounter)\b|\([^)]*\)|\[[^\]]*\]",
     re.IGNORECASE,
 )
@@ -68,6 +68,7 @@ class Siblings:
 
     book: CodeBook
     _families: dict[str, _Family] = field(default_factory=dict, repr=False)
+    _open_too: dict[str, Sequence[tuple[int, frozenset[str]]]] = field(default_factory=dict, repr=False)
     _titles: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
     _open: dict[int, bool] = field(default_factory=dict, repr=False)
 
@@ -105,6 +106,26 @@ class Siblings:
         if concept not in self._titles:
             self._titles[concept] = frozenset(_forms(self.book.names[concept]))
         return self._titles[concept]
+
+    def elsewhere(self, concept: int, first: str, alone: str, end: int) -> int | None:
+        """The code of a finding at another site, by the title of its code at the first; None where none or two fit.
+
+        Args:
+            concept: the code at the first site.
+            first: words of that site.
+            alone: the finding as if the note named it at the other site alone, its name first.
+            end: where its name ends there.
+        """
+        said = self._said(alone, (0, end), ()) | set(sides(alone, (0, end), ()))
+        own = self._title(concept) - frozenset(_forms(first)) - _SIDES
+        category = self.book.codes[concept][:3]
+        if category not in self._open_too:
+            below = self._below(((category, category),))
+            self._open_too[category] = [(c, self._title(c)) for c in below if self.book.billable[c]]
+        fits = [(len(f), c) for c, f in self._open_too[category] if own and own < f and f - own <= said]
+        most = max(fits, default=(0, 0))[0]
+        winners = [c for size, c in fits if size == most]
+        return winners[0] if len(winners) == 1 else None
 
     def is_open(self, concept: int) -> bool:
         """Whether a code leaves open what a sibling may say."""
