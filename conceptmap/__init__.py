@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology as Ontology
     from conceptmap.ontology.rollup import roll_up as roll_up
     from conceptmap.ontology.scope import Scope as Scope
+    from conceptmap.ontology.similarity import Similarity as Similarity
     from conceptmap.readers import load_ontology as load_ontology
 
 __version__ = "0.1.0"
@@ -38,6 +39,7 @@ _HOME = {
     "ConceptMapper": "conceptmap.mapper",
     "Ontology": "conceptmap.ontology.ontology",
     "Scope": "conceptmap.ontology.scope",
+    "Similarity": "conceptmap.ontology.similarity",
     "TokenEmbeddings": "conceptmap.encoders.embeddings",
     "TokenEncoder": "conceptmap.encoders",
     "load_encoder": "conceptmap.encoders",
@@ -55,6 +57,7 @@ __all__ = [
     "ConceptMapper",
     "Ontology",
     "Scope",
+    "Similarity",
     "TokenEmbeddings",
     "TokenEncoder",
     "__version__",

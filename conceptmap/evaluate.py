@@ -15,6 +15,7 @@ import polars as pl
 
 from conceptmap.frames import overlapping
 from conceptmap.notes.marked import MarkedNote
+from conceptmap.ontology.best_matches import best_matches, shared_part
 
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
@@ -54,7 +55,9 @@ def score_codes(
         gold: ``note_id, code``.
         predicted: ``note_id, code`` and, for ranked figures, ``score``; higher is surer.
         notes: the notes that count where some have no right code; by default those of the gold standard.
-        ontology: adds the section ``hierarchy``: codes and everything above them, retired ones as what replaced them.
+        ontology: adds the sections ``hierarchy``: codes and everything above them, retired ones as what replaced them;
+            and ``similar``: each code as right as its best match in the note is similar to it (Lin, intrinsic), with
+            the best-match average and the shared part of what is above, means over the notes.
 
     Returns:
         ``full code`` and ``category`` (micro precision, recall, F1; macro F1 over all codes in gold or predictions),
@@ -80,6 +83,7 @@ def score_codes(
     scores["category"] = _by_code(*(_at(frame, _category) for frame in (right, guessed)))
     if ontology is not None:
         scores["hierarchy"] = _by_code(*(_at(frame, _upwards(ontology)) for frame in (gold, predicted)))
+        scores["similar"] = _similar(gold, predicted, ontology, counted)
     if guessed["score"].is_not_null().any():
         scores["ranked"] = _ranked(right, guessed, n_notes)
     per_note = {"gold per note": right.height / max(n_notes, 1), "predicted per note": guessed.height / max(n_notes, 1)}
@@ -110,6 +114,14 @@ def _upwards(ontology: Ontology) -> Callable[[str], Iterable[str]]:
         return (nodes | over) - everything or nodes
 
     return above
+
+
+def _similar(gold: pl.DataFrame, predicted: pl.DataFrame, ontology: Ontology, notes: pl.Series) -> dict[str, float]:
+    """Partial credit: how similar each code is to its best match of the other side in the note."""
+    found = best_matches(gold, predicted, ontology, notes)
+    above = (_at(frame, _upwards(ontology)) for frame in (gold, predicted))
+    figures = precision_recall(found.guess_sum, found.n_guess, found.gold_sum, found.n_gold)
+    return {**figures, "best-match average": found.average, "shared ancestors": shared_part(*above, notes)}
 
 
 def _at(frame: pl.DataFrame, level: Callable[[str], Iterable[str]]) -> pl.DataFrame:
