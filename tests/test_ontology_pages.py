@@ -10,7 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("page", ["snomedct", "umls", "icd10"])
+@pytest.mark.parametrize("page", ["README", "snomedct", "umls", "icd10"])
 def test_the_examples_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     result = doctest.testfile(str(REPOSITORY / "ontologies" / f"{page}.md"), module_relative=False)
