@@ -119,9 +119,9 @@ def _upwards(ontology: Ontology) -> Callable[[str], Iterable[str]]:
 def _similar(gold: pl.DataFrame, predicted: pl.DataFrame, ontology: Ontology, notes: pl.Series) -> dict[str, float]:
     """Partial credit: how similar each code is to its best match of the other side in the note."""
     found = best_matches(gold, predicted, ontology, notes)
-    above = (_at(frame, _upwards(ontology)) for frame in (gold, predicted))
+    above = [_at(frame, _upwards(ontology)) for frame in (gold, predicted)]
     figures = precision_recall(found.guess_sum, found.n_guess, found.gold_sum, found.n_gold)
-    return {**figures, "best-match average": found.average, "shared ancestors": shared_part(*above, notes)}
+    return {**figures, "best-match average": found.average, "shared ancestors": shared_part(above[0], above[1], notes)}
 
 
 def _at(frame: pl.DataFrame, level: Callable[[str], Iterable[str]]) -> pl.DataFrame:
