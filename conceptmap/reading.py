@@ -86,6 +86,11 @@ class Reading:
         """Name of the section that a mention stands in."""
         return section_name(self.page.sections, mention.start_char)
 
+    def wording(self, mention: Mention) -> str:
+        """The words of a mention, with the bracket behind them that they open."""
+        _, end, text = self.written(mention.start_char, mention.end_char)
+        return f"{text})" if text.count("(") > text.count(")") and self.page.view.original[end : end + 1] == ")" else text
+
     def snippet(self, mention: Mention) -> str:
         """The words around a mention, no further than its sentence."""
         lines, edges = self.page.sentences, (mention.start_char, mention.end_char - 1)
@@ -233,7 +238,7 @@ def _rows(
         found = [mentions[number] for number in code.evidence]
         evidence = " ".join(map(reading.mention_id, found))
         c, best, links = code.concept, mentions[code.best], code.links
-        words = counted(reading.written(mention.start_char, mention.end_char)[2] for mention in found)
+        words = counted(map(reading.wording, found))
         place = reading.section(best), reading.written(best.start_char, best.end_char)[0], reading.snippet(best)
         others = (links.excludes, links.code_first, links.use_additional, links.combined_from)
         facts = (book.codes[c], book.names[c], code.score, book.billable[c], rank, evidence)

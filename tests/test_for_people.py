@@ -188,14 +188,14 @@ class Grid:
     def __init__(self) -> None:
         self.cells: list[tuple[int, int, Any]] = []
 
-    def write_string(self, row: int, column: int, value: str) -> None:
+    def write_string(self, row: int, column: int, value: str, look: object) -> None:
         self.cells.append((row, column, value))
 
 
 def test_what_excel_has_no_rows_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "MOST_ROWS", 4)
     grid = Grid()
-    sheet = _Sheet(grid, ["code"])
+    sheet = _Sheet(grid, ["code"], [None])
     sheet.write([("I10",)] * 9)
     assert (sheet.rows, sheet.left_out, len(grid.cells)) == (3, 6, 3)
 

@@ -44,6 +44,11 @@ def test_a_code_says_its_words_its_section_and_where_it_is_said_best() -> None:
     assert without["snippet"] == "High blood pressure was treated; the hypertension was…"
 
 
+def test_a_bracket_that_the_words_open_is_closed(icd10cm: ConceptMapper) -> None:
+    row = codes_of(icd10cm, "Discharge diagnosis: asthma (mild intermittent), gout.")["J45.20"]
+    assert row["text"] == "asthma (mild intermittent)"
+
+
 def test_equal_codes_stand_in_the_order_of_their_best_mentions() -> None:
     told = "History of present illness: lung infection, hypertension.\n\n"
     for listed, order in (

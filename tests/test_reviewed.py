@@ -111,6 +111,20 @@ def test_marked_notes_hold_what_was_accepted_and_leave_alone_what_was_not_looked
     assert left == {"a": ["Type 2 diabetes mellitus", "chest pain"], "b": ["Hypertension"]}
 
 
+def test_line_ends_that_a_program_saved_in_its_own_way_are_no_change(workbook: Path, tmp_path: Path) -> None:
+    """LibreOffice saves CR LF as LF."""
+    path = marked(workbook, tmp_path / "saved.xlsx", {("a", "I10"): "yes"})
+    expected = reviewed_notes(path)
+    book = openpyxl.load_workbook(path)
+    for row in book["Notes"].iter_rows():
+        for cell in row:
+            if isinstance(cell.value, str):
+                cell.value = cell.value.replace("_x000D_\n", "\n").replace("\r\n", "\n")
+    book.save(path)
+    assert reviewed_notes(path) == expected
+    assert expected[0].text == TEXTS["a"]
+
+
 def test_a_note_that_was_changed_is_refused(workbook: Path, tmp_path: Path) -> None:
     path = marked(workbook, tmp_path / "changed.xlsx", {}, {("c", "Fever"): "yes"})
     book = openpyxl.load_workbook(path)

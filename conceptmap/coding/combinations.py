@@ -121,7 +121,7 @@ def _apply(
     is_new = book.default(given) not in proposals
     proposal = add(proposals, book.default(given), numbers, min(part.strength for part in parts), affirmed=True)
     if is_new:
-        proposal.best = max(parts, key=lambda part: part.strength).best
+        proposal.best = first.best
     said = f"{rule.reason}: {' + '.join(dict.fromkeys(book.codes[part.concept] for part in parts))}"
     if gone or all(proposal is not part for part in parts):
         proposal.remark(said)

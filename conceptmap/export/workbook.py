@@ -47,9 +47,12 @@ _MENTIONS: Final = (
 ).split()
 _WIDTHS: Final = {
     ACCEPT: 8, "note_id": 14, "rank": 6, "role": 10, "code": 10, "name": 44, "text": 34, "snippet": 58, "section": 24,
-    "poa": 5, "why": 40, "context": 16, "notes": 80, "codes": 60, "evidence": 16, "excludes": 14, "rollup_name": 30,
+    "poa": 5, "why": 40, "context": 16, "notes": 70, "codes": 60, "evidence": 16, "rollup_name": 30, "score": 7,
+    "billable": 8, "confidence": 10, "combined_from": 22, "use_additional": 14,
 }  # fmt: skip
 _WIDTH: Final = 12
+_WRAPPED: Final = ("name", "text", "notes", "rollup_name")
+"""Columns whose cells take as many lines as they need; a note's own text takes one."""
 
 
 def check_workbooks() -> None:
@@ -70,14 +73,14 @@ class _Sheet:
 
     Attributes:
         columns: its header.
-        share: how numbers in [0, 1] look.
+        looks: of its columns.
         rows: written so far, the header not counted.
         left_out: rows for which there was no room.
     """
 
     sheet: Worksheet
     columns: Sequence[str]
-    share: Format | None = None
+    looks: Sequence[Format]
     rows: int = 0
     left_out: int = field(default=0)
 
@@ -99,14 +102,15 @@ class _Sheet:
                 continue
             self.rows += 1
             for at, value in enumerate(row):
+                look = self.looks[min(at, len(self.looks) - 1)]
                 if isinstance(value, bool):
-                    self.sheet.write_boolean(self.rows, at, value)
+                    self.sheet.write_boolean(self.rows, at, value, look)
                 elif isinstance(value, float):
-                    self.sheet.write_number(self.rows, at, round(value, 6), self.share)
+                    self.sheet.write_number(self.rows, at, round(value, 6), look)
                 elif isinstance(value, int):
-                    self.sheet.write_number(self.rows, at, value)
+                    self.sheet.write_number(self.rows, at, value, look)
                 elif value is not None:
-                    self.sheet.write_string(self.rows, at, _cell(str(value)))
+                    self.sheet.write_string(self.rows, at, _cell(str(value)), look)
 
     def end(self) -> None:
         """Give it its filters, and the choices of the column Accept, also for rows that are added below."""
@@ -134,15 +138,23 @@ class WorkbookFile:
         self._book.set_properties({"created": _NEVER})
         self._header = self._book.add_format({"bold": True, "bottom": 1, "bg_color": "#EDF1F5"})
         first = [name for name in _CODES if name in codes]
-        self._share = self._book.add_format({"num_format": "0.00"})
+        self._plain = self._book.add_format({"valign": "top"})
+        self._wrapped = self._book.add_format({"valign": "top", "text_wrap": True})
+        self._share = self._book.add_format({"valign": "top", "num_format": "0.00"})
         self._codes = self._sheet("Codes", [ACCEPT, *first, *carried, *_CODES_LAST], frozen=5)
         self._mentions = self._sheet("Mentions", [ACCEPT, *(name for name in _MENTIONS if name in mentions)], frozen=3)
         self._notes = self._sheet("Notes", ["note_id", "principal", "codes", "n_codes", *carried, "text"], frozen=1)
 
     def _sheet(self, name: str, columns: Sequence[str], *, frozen: int) -> _Sheet:
-        sheet = _Sheet(self._book.add_worksheet(name), columns, self._share)
+        looks = [self._look(column) if name != "Notes" else self._plain for column in columns]
+        sheet = _Sheet(self._book.add_worksheet(name), columns, looks)
         sheet.begin(self._header, frozen=frozen)
         return sheet
+
+    def _look(self, column: str) -> Format:
+        if column in ("score", "confidence", "probability"):
+            return self._share
+        return self._wrapped if column in _WRAPPED else self._plain
 
     def __enter__(self) -> WorkbookFile:
         return self

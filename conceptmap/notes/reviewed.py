@@ -5,7 +5,8 @@ A cell that is left empty says nothing, neither that a code is right nor that it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -108,16 +109,31 @@ def _texts(notes: pl.DataFrame) -> Iterator[tuple[str, str]]:
 
 def _note(note_id: str, text: str, mentions: pl.DataFrame, path: str | Path) -> MarkedNote:
     right, ignored = [], []
-    columns = ("mention_id", "start_char", "end_char", "text", "code", ACCEPTED)
-    for mention_id, first, last, said, code, accepted in mentions.select(columns).iter_rows():
-        start, end = int(float(first)), int(float(last))
-        if " ".join(text[start:end].split()) != " ".join((said or "").split()):
-            where = f"{path}: mention {mention_id} is not where its note has it"
+    rows = list(mentions.select("mention_id", "start_char", "end_char", "text", "code", ACCEPTED).iter_rows())
+    spans = [(int(float(start)), int(float(end)), said or "") for _, start, end, said, *_ in rows]
+    text = _as_written(text, spans)
+    for (start, end, said), (mention_id, *_, code, accepted) in zip(spans, rows, strict=True):
+        if not _is_said(text, start, end, said):
+            moved = f"{path}: mention {mention_id} is not where its note has it"
             raise InputError(
-                where, then="change nothing but Accept and codes, and leave the notes as they were written"
+                moved, then="change nothing but Accept and codes, and leave the notes as they were written"
             )
         if accepted is None:
             ignored.append((start, end))
         elif accepted:
             right.append(MarkedSpan(start, end, ((code or "").strip(),)))
     return MarkedNote.of(note_id, text, right, ignored)
+
+
+def _as_written(text: str, spans: Sequence[tuple[int, int, str]]) -> str:
+    """The note with the line ends that it had: some programs save CR LF as LF."""
+    other = re.sub(r"(?<!\r)\n", "\r\n", text)
+    return other if other != text and not _all_said(text, spans) and _all_said(other, spans) else text
+
+
+def _all_said(text: str, spans: Sequence[tuple[int, int, str]]) -> bool:
+    return all(_is_said(text, *span) for span in spans)
+
+
+def _is_said(text: str, start: int, end: int, said: str) -> bool:
+    return text[start:end].split() == said.split()
