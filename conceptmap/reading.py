@@ -89,7 +89,9 @@ class Reading:
     def wording(self, mention: Mention) -> str:
         """The words of a mention, with the bracket behind them that they open."""
         _, end, text = self.written(mention.start_char, mention.end_char)
-        return f"{text})" if text.count("(") > text.count(")") and self.page.view.original[end : end + 1] == ")" else text
+        return (
+            f"{text})" if text.count("(") > text.count(")") and self.page.view.original[end : end + 1] == ")" else text
+        )
 
     def snippet(self, mention: Mention) -> str:
         """The words around a mention, no further than its sentence."""

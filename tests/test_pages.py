@@ -161,6 +161,30 @@ def test_a_name_that_is_not_given_is_an_error() -> None:
         "".join(html.page("notes.html", title="a", notes=[], links=True))
 
 
+def test_the_first_page_draws_codes_by_frequency_and_by_chapter(tmp_path: Path) -> None:
+    def path(_: str, code: str) -> list[tuple[str, str]]:
+        return [("9", "Circulation")] if code.startswith("I") else [("18", "Symptoms")]
+
+    def coded(*codes: str) -> NoteView:
+        rows = [row(CODES, code, evidence="", rank=at) for at, code in enumerate(codes)]
+        empty = pl.DataFrame(schema=ANNOTATIONS)
+        return NoteView("n", "text", empty, pl.DataFrame(rows, schema=CODES), None)
+
+    notes = [coded("I10", "R50.9", "I50.9"), coded("I10", "I10"), coded(*(f"R{at}" for at in range(20)))]
+    files = ReportFiles(tmp_path, n_notes=3, path=path, title="three")
+    files.write(notes)
+    files.finish(facts=(), quarantined=())
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    by_code, by_chapter = re.findall(r"<figure.*?</figure>", text, re.DOTALL)
+    bars = re.findall(r"<title>(.*?): (.*?)</title>.*?<rect [^>]*width=\"(.*?)\"", by_code, re.DOTALL)
+    assert (bars[0], len(bars)) == (("I10 I10", "2", "100.0%"), 15)
+    assert bars[1] == ("I50.9 I50.9", "1", "50.0%")
+    assert "and 8 more" in by_code
+    assert re.findall(r"<title>(.*?)</title>", by_chapter) == ["18 Symptoms: 21", "9 Circulation: 3"]
+    assert "<svg" not in html.report(notes[:1], path=path), "there is nothing to compare in one note"
+    assert "<svg" in html.report(notes[:2], path=path)
+
+
 def test_templates_are_loaded_once() -> None:
     assert html._templates().get_template("note.html") is html._templates().get_template("note.html")
     assert html._templates().autoescape is True

@@ -7,7 +7,6 @@ character that would steer a terminal is shown as its picture.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,8 +15,9 @@ from zlib import crc32
 
 import polars as pl
 
+from conceptmap.export.charts import Chart, Totals
 from conceptmap.export.paths import PathOf
-from conceptmap.export.views import NoteView, Top, hue, note_page, top_of
+from conceptmap.export.views import NoteView, hue, note_page, top_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,7 +69,6 @@ class NoteCard:
     Attributes:
         href: where the note is.
         codes: the first codes.
-        tops: how many codes there are under each chapter.
     """
 
     note_id: str
@@ -77,7 +76,6 @@ class NoteCard:
     n_mentions: int
     n_codes: int
     codes: tuple[FirstCode, ...]
-    tops: Counter[Top]
 
 
 def note_card(note: NoteLike, *, path: PathOf, href: str) -> NoteCard:
@@ -94,7 +92,6 @@ def note_card(note: NoteLike, *, path: PathOf, href: str) -> NoteCard:
         n_mentions=len({mention_id for mention_id, rank in ranked if rank > 0}),
         n_codes=len(tops),
         codes=tuple(FirstCode(code, name, hue(top)) for code, name, top in tops[:6]),
-        tops=Counter(top for _, _, top in tops),
     )
 
 
@@ -109,7 +106,10 @@ def report(notes: Iterable[NoteLike], *, path: PathOf, title: str = "Coded notes
     """
     views = [_view(note) for note in notes]
     cards = [note_card(view, path=path, href=f"#n{at}") for at, view in enumerate(views, 1)]
-    return "".join(report_page(title, cards, views, path=path, facts=facts))
+    totals = Totals()
+    for view in views:
+        totals.add(view.codes, path)
+    return "".join(report_page(title, cards, views, path=path, charts=totals.charts(), facts=facts))
 
 
 def note_part(note: NoteLike, *, path: PathOf) -> str:
@@ -128,6 +128,7 @@ def report_page(
     notes: Iterable[NoteView],
     *,
     path: PathOf,
+    charts: Sequence[Chart] = (),
     facts: Sequence[str] = (),
     quarantined: Sequence[Mapping[str, str | None]] = (),
 ) -> Iterator[str]:
@@ -138,19 +139,16 @@ def report_page(
         cards: of all its notes.
         notes: those that this page shows itself.
         path: gives a concept's way to the top.
+        charts: of all its codes.
         facts: shown under the title.
         quarantined: notes that were not coded: where, note_id, reason.
     """
-    tops: Counter[Top] = Counter()
-    for card in cards:
-        tops.update(card.tops)
-    ordered = sorted(tops.items(), key=lambda item: (-item[1], item[0].code))
     counts = [f"{len(cards):,} notes", f"{sum(c.n_mentions for c in cards):,} mentions"]
     return page(
         "report.html",
         title=title,
         facts=[*counts, f"{sum(card.n_codes for card in cards):,} codes", *facts],
-        chapters=[{"code": top.code, "name": top.name, "hue": hue(top), "n": n} for top, n in ordered],
+        charts=charts,
         quarantined=quarantined[:MOST_QUARANTINED],
         n_quarantined=f"{len(quarantined):,}",
         n_more=f"{len(quarantined) - MOST_QUARANTINED:,}" if len(quarantined) > MOST_QUARANTINED else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from conceptmap.export.charts import Totals
 from conceptmap.export.html import NoteCard, note_card, notes_page, report_page
 from conceptmap.export.paths import PathOf
 from conceptmap.export.views import NoteView
@@ -24,6 +25,7 @@ class ReportFiles:
         self._folder, self._path, self._title = folder, path, title
         self._single = n_notes <= NOTES_ON_A_PAGE
         self._cards: list[NoteCard] = []
+        self._totals = Totals()
         self._waiting: list[NoteView] = []
 
     def write(self, notes: Iterable[NoteView]) -> None:
@@ -31,6 +33,7 @@ class ReportFiles:
         for note in notes:
             name = "" if self._single else _name(len(self._cards) // NOTES_ON_A_PAGE)
             self._cards.append(note_card(note, path=self._path, href=f"{name}#n{len(self._cards) + 1}"))
+            self._totals.add(note.codes, self._path)
             self._waiting.append(note)
             if not self._single and len(self._waiting) == NOTES_ON_A_PAGE:
                 self._write_page()
@@ -51,7 +54,15 @@ class ReportFiles:
         if not self._single and self._waiting:
             self._write_page()
         notes, self._waiting = self._waiting, []
-        page = report_page(self._title, self._cards, notes, path=self._path, facts=facts, quarantined=quarantined)
+        page = report_page(
+            self._title,
+            self._cards,
+            notes,
+            path=self._path,
+            charts=self._totals.charts(),
+            facts=facts,
+            quarantined=quarantined,
+        )
         self._write("report.html", page)
 
 
