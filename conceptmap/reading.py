@@ -18,6 +18,7 @@ from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.ranking import Ranked
+from conceptmap.linking.senses import in_place
 from conceptmap.linking.tags import tag_tokens, tag_words
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
@@ -136,7 +137,7 @@ def reading_of(
     """A note with its mentions where its sections want them, and what is said of each."""
     text, parts, lines = page.text, page.sections, page.sentences
     every = [
-        linker.in_scope(by_sections(text, parts, lines, found, linker.book))
+        linker.in_scope(by_sections(text, parts, lines, in_place(text, parts, found, linker), linker.book))
         for linker, found in zip(linkers, linked, strict=True)
     ]
     mentions = [[m for m in found if not m.abstains] for found in every]

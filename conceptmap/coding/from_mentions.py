@@ -17,7 +17,7 @@ from conceptmap.coding.histories import family_history, is_done_now, is_over, pa
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add
 from conceptmap.errors import InputError
-from conceptmap.matching.mentions import Mention
+from conceptmap.matching.mentions import Mention, is_named
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
@@ -63,6 +63,7 @@ TOLD_SECTIONS: Final = frozenset({"instructions", "discharge instructions", "pat
 FAMILY_SECTIONS: Final = frozenset({"family history", "family and social history"})
 """Where a report tells of the family for its own sake; a stay and a visit are coded with it from any place."""
 _REACTION_CHARS: Final = 50
+_TIES: Final = 3
 _LEAVES_ANTIBODIES: Final = {"icd10cm": parse_ranges("A69.2 A92.3 B00-B02 B05-B06 B25-B27 B34.3 B58 U07.1")}
 _IGG: Final = re.compile(
     r"(?: (?:virus|VCA|EBNA|capsid|antigen|ab|antibody|serology))*[:,]? IgG\b"
@@ -142,6 +143,7 @@ def proposed_by_mentions(
             listed = _at_each_site(proposals, number, mention, strength, book, around) if affirmed else False
             if not listed:
                 _affirmed(proposals, number, best, strength, book, around, affirmed=affirmed)
+        _tell_ties(proposals, mention, book)
     return proposals
 
 
@@ -229,6 +231,17 @@ def _affirmed(
         proposal = add(proposals, default, [number], strength, affirmed=affirmed)
         if default != concept and book.billable[default]:
             proposal.remark(f"default of {book.codes[concept]}")
+
+
+def _tell_ties(proposals: ProposedCodes, mention: Mention, book: CodeBook) -> None:
+    """Say of a code which others its words name just as well, in a system whose concepts have types."""
+    first, *others = mention.candidates
+    if not others or not book.has_types or first.concept not in proposals:
+        return
+    same = [c.concept for c in others if is_named(c) and c.strength >= first.strength]
+    if same:
+        named = ", ".join(f"{book.codes[c]} ({book.names[c]})" for c in same[:_TIES])
+        proposals[first.concept].remark(f"the same words name {named}")
 
 
 def _still_there(mentions: Sequence[Mention], contexts: Sequence[Context], book: CodeBook) -> frozenset[int]:

@@ -21,7 +21,7 @@ from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.overlaps import Claims
 
-__all__ = ["Candidate", "Mention", "lexical_mentions", "with_concepts", "with_vectors"]
+__all__ = ["Candidate", "Mention", "is_named", "lexical_mentions", "with_concepts", "with_vectors"]
 
 MOST_CANDIDATES = 10
 LOOSE_PENALTY = 0.1
@@ -115,13 +115,14 @@ def with_concepts(mentions: Sequence[Mention], wanted: NDArray[np.bool_], *, nam
     out = []
     for mention in mentions:
         kept = tuple(c for c in mention.candidates if wanted[c.concept])
-        if not kept or (named and kept[0] is not mention.candidates[0] and not _is_named(kept[0])):
+        if not kept or (named and kept[0] is not mention.candidates[0] and not is_named(kept[0])):
             continue
         out.append(mention if len(kept) == len(mention.candidates) else replace(mention, candidates=kept))
     return out
 
 
-def _is_named(candidate: Candidate) -> bool:
+def is_named(candidate: Candidate) -> bool:
+    """Whether all the words of its mention name a concept, and not a part of them, or vectors alone."""
     return candidate.evidence != "vector" and candidate.strength > NESTED
 
 
@@ -177,7 +178,9 @@ def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candida
             best[concept], found[concept] = strength, _found(entry, hit, matcher, book)
         if quality == REVIEWED:
             reviewed.add(concept)
-    ranked = sorted(best, key=lambda c: (-best[c], c not in reviewed, book.billable[c] is not True, c))
+    ranked = sorted(
+        best, key=lambda c: (-best[c], c not in reviewed, book.billable[c] is not True, *book.preference(c, best), c)
+    )
     for header in [concept for concept in ranked if book.billable[concept] is False]:
         below = next((c for c in ranked if c != header and book.default(c) == book.default(header)), None)
         if below is not None and best[below] >= best[header] - NEAR_ENOUGH:

@@ -16,6 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from conceptmap.ontology.semantic_types import ranks
+
 __all__ = ["CodeBook"]
 
 _FIRST_EXTENSIONS = ("A", "0", "9")  # first encounter, fetus not applicable or unspecified, eye unspecified
@@ -81,6 +83,32 @@ class CodeBook:
     def billable(self) -> list[bool | None]:
         """Whether a claim may carry the code; None in systems that know no such thing."""
         return self.concepts["billable"].to_list()
+
+    @cached_property
+    def types(self) -> list[str | None]:
+        """Semantic types of each concept, joined; None where there are none."""
+        known = "semantic_tag" in self.concepts.columns
+        return self.concepts["semantic_tag"].to_list() if known else [None] * self.concepts.height
+
+    @cached_property
+    def _type_ranks(self) -> list[int | None]:
+        return ranks(self.system, self.concepts).to_list()
+
+    @cached_property
+    def has_types(self) -> bool:
+        """Whether concepts have semantic types that the system's table knows."""
+        return any(rank is not None for rank in self._type_ranks)
+
+    def preference(self, concept: int, among: Collection[int]) -> tuple[int, int]:
+        """What a concept goes by among others with the same name: its type, then how many of them lie below it.
+
+        The lower the sooner; the same for all in a system without types.
+        """
+        if not self.has_types or len(among) < 2:
+            return 0, 0
+        rank = self._type_ranks[concept]
+        below = sum(other != concept and self.is_above(concept, other) for other in among)
+        return len(self._type_ranks) if rank is None else rank, -below
 
     @cached_property
     def position(self) -> dict[str, int]:
