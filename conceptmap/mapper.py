@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -90,12 +90,14 @@ class ConceptMapper:
         encoder: None where only lexical evidence is wanted.
         adapters: at most one for each system.
         scope: which concepts are wanted; None for all.
+        codes_by_words: `code` leaves the encoder aside.
     """
 
     indexes: tuple[ConceptIndex, ...]
     encoder: TokenEncoder | None
     adapters: tuple[Adapter, ...] = ()
     scope: Scope | None = None
+    codes_by_words: bool = False
 
     @classmethod
     def load(
@@ -109,6 +111,9 @@ class ConceptMapper:
         progress: Callable[[int, int], None] | None = None,
     ) -> ConceptMapper:
         """Load indexes and their encoder.
+
+        As loaded by default (the embedded encoder, ICD-10-CM, nothing else named) `code` goes by words alone: vectors
+        change next to none of these codes and take most of the time. Everything else uses them.
 
         Args:
             indexes: ``"icd10cm"`` (the embedded release, built on first use), index folders, or opened indexes; by
@@ -135,6 +140,8 @@ class ConceptMapper:
         ['E11.9']
         """
         check_not_forked()
+        usual = all(isinstance(one, str) and one == EMBEDDED for one in indexes) and not adapter
+        usual = usual and isinstance(encoder, str) and (encoder, device, dtype) == ("embedded", "cpu", "auto")
         device = chosen_device(device)
         searched_on = device if device.startswith("cuda") else "cpu"
         check_device(searched_on)
@@ -144,7 +151,7 @@ class ConceptMapper:
         opened = tuple(index if searched_on == index.device else index.on(searched_on) for index in found)
         if scope:
             scope.check([index.ontology() for index in opened])
-        return cls(opened, reader, fitting_adapters(adapter, opened, reader), scope)
+        return cls(opened, reader, fitting_adapters(adapter, opened, reader), scope, usual)
 
     @cached_property
     def linkers(self) -> tuple[Linker, ...]:
@@ -328,8 +335,20 @@ class ConceptMapper:
     def code(self, notes: NotesLike, *, include: Iterable[str] = (), setting: str | None = None) -> Any: ...  # noqa: ANN401
 
     def code(self, notes: NotesLike, *, include: Iterable[str] = (), setting: str | None = None) -> Any:
-        """The codes of every note, schema ``frames.CODES``, in the library of the notes: see `annotate_many`."""
-        return as_given(self.annotate_many(notes, include=include, setting=setting).codes, notes)
+        """The codes of every note, schema ``frames.CODES``, in the library of the notes: see `annotate_many`.
+
+        Of a mapper that is loaded by default they are found by words alone; those of `annotate_many` have the encoder.
+        """
+        return as_given(self._coder.annotate_many(notes, include=include, setting=setting).codes, notes)
+
+    @cached_property
+    def _coder(self) -> ConceptMapper:
+        """What `code` uses: this mapper, or where codes go by words alone the same without its encoder."""
+        if not self.codes_by_words:
+            return self
+        by_words = replace(self, encoder=None, codes_by_words=False)
+        vars(by_words)["linkers"], vars(by_words)["instructions"] = self.linkers, self.instructions  # made once
+        return by_words
 
     @cached_property
     def crosswalk(self) -> Crosswalk:

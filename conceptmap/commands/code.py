@@ -21,6 +21,7 @@ from conceptmap.commands.common import (
     show,
 )
 from conceptmap.commands.notes import NOTES_HELP, add_note_options, notes_of
+from conceptmap.commands.vectors import settle_encoder
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +48,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_keeping(parser, "replace files of the same names that no run wrote, or that were changed since")
     add_note_options(parser)
-    add_mapper_options(parser)
+    add_mapper_options(
+        parser,
+        encoder="embedded (all-MiniLM-L6-v2), a model folder, a hub name, or none: words alone; default: none, as "
+        "codes of icd10cm rest on words, and embedded with --tags, --format html, --adapter, --device, --dtype or "
+        "another index",
+    )
+    parser.set_defaults(encoder=None, device=None, dtype=None)  # see vectors.py
     _add_results(parser)
     _add_engine(parser)
 
@@ -114,7 +121,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         choices=["local", "processes", "ray"],
-        help="local: this process (the default, but for much text with --encoder none); processes: several on this "
+        help="local: this process (the default, but for much text by words alone); processes: several on this "
         "machine; ray: a cluster",
     )
     parser.add_argument(
@@ -142,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.batch import Part, Settings, check_folder, code_notes
     from conceptmap.batch.progress import run_lines
 
+    settle_encoder(args)
     if args.explain is not None:
         return _explain(args)
     if args.output is None:

@@ -63,8 +63,11 @@ def add_command(
     return parser
 
 
-def add_mapper_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say which ontologies and which encoder."""
+ENCODERS = "embedded (all-MiniLM-L6-v2, the default), a model folder, a hub name, or none: lexical evidence alone"
+
+
+def add_mapper_options(parser: argparse.ArgumentParser, *, encoder: str = ENCODERS) -> None:
+    """The options that say which ontologies and which encoder, told with some words of help."""
     parser.add_argument(
         "--ontology",
         action=Repeated,
@@ -76,7 +79,7 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         default="embedded",
         metavar="NAME|PATH|none",
-        help="embedded (all-MiniLM-L6-v2, the default), a model folder, a hub name, or none: lexical evidence alone",
+        help=encoder,
     )
     parser.add_argument(
         "--fast",
