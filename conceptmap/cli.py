@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import io
 import os
 import signal
@@ -26,6 +25,7 @@ from conceptmap.commands import map as map_codes
 from conceptmap.commands.common import say
 from conceptmap.commands.parser import Parser
 from conceptmap.errors import ConceptMapError, printable
+from conceptmap.memory import collect_seldom
 
 __all__ = ["main"]
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: without the program's name; ``sys.argv`` by default.
     """
-    gc.set_threshold(500_000, 50, 100)  # what is loaded stays; looking through it again and again finds nothing
+    collect_seldom()
     _be_lenient_with_streams()
     args = _parsed(argv)
     with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["halved", "is_out_of_memory", "no_collection"]
+__all__ = ["collect_seldom", "halved", "is_out_of_memory", "no_collection"]
 
 Done = TypeVar("Done")
 
@@ -70,3 +70,11 @@ def no_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def collect_seldom() -> None:
+    """From now on collect garbage seldom: what is loaded stays, and looking through it again and again finds nothing.
+
+    For a process that is the program's own: its commands and workers.
+    """
+    gc.set_threshold(500_000, 50, 100)

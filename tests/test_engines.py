@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -16,8 +17,9 @@ from small_mapper import index, mapper
 from test_batch import random_note
 
 from conceptmap.batch import Engine, MapperSource, Run, Settings, code_notes, engines, processes, workers
+from conceptmap.batch.actors import Coder
 from conceptmap.batch.settings import Asked
-from conceptmap.errors import ConceptMapError, IndexMismatchError, InputError, OutOfSpaceError
+from conceptmap.errors import ConceptMapError, IndexMismatchError, InputError, ModelError, OutOfSpaceError
 from conceptmap.notes.notes import read_notes
 
 SETTINGS = Settings(formats=("csv", "parquet"), candidates=2)
@@ -26,6 +28,29 @@ SETTINGS = Settings(formats=("csv", "parquet"), candidates=2)
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> MapperSource:
     return MapperSource((str(index().save(tmp_path_factory.mktemp("index") / "lexical")),), {"encoder": None})
+
+
+class Watched:
+    """A source that notes how seldom garbage is collected when the mapper is loaded."""
+
+    precision: dict[str, object] = {}
+
+    def load(self) -> Any:
+        self.seen = gc.get_threshold()
+        raise ModelError("no such model")
+
+
+def test_workers_collect_garbage_as_seldom_as_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    usual, source, other = gc.get_threshold(), Watched(), Watched()
+    pipe = SimpleNamespace(send=lambda word: None)
+    try:
+        processes._serve(pipe, source, Asked())  # type: ignore[arg-type]
+        gc.set_threshold(*usual)
+        assert Coder(other, Asked()).ready()[0] == "failed"  # type: ignore[arg-type]
+    finally:
+        gc.set_threshold(*usual)
+    assert source.seen == other.seen == (500_000, 50, 100)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from conceptmap.batch.processes import DEATHS
 from conceptmap.batch.work import Tick, code_shard, place_of
 from conceptmap.batch.workers import check_worker, default_workers, environment, rebuilt, thread_settings
 from conceptmap.errors import ConceptMapError, InputError, MissingExtraError, OutOfSpaceError
+from conceptmap.memory import collect_seldom
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,6 +42,7 @@ class Coder:
         """Load the mapper; says which one it is."""
         from conceptmap.batch.shards import run_key
 
+        collect_seldom()
         try:
             self._mapper = self._source.load()
             return "ready", run_key(self._mapper, self._asked, self._source.precision)

@@ -31,6 +31,7 @@ from conceptmap.batch.workers import (
     visible_devices,
 )
 from conceptmap.errors import ConceptMapError, OutOfSpaceError
+from conceptmap.memory import collect_seldom
 from conceptmap.topk import device_count
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def run_processes(engine: Engine, shards: Iterator[Shard], asked: Asked, run: st
 
 def _serve(pipe: Connection, source: MapperSource, asked: Asked) -> None:
     """Load the mapper, then code what comes until the pipe is closed."""
+    collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent says what to do
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
