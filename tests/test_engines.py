@@ -33,8 +33,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> MapperSource:
 class Watched:
     """A source that notes how seldom garbage is collected when the mapper is loaded."""
 
-    precision: dict[str, object] = {}
-
     def load(self) -> Any:
         self.seen = gc.get_threshold()
         raise ModelError("no such model")
@@ -45,9 +43,9 @@ def test_workers_collect_garbage_as_seldom_as_commands(monkeypatch: pytest.Monke
     usual, source, other = gc.get_threshold(), Watched(), Watched()
     pipe = SimpleNamespace(send=lambda word: None)
     try:
-        processes._serve(pipe, source, Asked())  # type: ignore[arg-type]
+        processes._serve(pipe, source, Asked((), 0, 0))  # type: ignore[arg-type]
         gc.set_threshold(*usual)
-        assert Coder(other, Asked()).ready()[0] == "failed"  # type: ignore[arg-type]
+        assert Coder(other, Asked((), 0, 0)).ready()[0] == "failed"  # type: ignore[arg-type]
     finally:
         gc.set_threshold(*usual)
     assert source.seen == other.seen == (500_000, 50, 100)
