@@ -21,10 +21,12 @@ from conceptmap.text.words import (
     written_words,
 )
 
-__all__ = ["Content", "content_words", "loose_class", "organs", "term_forms"]
+__all__ = ["Content", "content_words", "long_form", "loose_class", "organs", "term_forms"]
 
 _NUMERAL_AFTER = frozenset("type stage grade class degree factor".split())
 _NUMERALS = {"i": "1", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
+_PAUSES = {word: 2 if word in SUBJECTS else int(word in CONJUNCTIONS) for word in FUNCTION_WORDS}
+"""How much of a gap a function word leaves."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,19 @@ class Content:
     first: list[bool]  # may a window start here: not inside an expansion
     last: list[bool]
 
+
+class _Collected:
+    """Content words while they are collected: whole stretches at a time, since most words stand for themselves."""
+
+    __slots__ = ("end", "form", "gap", "several", "start")
+
+    def __init__(self) -> None:
+        self.form: list[str] = []
+        self.start: list[int] = []
+        self.end: list[int] = []
+        self.gap: list[int] = []
+        self.several: list[tuple[int, int]] = []
+
     def add_words(self, found: Words, first: int, last: int, gap: int) -> None:
         """Add some words that stand for themselves; ``gap`` is what was left out before them."""
         self.form += found.form[first:last]
@@ -45,18 +60,22 @@ class Content:
         self.end += found.end_char[first:last]
         self.gap.append(max(gap, found.gap[first]))
         self.gap += found.gap[first + 1 : last]
-        self.first += [True] * (last - first)
-        self.last += [True] * (last - first)
 
     def add(self, forms: Sequence[str], start: int, end: int, gap: int) -> None:
         """Add the forms that one word, phrase or abbreviation of the text stands for."""
-        for i, form in enumerate(forms):
-            self.form.append(form)
-            self.start.append(start)
-            self.end.append(end)
-            self.gap.append(gap if i == 0 else 0)
-            self.first.append(i == 0)
-            self.last.append(i == len(forms) - 1)
+        if len(forms) > 1:
+            self.several.append((len(self.form), len(forms) - 1))
+        self.form += forms
+        self.start += [start] * len(forms)
+        self.end += [end] * len(forms)
+        self.gap += [gap, *[0] * (len(forms) - 1)] if forms else []
+
+    def content(self) -> Content:
+        """All of them; a window goes over the whole of several forms or over none of them."""
+        first, last = [True] * len(self.form), [True] * len(self.form)
+        for place, n in self.several:
+            first[place + 1 : place + 1 + n] = last[place : place + n] = [False] * n
+        return Content(self.form, self.start, self.end, self.gap, first, last)
 
 
 @lru_cache(maxsize=1)
@@ -114,10 +133,10 @@ def _ends_before(text: str, found: Words, first: int) -> bool:
 
 def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Content:
     always, special = _word_classes()[0], _special()
-    out = Content([], [], [], [], [], [])
+    out = _Collected()
     form, n, i, gap = found.form, len(found.form), 0, 0
-    stops = {number for number, word in enumerate(form) if word in special}
-    for stop in (*sorted(stops.union(expand) if expand else stops), n):
+    stops = [number for number, word in enumerate(form) if word in special]
+    for stop in (*(sorted({*stops, *expand}) if expand else stops), n):
         if stop < i:
             continue
         if stop > i:  # the words up to here stand for themselves
@@ -133,14 +152,15 @@ def _content(found: Words, expand: Mapping[int, Sequence[str]] | None) -> Conten
             out.add(expand[i], found.start_char[i], found.end_char[last - 1], gap)
             gap, i = 0, last
             continue
-        if form[i] in FUNCTION_WORDS and not (form[i] == "a" and i == n - 1 and n > 1):
-            gap = max(gap, 2 if form[i] in SUBJECTS else int(form[i] in CONJUNCTIONS))
+        pause = _PAUSES.get(form[i])
+        if pause is not None and not (form[i] == "a" and i == n - 1 and n > 1):
+            gap = max(gap, pause)
             i += 1
             continue
         length, folded = _fold(found, i, always)
         out.add(folded, found.start_char[i], found.end_char[i + length - 1], gap)
         gap, i = 0, i + length
-    return out
+    return out.content()
 
 
 @lru_cache(maxsize=1)
@@ -185,6 +205,12 @@ def _forms_of_word(word: str) -> Sequence[str] | None:
     if word in AS_WRITTEN or form in _NUMERALS or form == "a" or form in _phrase_starts():
         return None
     return () if form in FUNCTION_WORDS else _word_classes()[0].get((form,), (form,))
+
+
+@lru_cache(maxsize=50_000)
+def long_form(text: str) -> tuple[str, ...]:
+    """The forms of ``content_words(text)`` for what a short form stands for, which many notes have."""
+    return tuple(content_words(text).form)
 
 
 def loose_class(form: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TypeAlias
 
-from conceptmap.matching.content import content_words
+from conceptmap.matching.content import long_form
 from conceptmap.matching.vocabulary import abbreviations
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.words import Words
@@ -28,12 +28,11 @@ def expander(text: str) -> Expand:
     >>> from conceptmap.text.words import words
     >>> text = "Known HTN."
     >>> expander(text)(words(text))
-    {1: ['hypertension']}
+    {1: ('hypertension',)}
     """
 
     def expand(found: Words) -> dict[int, Sequence[str]]:
         long = _reviewed().long_forms(text, found)
-        forms = {full: content_words(full).form for full in set(long.values()) if full}
-        return {i: forms.get(full, ()) for i, full in long.items()}
+        return {i: long_form(full) if full else () for i, full in long.items()}
 
     return expand

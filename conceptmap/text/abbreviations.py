@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from conceptmap.text.remembered import Remembered
 from conceptmap.text.words import Words
 
 __all__ = ["Abbreviation", "ShortForms", "definitions"]
@@ -21,6 +22,7 @@ _BRACKET = re.compile(r"\(([^()]{1,80})\)")
 _CLAUSE_END = re.compile(r"[()\n;]|\.\s")
 _SHORT = re.compile(r"^(?=.*[A-Za-z])[A-Za-z0-9][\w/&.+-]{0,9}(?: [\w/&.+-]{1,6})?$")
 _SEVERAL = re.compile(r"[^\w']+")
+_MOST_REMEMBERED = 100_000
 _LAST_WORD = re.compile(r"(\S+)$")
 
 
@@ -122,14 +124,17 @@ class ShortForms:
             text: the note.
             found: its words.
         """
-        written = [text[a:b] for a, b in zip(found.start_char, found.end_char, strict=True)]
-        short = {word for word in set(written) if word in self.reviewed or _may_be_short(word)}
+        written = found.written
+        there = set(written)
+        short = set(filter(self._short.__getitem__, there))
         long = self.readings(text, short, frozenset(found.form))
         places = {i: long.get(word) for i, word in enumerate(written) if word in short}
         for i, full in places.items():
             if i + 1 < len(written):
                 places[i] = self.before(written[i], _with_decimals(text, found, i + 1), full)
         known = {i: full for i, full in places.items() if full is not None}
+        if there.isdisjoint(self._first_words):
+            return known
         return known | self.phrases(text, found.start_char, found.end_char, written)
 
     def readings(self, text: str, short_forms: Iterable[str], forms: frozenset[str]) -> dict[str, str]:
@@ -184,6 +189,15 @@ class ShortForms:
                 out |= dict(zip(range(i, stop), parts, strict=True))
                 break
         return out
+
+    @cached_property
+    def _short(self) -> Remembered[bool]:
+        """Whether a word may be a short form."""
+        return Remembered(lambda word: word in self.reviewed or _may_be_short(word), most=_MOST_REMEMBERED)
+
+    @cached_property
+    def _first_words(self) -> frozenset[str]:
+        return frozenset(self._phrases)
 
     @cached_property
     def _phrases(self) -> dict[str, list[Abbreviation]]:

@@ -15,9 +15,10 @@ __all__ = ["ITEM", "sentences"]
 
 LINE_BREAKS: Final = "\n\r\x0b\x0c\x85\u2028\u2029"
 _STOP: Final = re.compile(
-    rf"(?<![.!?\u2026])[.!?\u2026]+[\"'\u2019\u201d)\]}}*_]*(?:\s+|$)"  # the end of a sentence, perhaps
-    rf"|[{LINE_BREAKS}]\s*"  # the end of a line
-    r"|(?<=[a-z]{3}[a-z)])\.(?=[A-Z][a-z])"  # a full stop whose space was lost
+    rf"[.!?\u2026{LINE_BREAKS}](?:"  # one character first: quick to look for
+    r"(?<=[.!?\u2026])(?<![.!?\u2026].)[.!?\u2026]*[\"'\u2019\u201d)\]}*_]*(?:\s+|$)"  # a sentence's end, perhaps
+    rf"|(?<=[{LINE_BREAKS}])\s*"  # the end of a line
+    r"|(?<=[a-z]{3}[a-z)]\.)(?=[A-Z][a-z]))"  # a full stop whose space was lost
 )
 # The first group is never the end of a sentence; the second is when a capital follows.
 _NEVER_LAST: Final = frozenset(

@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from conceptmap.data.tables import read_table
 from conceptmap.errors import InputError
+from conceptmap.text.remembered import Remembered
 
 __all__ = ["Tokens", "Trigger", "TriggerHit", "find_triggers", "tokens", "triggers"]
 
@@ -25,10 +27,11 @@ CATEGORIES: Final = frozenset(
 )
 DIRECTIONS: Final = frozenset({"forward", "backward", "both", "stop", "pseudo"})
 REACHES: Final = frozenset({"", "list", "noun", "phrase", "next", "beside", "all", "told"})
-_TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?|[^\w\s]|_+")
+_TOKEN: Final = re.compile(r"([^\W_]+(?:['\u2019][a-z]+)?|[^\w\s]|_+)")
 _PIECE: Final = re.compile(r"\)\??|[(|]|[^\s()|]+")
 _NAME: Final = re.compile(r"\{\w+\}")
 _SIGNS: Final = {"<": "(", ">": ")"}
+_MOST_REMEMBERED: Final = 100_000
 _MARKS: Final = frozenset(".,;:!?)]-/|\u2013\u2014")
 
 
@@ -66,14 +69,15 @@ class TriggerHit(NamedTuple):
 
 def tokens(text: str, start: int, end: int, *, nitric_oxide: bool = False) -> Tokens:
     """The words and marks of ``text[start:end]``; ``nitric_oxide`` reads "NO" in capitals as its abbreviation."""
-    found = list(_TOKEN.finditer(text, start, end))
-    words = [match[0] for match in found]
+    pieces = _TOKEN.split(text[start:end])  # a blank, a token, a blank, … and a blank
+    words = pieces[1::2]
     if nitric_oxide:
         words = ["nitric" if word == "NO" else word for word in words]
-    words = [word.lower() for word in words]
+    words = " ".join(words).lower().split(" ") if words else []
     if "\u2019" in text[start:end]:
         words = [word.replace("\u2019", "'") for word in words]
-    return Tokens(words, [match.start() for match in found], [match.end() for match in found])
+    edges = list(accumulate(map(len, pieces), initial=start))
+    return Tokens(words, edges[1:-1:2], edges[2::2])
 
 
 def find_triggers(words: Sequence[str]) -> list[TriggerHit]:
@@ -83,8 +87,8 @@ def find_triggers(words: Sequence[str]) -> list[TriggerHit]:
     [('negated', 2, 3)]
     """
     vocabulary = triggers()
-    root, classes = vocabulary.root.steps, vocabulary.classes
-    words = [_number(word) if word[0].isdecimal() else classes.get(word, word) for word in words]
+    root = vocabulary.root.steps
+    words = list(map(vocabulary.levelled.__getitem__, words))
     hits: list[TriggerHit] = []
     floor = 0
     for place in [number for number, word in enumerate(words) if word in root]:
@@ -112,10 +116,10 @@ class _Node:
 
 
 class Vocabulary(NamedTuple):
-    """The trigger phrases as a trie, and the class of each word that stands for its class (``mother`` → ``{kin}``)."""
+    """The trigger phrases as a trie, and what words read as there: ``mother`` as its class ``{kin}``, numbers as 9."""
 
     root: _Node
-    classes: dict[str, str]
+    levelled: Remembered[str]
 
 
 def _longest(words: Sequence[str], first: int, node: _Node) -> tuple[int, tuple[Trigger, ...]]:
@@ -153,7 +157,11 @@ def triggers() -> Vocabulary:
             found = tuple(_triggers_of(row, number))
             for words in _expand(_NAME.sub(lambda match: sets.get(match[0], match[0]), phrase)):
                 _insert(root, words, found)
-    return Vocabulary(root, classes)
+
+    def levelled(word: str) -> str:
+        return _number(word) if word[0].isdecimal() else classes.get(word, word)
+
+    return Vocabulary(root, Remembered(levelled, most=_MOST_REMEMBERED))
 
 
 def _triggers_of(row: dict[str, str], number: int) -> Iterator[Trigger]:
