@@ -13,6 +13,7 @@ from conceptmap.coding.allergies import with_allergens
 from conceptmap.coding.coding import CodedNote, NoteCode, note_candidates, note_codes
 from conceptmap.coding.derived.derived import with_derived
 from conceptmap.coding.instructions import Instructions
+from conceptmap.coding.neoplasms import with_neoplasms
 from conceptmap.coding.results import with_results
 from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders.embeddings import TokenEmbeddings
@@ -123,7 +124,7 @@ def by_sections(
 ) -> list[Mention]:
     """The mentions of a note as its sections have them: none in headings; allergens, and what follows from drugs."""
     known = with_stated_codes(text, outside_headings(found, parts), book)
-    named = with_allergens(text, parts, known, book)
+    named = with_neoplasms(text, with_allergens(text, parts, known, book), book)
     return with_derived(text, parts, lines, with_results(text, lines, named, book), book)
 
 

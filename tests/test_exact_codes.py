@@ -211,6 +211,7 @@ def test_what_a_setting_never_reports() -> None:
         "results",
         "outcomes",
         "organisms",
+        "neoplasm_sites",
     ],
 )
 def test_tables_say_why_and_hold_no_row_twice(name: str) -> None:
