@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from conceptmap import __version__
-from conceptmap.commands import adapt, align, bench, build, code, diff, evaluate, info, rollup, spans, tag
+from conceptmap.commands import adapt, align, bench, build, code, diff, evaluate, info, rollup, search_codes, spans, tag
 from conceptmap.commands import map as map_codes
 from conceptmap.commands.common import say
 from conceptmap.commands.parser import Parser
@@ -29,7 +29,7 @@ from conceptmap.memory import collect_seldom
 
 __all__ = ["main"]
 
-_COMMANDS = (code, tag, spans, build, info, evaluate, rollup, map_codes, diff, align, adapt, bench)
+_COMMANDS = (code, tag, search_codes, spans, build, info, evaluate, rollup, map_codes, diff, align, adapt, bench)
 _EPILOG = (
     "conceptmap help COMMAND shows a command's options; "
     "exit codes: 0 done, 1 internal error, 2 usage or input, 3 finished but some notes were not coded (see run.json), "

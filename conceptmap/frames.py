@@ -11,6 +11,7 @@ __all__ = [
     "ANNOTATIONS",
     "CODES",
     "CODES_ROLLED_UP",
+    "LOOKED_UP",
     "MENTIONS",
     "NEAREST",
     "SPANS",
@@ -145,6 +146,21 @@ SPANS = pl.Schema(
 )
 """A row per given span × rank."""
 
+
+LOOKED_UP = pl.Schema(
+    {
+        "code": pl.String,
+        "name": pl.String,
+        "term": pl.String,
+        "confidence": pl.Float32,
+        "score": pl.Float32,
+        "evidence": pl.String,
+        "billable": pl.Boolean,
+        "system": pl.String,
+        "path": pl.String,
+    }
+)
+"""A row per concept that a query may mean; ``term`` has the query's words, ``path`` leads down to its parent."""
 
 NEAREST = pl.Schema(
     {

@@ -25,14 +25,15 @@ from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.encoders import Dtype, EncoderLike, Spans, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError, check_not_forked
-from conceptmap.frames import ANNOTATIONS, CODES, NEAREST, SPANS, TAGS, frame_of
+from conceptmap.frames import ANNOTATIONS, CODES, LOOKED_UP, NEAREST, SPANS, TAGS, frame_of
 from conceptmap.index.embedded import EMBEDDED, opened_index
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.alignment import align
-from conceptmap.linking.linker import Linker, Spotted
+from conceptmap.linking.linker import Linker
+from conceptmap.linking.lookup import lookup_rows
 from conceptmap.linking.nearest import as_tokens, nearest_rows
 from conceptmap.linking.ranking import rank_spans
-from conceptmap.matching.content import Content, content_words
+from conceptmap.matching.content import content_words
 from conceptmap.matching.short_forms import expander
 from conceptmap.notes.given import NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
@@ -40,6 +41,7 @@ from conceptmap.ontology.scope import Scope
 from conceptmap.progress import with_bar
 from conceptmap.reading import (
     Reading,
+    SpottedNotes,
     annotation_rows,
     candidate_rows,
     code_rows,
@@ -59,26 +61,6 @@ __all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
 
 Batches: TypeAlias = Iterable[tuple[list[str], list[str]]]
 """Ids and texts of notes that are encoded together."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Notes after the first pass: their words, and for each linker what it spotted in each."""
-
-    note_ids: list[str]
-    pages: list[Page]
-    contents: list[Content]
-    spotted: list[list[Spotted]]
-
-    @property
-    def texts(self) -> list[str]:
-        """What is read of each note."""
-        return [page.text for page in self.pages]
-
-    @property
-    def spans(self) -> list[Spans]:
-        """For each note where vectors are asked for."""
-        return [[span for one in note for span in one.spans] for note in zip(*self.spotted, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,10 +210,12 @@ class ConceptMapper:
                 tokens = None if embeddings is None else embeddings[i]
                 yield reading_of(note_id, page, tokens, self.linkers, [found[i] for found in linked])
 
-    def _encoded(self, given: Batches, *, for_tags: bool) -> Iterator[tuple[_Batch, list[TokenEmbeddings] | None]]:
+    def _encoded(
+        self, given: Batches, *, for_tags: bool
+    ) -> Iterator[tuple[SpottedNotes, list[TokenEmbeddings] | None]]:
         """Batches with their embeddings; while one is encoded, the words of the next are gone through."""
         with ThreadPoolExecutor(1) as ahead:
-            waiting: list[tuple[_Batch, Future[list[TokenEmbeddings] | None]]] = []
+            waiting: list[tuple[SpottedNotes, Future[list[TokenEmbeddings] | None]]] = []
             for note_ids, texts in given:
                 batch = self._spotted(note_ids, texts)
                 waiting.append((batch, ahead.submit(self._embed, batch.texts, None if for_tags else batch.spans)))
@@ -241,11 +225,11 @@ class ConceptMapper:
             for batch, embeddings in waiting:
                 yield batch, embeddings.result()
 
-    def _spotted(self, note_ids: list[str], texts: list[str]) -> _Batch:
+    def _spotted(self, note_ids: list[str], texts: list[str]) -> SpottedNotes:
         pages = [Page.of(text) for text in texts]
         contents = [content_words(page.text, expander(page.text), page.sentences) for page in pages]
         read = [page.text for page in pages]
-        return _Batch(note_ids, pages, contents, [linker.spot(read, contents) for linker in self.linkers])
+        return SpottedNotes(note_ids, pages, contents, [linker.spot(read, contents) for linker in self.linkers])
 
     def _embed(self, texts: Sequence[str], spans: Sequence[Spans] | None) -> list[TokenEmbeddings] | None:
         """Tokens of the spans; of everything, as tags need it, without any."""
@@ -349,6 +333,20 @@ class ConceptMapper:
         by_words = replace(self, encoder=None, codes_by_words=False)
         vars(by_words)["linkers"], vars(by_words)["instructions"] = self.linkers, self.instructions  # made once
         return by_words
+
+    def search_codes(self, query: str, *, k: int = 10) -> pl.DataFrame:
+        """Codes by the words of their names and synonyms, and by vectors where there is an encoder: for people.
+
+        Args:
+            query: words in any order, or a code.
+            k: most codes of each index.
+
+        Returns:
+            Schema ``frames.LOOKED_UP``, best first in each index.
+        """
+        check_not_forked()
+        vector = None if self.encoder is None else self.encoder.terms([query])
+        return frame_of([row for one in self.linkers for row in lookup_rows(one, query, vector, k)], LOOKED_UP)
 
     @cached_property
     def crosswalk(self) -> Crosswalk:

@@ -16,11 +16,12 @@ from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.neoplasms import with_neoplasms
 from conceptmap.coding.results import with_results
 from conceptmap.coding.stated_codes import with_stated_codes
-from conceptmap.encoders.embeddings import TokenEmbeddings
-from conceptmap.linking.linker import Linker
+from conceptmap.encoders import Spans, TokenEmbeddings
+from conceptmap.linking.linker import Linker, Spotted
 from conceptmap.linking.ranking import Ranked
 from conceptmap.linking.senses import in_place
 from conceptmap.linking.tags import tag_tokens, tag_words
+from conceptmap.matching.content import Content
 from conceptmap.matching.mentions import Mention
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context, assess
@@ -31,6 +32,7 @@ from conceptmap.text.words import words
 
 __all__ = [
     "Reading",
+    "SpottedNotes",
     "acceptance_for",
     "annotation_rows",
     "by_sections",
@@ -45,6 +47,26 @@ __all__ = [
 
 ABSTAINS = 0
 """Rank of the one row, without a code, of a mention that an adapter found too improbable."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpottedNotes:
+    """Notes after the first pass: their words, and for each linker what it spotted in each."""
+
+    note_ids: list[str]
+    pages: list[Page]
+    contents: list[Content]
+    spotted: list[list[Spotted]]
+
+    @property
+    def texts(self) -> list[str]:
+        """What is read of each note."""
+        return [page.text for page in self.pages]
+
+    @property
+    def spans(self) -> list[Spans]:
+        """For each note where vectors are asked for."""
+        return [[span for one in note for span in one.spans] for note in zip(*self.spotted, strict=True)]
 
 
 @dataclass(frozen=True)

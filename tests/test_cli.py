@@ -19,6 +19,7 @@ from small_mapper import index, ontology
 from conceptmap import cli
 from conceptmap.cli import main
 from conceptmap.commands import tag
+from conceptmap.commands.tables import columns
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.frames import TAGS
 from conceptmap.index.building import build_index
@@ -241,7 +242,7 @@ def test_a_table_is_cut_to_the_width_and_cannot_steer_the_terminal() -> None:
     tags = pl.DataFrame([{**row, **named}], schema=TAGS)
     shown = tag.table("fever \x1b[31m\U0001f912", tags, k=1, width=40)
     assert "\x1b" not in shown
-    assert max(tag._columns(line) for line in shown.splitlines()) <= 40
+    assert max(columns(line) for line in shown.splitlines()) <= 40
     assert shown.splitlines()[1].endswith("…")
 
 

@@ -1,19 +1,22 @@
-"""Tables that commands read: CSV and Parquet files with columns that must be there."""
+"""Tables that commands read, CSV and Parquet files with columns that must be there, and show, in lines that fit."""
 
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import sys
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.errors import InputError, said_columns
+from conceptmap.errors import InputError, printable, said_columns
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["read_table"]
+__all__ = ["aligned", "columns", "read_table", "terminal_width"]
 
 
 def read_table(
@@ -61,3 +64,43 @@ def _as_numbers(frame: pl.DataFrame, name: str, dtype: pl.DataType, path: str) -
         row = bad.arg_max()
         raise InputError(f"{path} has no number in column {name}, row {(row or 0) + 1}", expected=str(dtype))
     return frame.with_columns(numbers)
+
+
+def terminal_width() -> int | None:
+    """Columns that a line may have; no limit where nobody looks."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterable[str]:
+    """The rows as lines; none steers the terminal.
+
+    Args:
+        rows: cells, as many in each.
+        width: most columns of a line; None for no limit.
+    """
+    shown = [tuple(printable(cell) for cell in row) for row in rows]
+    widths = [max(columns(row[at]) for row in shown) for at in range(len(shown[0]))]
+    for row in shown:
+        cells = [cell + " " * (size - columns(cell)) for cell, size in zip(row, widths, strict=True)]
+        line = "  ".join(cells).rstrip()
+        yield line if width is None or columns(line) <= width else _cut(line, width)
+
+
+def _cut(line: str, width: int) -> str:
+    kept, used = [], 0
+    for character in line:
+        used += columns(character)
+        if used > width - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"
+
+
+def columns(text: str) -> int:
+    """Columns that a terminal takes for a text."""
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.commands.common import add_command, add_mapper_options, load_mapper, show, write_stdout
-from conceptmap.errors import InputError, printable
+from conceptmap.commands.tables import aligned, terminal_width
+from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("-k must be at least 1", got=args.k)
     text = _text(args.text)
     if args.layout:
-        from conceptmap.commands.tag_layout import layout_rows
+        from conceptmap.export.layout_rows import layout_rows
 
-        show("\n".join(_aligned(layout_rows(text), _width())))
+        show("\n".join(aligned(layout_rows(text), terminal_width())))
         return 0
     mapper, _ = load_mapper(args)
     if args.html:
@@ -60,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         write_stdout(page.encode())
         return 0
     tags = mapper.tag(text, k=args.k)
-    show(_as_json(tags) if args.json else table(text, tags, k=args.k, width=_width()))
+    show(_as_json(tags) if args.json else table(text, tags, k=args.k, width=terminal_width()))
     return 0
 
 
@@ -106,13 +104,6 @@ def _as_json(tags: pl.DataFrame) -> str:
     return json.dumps(list(tokens.values()), ensure_ascii=False, indent=1)
 
 
-def _width() -> int | None:
-    """Columns that a line may have; no limit where nobody looks."""
-    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
-        return None
-    return shutil.get_terminal_size().columns
-
-
 def table(text: str, tags: pl.DataFrame, *, k: int, width: int | None = None) -> str:
     """The words of a text with their concepts, aligned: ``·`` for none, ``″`` for the same as the word before.
 
@@ -130,7 +121,7 @@ def table(text: str, tags: pl.DataFrame, *, k: int, width: int | None = None) ->
     for word in tagged_words(text, tags):
         rows += _rows(word, before, k=k, several=several)
         before = [concept.code for concept in word.concepts]
-    return "\n".join(_aligned(rows, width))
+    return "\n".join(aligned(rows, width))
 
 
 def _rows(word: TaggedWord, before: Sequence[object], *, k: int, several: bool) -> Iterable[tuple[str, ...]]:
@@ -149,30 +140,3 @@ def _rows(word: TaggedWord, before: Sequence[object], *, k: int, several: bool) 
                 figures = f"{concept.confidence:.2f}", f"{concept.score:.2f}"
                 yield (label, *system, concept.code, *figures, concept.name, concept.why)
                 label = ""
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterable[str]:
-    shown = [tuple(printable(cell) for cell in row) for row in rows]
-    widths = [max(_columns(row[at]) for row in shown) for at in range(len(shown[0]))]
-    for row in shown:
-        cells = [cell + " " * (size - _columns(cell)) for cell, size in zip(row, widths, strict=True)]
-        line = "  ".join(cells).rstrip()
-        yield line if width is None or _columns(line) <= width else _cut(line, width)
-
-
-def _cut(line: str, width: int) -> str:
-    kept, used = [], 0
-    for character in line:
-        used += _columns(character)
-        if used > width - 1:
-            break
-        kept.append(character)
-    return "".join(kept) + "…"
-
-
-def _columns(text: str) -> int:
-    """Columns that a terminal takes for a text."""
-    return sum(
-        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )

@@ -14,32 +14,35 @@ Frames (Polars; readers fill them, ``ConceptIndex`` keeps them):
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property, reduce
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError, said_codes, said_columns
+from conceptmap.ontology.checks import check_acyclic, check_columns, check_nodes, none
 from conceptmap.ontology.concepts import SYSTEMS, check_code
 from conceptmap.ontology.dag import Dag
 from conceptmap.ontology.number_index import NumberedRows
+from conceptmap.ontology.search import Concept, found_by_words
 
 if TYPE_CHECKING:
     import networkx as nx
 
 __all__ = ["Ontology"]
 
-_COLUMNS = {
-    "concepts": ("node", "code", "kind", "name", "active", "billable"),
-    "terms": ("node", "code", "term", "kind"),
-    "edges": ("parent", "child"),
-    "maps": ("code", "target_system", "target_code"),
-    "remarks": ("node", "code", "kind", "text"),
+_SEARCHED = {
+    "code": pl.String,
+    "name": pl.String,
+    "term": pl.String,
+    "confidence": pl.Float64,
+    "kind": pl.String,
+    "billable": pl.Boolean,
+    "path": pl.String,
 }
 
 
@@ -70,13 +73,51 @@ class Ontology:
     remarks: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        _check_columns(self)
-        _check_nodes(self)
-        _check_acyclic(self)
+        check_columns({name: getattr(self, name) for name in ("concepts", "terms", "edges", "maps", "remarks")})
+        check_nodes(self.concepts, self.terms, self.edges, dag=lambda: self.dag, rows_of=self.rows_of)
+        check_acyclic(self.dag, self.edges)
 
     def __repr__(self) -> str:
         sizes = f"{self.concepts.height:,} concepts, {self.terms.height:,} terms, {self.edges.height:,} edges"
         return f"Ontology({self.system!r}, release {self.release!r}, {sizes})"
+
+    def __len__(self) -> int:
+        return self.concepts.height
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.nodes)
+
+    def __contains__(self, code: object) -> bool:
+        return isinstance(code, str) and self.find(code) is not None
+
+    def __getitem__(self, code: str) -> Concept:
+        """The concept of a code, written as `node` understands it; an unknown one is an `UnknownCodeError`."""
+        node = self.node(code)
+        row = self.concepts.row(self.positions[node], named=True)
+        own = self.terms.filter(pl.col("node") == node).sort(pl.col("kind") != "preferred", maintain_order=True)
+        said = {name: row[name] for name in ("active", "billable")}
+        terms, path = tuple(own["term"].to_list()), tuple(self.path(node))
+        return Concept(row["code"], row["name"], row["kind"], node, **said, terms=terms, path=path)
+
+    def search(self, query: str, *, k: int = 10) -> pl.DataFrame:
+        """Concepts by words of their names and synonyms, best first: see `ontology/search.py`.
+
+        Args:
+            query: words in any order, or a code.
+            k: most concepts.
+
+        Returns:
+            ``code, name, term`` (the words that were found), ``confidence`` (how alike they are, 0 to 1), ``kind``,
+            ``billable`` and ``path`` (names from the top down to the concept's parent).
+        """
+        node = self.find(query)
+        found = [(node, query.strip(), 1.0)] if node else found_by_words(self.terms, query).head(k).rows()
+        rows = []
+        for at, term, share in ((self.positions[node], term, share) for node, term, share in found):
+            named = (self._column("code")[at], self._column("name")[at], term, share, self._column("kind")[at])
+            way = " › ".join(f"{code} {name}" for code, name in self.path(self.nodes[at])[:-1])
+            rows.append((*named, self._column("billable")[at], way))
+        return pl.DataFrame(rows, schema=_SEARCHED, orient="row")
 
     # -- where a code is ------------------------------------------------------------------------------------------
 
@@ -96,7 +137,7 @@ class Ontology:
         parents, children = (self.rows_of(self.edges[side]) for side in ("parent", "child"))
         for side, rows in (("parent", parents), ("child", children)):
             if rows.null_count():
-                _none(self.edges[side].filter(rows.is_null()), f"edges have a {side} that is no concept")
+                none(self.edges[side].filter(rows.is_null()), f"edges have a {side} that is no concept")
         return Dag(self.concepts.height, parents.to_numpy(), children.to_numpy())
 
     @cached_property
@@ -264,6 +305,16 @@ class Ontology:
         """Returns the preferred name."""
         return str(self._column("name")[self._at(code)])
 
+    def path(self, code: str) -> list[tuple[str, str]]:
+        """Returns one way from a root down to the concept, itself last: (code, name) each."""
+        at, way = self._at(code), []
+        while True:
+            way.append((self._column("code")[at], self._column("name")[at]))
+            above = self.dag.up.of_many(np.array([at]))
+            if not len(above):
+                return way[::-1]
+            at = int(above[0])
+
     def parents(self, code: str) -> frozenset[str]:
         """Returns the concepts one edge above."""
         return self._named(self.dag.up.of_many(np.array([self._at(code)])))
@@ -328,58 +379,3 @@ class Ontology:
             ["node", "term"], keep="first", maintain_order=True
         )
         return replace(self, terms=terms)
-
-
-def _check_columns(ontology: Ontology) -> None:
-    for frame_name, columns in _COLUMNS.items():
-        frame = getattr(ontology, frame_name)
-        if frame is not None and (missing := [column for column in columns if column not in frame.columns]):
-            expected = f"columns {', '.join(columns)}"
-            raise InputError(
-                f"the {frame_name} frame lacks {', '.join(missing)}",
-                got=said_columns(frame.columns),
-                expected=expected,
-            )
-
-
-def _check_nodes(ontology: Ontology) -> None:
-    concepts = ontology.concepts
-    if not concepts.height:
-        raise InputError("the ontology has no concepts", then="was the right release file given?")
-    keys = concepts.select("node", "code", "name")
-    if keys.null_count().sum_horizontal().item():
-        raise InputError("a concept lacks its node, code or name", expected="all three on every row of concepts")
-    _none(
-        concepts.filter(pl.col("node").is_duplicated())["node"].unique(maintain_order=True),
-        "nodes stand on several rows of concepts",
-    )
-    dag = ontology.dag
-    lost = ontology.rows_of(ontology.terms["node"]).is_null()
-    _none(ontology.terms["node"].filter(lost), "terms belong to no concept")
-    edges = pl.Series(dag.parents * dag.n_nodes + dag.children)
-    if edges.n_unique() < len(edges):
-        _none(ontology.edges["child"].filter(edges.is_duplicated()), "edges stand on several rows")
-
-
-def _none(wrong: pl.Series, what: str) -> None:
-    if len(wrong):
-        raise InputError(f"{len(wrong)} {what}", got=", ".join(map(str, wrong.head(5))), then="check the release files")
-
-
-def _check_acyclic(ontology: Ontology) -> None:
-    stuck = np.flatnonzero(ontology.dag.levels < 0)
-    if not len(stuck):
-        return
-    import networkx as nx
-
-    graph = nx.DiGraph()
-    graph.add_edges_from(ontology.edges.select("parent", "child").iter_rows())
-    knots = [knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1 or graph.has_edge(*[*knot] * 2)]
-    rings = (
-        nx.DiGraph(sorted(edge for edge in graph.edges(knot) if edge[1] in knot)) for knot in sorted(knots, key=min)
-    )
-    cycles = (nx.find_cycle(ring, min(ring)) for ring in rings)
-    shown = "; ".join(" → ".join([*(edge[0] for edge in cycle), cycle[0][0]]) for cycle in islice(cycles, 5))
-    raise InputError(
-        "a concept may not be its own ancestor", got=f"{len(knots)} cycles, the first {min(5, len(knots))} are {shown}"
-    )

@@ -1,4 +1,4 @@
-"""``conceptmap tag --layout``: how a text was understood before any code: its sections, statements and answers."""
+"""How a text was understood before any code, as rows of a table: its sections, statements and answers."""
 
 from __future__ import annotations
 
