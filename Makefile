@@ -3,6 +3,7 @@
 # make test-gpu   one page about a CUDA device: tests and speed (docs/gpu.md); GPU=gpu13 for CUDA 13
 # make lock   writes requirements.lock anew: what has to be installed, with the hashes of its files
 # make licences   writes docs/licences.md anew, where all of requirements.lock is installed
+# make outputs   writes docs/outputs.md anew: every column of every file
 #
 # PYTHON=python3.12 picks the interpreter (3.11 or newer), PIP_ARGS="..." goes to pip install.
 
@@ -17,14 +18,14 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
 GPU ?= gpu
 
-.PHONY: demo test test-gpu lint types lock licences clean
+.PHONY: demo test test-gpu lint types lock licences outputs clean
 
 demo: $(VENV)/installed
 	@echo "Coding the notes in examples/notes; the first run builds the ICD-10-CM index and keeps it."
 	@$(BIN)/conceptmap code examples/notes -o $(DEMO) --format csv,html
 	@echo
 	@echo "codes, a row per note and code:        $(DEMO)/codes.csv"
-	@echo "mentions, with spans and context:      $(DEMO)/annotations.csv"
+	@echo "mentions, with spans and context:      $(DEMO)/mentions.csv"
 	@echo "the notes with every word explained:   $(DEMO)/report.html"
 
 test: lint types
@@ -48,6 +49,9 @@ lock: | $(BIN)/python
 
 licences: $(VENV)/installed
 	$(BIN)/python tests/licences.py
+
+outputs: $(VENV)/installed
+	$(BIN)/python tests/data_dictionary.py
 
 clean:
 	rm -rf $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -98,6 +98,8 @@ def test_the_wide_table_has_a_row_a_note_and_the_matrix_the_same_codes(tmp_path:
     has = {(note_id, code) for note_id, code in codes.select("note_id", "code").iter_rows()}
     assert {(row["note_id"], code) for row in matrix.iter_rows(named=True) for code in row if row[code] == 1} == has
     assert int(matrix.drop("note_id").to_numpy().sum()) == len(has)
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert (counts["wide"], counts["matrix_codes"]) == (len(TEXTS), matrix.width - 1)
     assert set(matrix.drop("note_id").dtypes) == {pl.UInt8}
 
 

@@ -86,7 +86,8 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         type=listed,
         default=("csv",),
         metavar="FORMAT,…",
-        help="csv (the default), parquet, jsonl, omop (NOTE_NLP), fhir (R4 Conditions), brat, html",
+        help="csv (the default), parquet, jsonl, xlsx (to review codes in), wide (a row a note, and a matrix), "
+        "omop (NOTE_NLP), fhir (R4 Conditions), brat, html",
     )
     _add_files(parser)
 
@@ -113,7 +114,9 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="nlp_date of OMOP; today by default")
     parser.add_argument(
-        "--spreadsheet-safe", action="store_true", help="put an apostrophe before CSV cells that look like formulas"
+        "--spreadsheet-safe",
+        action="store_true",
+        help="CSV for Excel: an apostrophe before cells that look like formulas, and a byte-order mark",
     )
 
 

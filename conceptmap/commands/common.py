@@ -148,7 +148,9 @@ def add_table_output(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("-o", "--output", default="-", metavar=name, help="a file, or - for stdout (default)")
     add_keeping(parser, "replace a file that is there")
     parser.add_argument(
-        "--spreadsheet-safe", action="store_true", help="put an apostrophe before CSV cells that look like formulas"
+        "--spreadsheet-safe",
+        action="store_true",
+        help="CSV for Excel: an apostrophe before cells that look like formulas, and a byte-order mark",
     )
 
 

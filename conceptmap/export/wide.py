@@ -78,6 +78,7 @@ class WideFiles:
         column = pl.concat_str("system", "code", separator=":")
         lists = codes.select("note_id", column=column).group_by("note_id").agg("column")
         self._codes.update(codes.select("system", "code").unique().iter_rows())
+        self.counts["matrix_codes"] = len(self._codes)
         part = notes.select("note_id").join(lists, on="note_id", how="left", maintain_order="left")
         _write_part(part, self._waiting, self._n_parts)
         self._n_parts += 1
@@ -92,7 +93,6 @@ class WideFiles:
     def _write_matrix(self) -> None:
         several = len({system for system, _ in self._codes}) > 1
         columns = {f"{system}:{code}": f"{system}:{code}" if several else code for system, code in sorted(self._codes)}
-        self.counts["matrix_codes"] = len(columns)
         parts = parts_folder(self._folder, "matrix")
         _write_part(_matrix(pl.DataFrame(schema=_WAITING), columns), parts, 0)
         for number in range(self._n_parts):
