@@ -259,3 +259,9 @@ def test_explain_tells_the_probability_and_why(tmp_path: Path, capsys: pytest.Ca
     told = capsys.readouterr().out.split("I10  ")[1]
     assert re.match(r"Essential \(primary\) hypertension \(secondary, .*probability 0\.\d\d\)\n  weighed: ", told)
     assert "it is a condition that often accompanies others (+" in told
+
+
+def test_the_page_of_a_note_shows_probabilities_where_there_are_any() -> None:
+    for setting, measure in (("inpatient", "Probability"), ("report", "Score")):
+        (note,) = mapper().pipe([("n", "HOSPITAL COURSE: gout.\n")], setting=setting)
+        assert f'<th class="n">{measure}</tr>' in note.to_html()

@@ -40,6 +40,7 @@ Steps = Sequence[tuple[str, str]]
 MENTION_CONCEPTS = 5
 """Concepts of a mention that its pop-up shows; the tables have all."""
 WORD_CONCEPTS = 3
+_NONE = pl.Series(dtype=pl.Float32)
 _MENTION_IDS = re.compile(r"[\s;,|]+")
 
 
@@ -166,6 +167,7 @@ class NotePage(NamedTuple):
     facts: list[str]
     parts: list[TextPart]
     codes: list[CodeLine]
+    measure: str
 
 
 def top_of(system: str, code: str, name: str, path: PathOf) -> Top:
@@ -228,7 +230,8 @@ def note_page(note: NoteView, *, path: PathOf, anchor: str) -> NotePage:
     words = tagged_words(note.text, note.tags) if note.tags is not None and note.tags.height else []
     facts = [*note.facts, f"{len(anchors)} mentions", f"{note.codes.height} codes"]
     parts = list(_parts(note.text, groups, words, anchors, path))
-    return NotePage(anchor, note.note_id, facts, parts, _code_lines(note, anchors, path))
+    measure = "Probability" if note.codes.get_column("probability", default=_NONE).count() else "Score"
+    return NotePage(anchor, note.note_id, facts, parts, _code_lines(note, anchors, path), measure)
 
 
 def _parts(
@@ -329,7 +332,7 @@ def _code_line(row: Row, texts: Mapping[str, str], anchors: Mapping[str, str], p
         row["code"],
         row["name"] or "",
         hue(top),
-        Score.of(row["score"] or 0.0),
+        Score.of(row["score"] or 0.0 if row.get("probability") is None else row["probability"]),
         row["billable"] is not False,
         [(anchor, " ".join(text.split())) for anchor, text in links],
         steps[:1],
