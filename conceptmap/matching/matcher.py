@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from conceptmap.matching.content import Content, content_words
 from conceptmap.matching.lexicon import bag_key, form_key, loose_form_key
 from conceptmap.matching.wordings import LOOSE
+from conceptmap.text.remembered import Remembered
 
 __all__ = ["Hit", "TermMatcher"]
 
@@ -141,6 +143,16 @@ class _Passage:
         )
 
     @cached_property
+    def keys(self) -> NDArray[np.uint64]:
+        """Key of each word's form."""
+        return np.array(list(map(_KEYS.__getitem__, self.form)), dtype=np.uint64)
+
+    @cached_property
+    def loose_keys(self) -> NDArray[np.uint64]:
+        """Key of each word's looser class."""
+        return np.array(list(map(_LOOSE_KEYS.__getitem__, self.form)), dtype=np.uint64)
+
+    @cached_property
     def clause(self) -> NDArray[np.int64]:
         """Number of clause ends up to each word."""
         return np.cumsum(self.gap == 2)
@@ -187,17 +199,21 @@ class _Windows:
 
     @cached_property
     def _sums(self) -> NDArray[np.uint64]:
-        return _running_sum([form_key(self.passage.form[i]) for i in self.chosen.tolist()])
+        return _running_sum(self.passage.keys[self.chosen])
 
     @cached_property
     def _loose_sums(self) -> NDArray[np.uint64]:
-        return _running_sum([loose_form_key(self.passage.form[i]) for i in self.chosen.tolist()])
+        return _running_sum(self.passage.loose_keys[self.chosen])
 
 
-def _running_sum(numbers: list[int]) -> NDArray[np.uint64]:
+def _running_sum(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     out = np.zeros(len(numbers) + 1, dtype=np.uint64)
-    np.cumsum(np.array(numbers, dtype=np.uint64), out=out[1:])
+    np.cumsum(numbers, out=out[1:])
     return out
+
+
+_KEYS = Remembered(form_key, most=500_000)
+_LOOSE_KEYS = Remembered(loose_form_key, most=500_000)
 
 
 @dataclass(frozen=True)
@@ -211,6 +227,11 @@ class TermMatcher:
 
     lexicon: pl.DataFrame
     loosely: bool = True
+
+    @cached_property
+    def remembered(self) -> dict[tuple[tuple[int, ...], bool, object], Any]:
+        """What ``mentions`` made of entries: the same terms stand in many notes."""
+        return {}
 
     @cached_property
     def concept(self) -> list[int]:
@@ -268,7 +289,7 @@ class TermMatcher:
         passage = _Passage.of(contents)
         hits: list[dict[tuple[int, int], Hit]] = [{} for _ in texts]
         everything = np.arange(len(passage.form))
-        bare = np.array([i for i, form in enumerate(passage.form) if not _is_modifier(form)], dtype=np.int64)
+        bare = np.flatnonzero(~np.array(list(map(_IS_MODIFIER.__getitem__, passage.form)), dtype=np.bool_))
         for chosen in (everything, bare):
             window = _Windows(passage, chosen, self._longest)
             for loose in (False, True) if self.loosely else (False,):
@@ -322,6 +343,9 @@ class TermMatcher:
 def _is_modifier(form: str) -> bool:
     """Whether a word may stand inside a term that does not have it: "loss of 12 kg", "mass of 5 cm in the kidney"."""
     return form in _MODIFIERS or form.isdigit()
+
+
+_IS_MODIFIER = Remembered(_is_modifier, most=500_000)
 
 
 def _same_order(said: Sequence[str], printed: Sequence[str], *, loose: bool) -> bool:

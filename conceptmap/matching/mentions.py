@@ -32,6 +32,7 @@ NEAR_ENOUGH = 0.06
 NESTED = 0.6
 """Share of their strength that the concepts of a nested hit keep at the lower ranks of the mention that holds it."""
 NEAR, FOLLOWS = "near in meaning", "follows from the text"
+_MOST_REMEMBERED = 20_000
 _STRENGTH = {REVIEWED: 1.0, EXACT: 1.0, SHORTENED: 0.95, LOOSE: 0.8}
 _TITLE, _PART = "title found in the text", "names a part of these words"
 _FOUND = {
@@ -163,6 +164,17 @@ def _with_nested(hit: Hit, nested: Sequence[Hit], matcher: TermMatcher, book: Co
 
 
 def _candidates(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candidate, ...]:
+    """`_ranked`, worked out once for the same entries."""
+    key, known = (hit.entries, hit.loose, book), matcher.remembered
+    found: tuple[Candidate, ...] | None = known.get(key)
+    if found is None:
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        found = known[key] = _ranked(hit, matcher, book)
+    return found
+
+
+def _ranked(hit: Hit, matcher: TermMatcher, book: CodeBook) -> tuple[Candidate, ...]:
     """Concepts whose wording was hit. A header gives way to the code below it that says the same.
 
     A manifestation ("… in Lyme disease", "in diseases classified elsewhere") says more than its wording, so that others

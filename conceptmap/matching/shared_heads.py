@@ -16,6 +16,7 @@ from typing import Final
 from conceptmap.matching.content import Content, organs
 from conceptmap.matching.matcher import Hit, TermMatcher
 from conceptmap.text.overlaps import Overlaps
+from conceptmap.text.remembered import Remembered
 
 __all__ = ["shared_heads"]
 
@@ -123,9 +124,13 @@ def _tells_apart(form: str) -> bool:
 
 def _joined(text: str, content: Content, i: int) -> bool:
     """Whether an "and" or the like, or a slash between letters or numbers, joins a word to the one before it."""
-    between = content.end[i - 1], content.start[i]
-    short = len(content.form[i]) <= 2 and len(content.form[i - 1]) <= 2
-    return bool(_JOIN.match(text, *between) or (short and _SLASH.match(text, *between)))
+    between = text[content.end[i - 1] : content.start[i]]
+    if _IS_JOIN[between]:
+        return True
+    return len(content.form[i]) <= 2 and len(content.form[i - 1]) <= 2 and _SLASH.match(between) is not None
+
+
+_IS_JOIN: Final = Remembered(lambda between: _JOIN.match(between) is not None, most=10_000)
 
 
 def _is_comma(text: str, content: Content, i: int) -> bool:

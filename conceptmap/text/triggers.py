@@ -90,11 +90,12 @@ def find_triggers(words: Sequence[str]) -> list[TriggerHit]:
     root = vocabulary.root.steps
     words = list(map(vocabulary.levelled.__getitem__, words))
     hits: list[TriggerHit] = []
-    floor = 0
+    floor, behind = 0, [*words[1:], ""]
     for place in [number for number, word in enumerate(words) if word in root]:
-        if place < floor:
+        node = root[words[place]]
+        if place < floor or not (node.ends or behind[place] in node.steps):  # most words that may begin a phrase
             continue
-        last, found = _longest(words, place, root[words[place]])
+        last, found = _longest(words, place, node)
         hits += [TriggerHit(trigger, place, last) for trigger in found if trigger.direction != "pseudo"]
         floor = last if found else place + 1
     return hits
@@ -113,6 +114,7 @@ class _Node:
     anywhere: tuple[Trigger, ...] = ()
     at_end: tuple[Trigger, ...] = ()
     at_start: tuple[Trigger, ...] = ()
+    ends: bool = False  # whether there are any of these
 
 
 class Vocabulary(NamedTuple):
@@ -219,6 +221,7 @@ def _insert(root: _Node, phrase: tuple[str, ...], found: tuple[Trigger, ...]) ->
         if known is None:
             known = node.steps[word] = _Node()
         node = known
+    node.ends = True
     if at_end:
         node.at_end += found
     elif at_start:
