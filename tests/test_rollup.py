@@ -229,11 +229,19 @@ def test_the_best_cut_is_as_specific_as_can_be(
     threshold = data.draw(st.integers(1, 16)) / 8
     frame = pl.DataFrame(rows, schema=["code", "score", "evidence"], orient="row")
     support = {node: oracles_ontology.support(rows, node, edges, how) or -math.inf for node in ontology.nodes}
-    passing = {node for node, score in support.items() if score >= threshold}
+    tops = {above for above, _ in edges} - {below for _, below in edges}
+    passing = {node for node, score in support.items() if score >= threshold} - (tops if len(tops) == 1 else set())
     expected = {node for node in passing if not any(ontology.ancestors(other) >= {node} for other in passing)}
     cut = best_cut(frame, ontology, threshold=threshold, how=how)
     assert set(cut["node"]) == expected
     assert not set().union(*(ontology.ancestors(node) for node in cut["node"])) & set(cut["node"])
+
+
+def test_the_best_cut_is_never_the_root() -> None:
+    one, two = ontology_of([("All", "x"), ("All", "y")]), ontology_of([("x1", "a"), ("x1", "b"), ("x2", "c")])
+    frame = pl.DataFrame({"code": ["x", "y", "a", "b"], "score": [0.5] * 4})
+    assert best_cut(frame.head(2), one, threshold=1.0).height == 0
+    assert best_cut(frame.tail(2), two, threshold=1.0)["node"].to_list() == ["x1"], "one top of several is an answer"
 
 
 def test_the_best_cut_is_found_for_each_note(small: Ontology) -> None:

@@ -43,13 +43,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "release",
         nargs="+",
         metavar="RELEASE",
-        help="SNOMED CT RF2 (with its extensions, if any), UMLS RRF, ICD-10-CM, ClaML or OBO: a zip, folder or file; "
-        "or icd10cm, which comes along",
+        help="SNOMED CT RF2 (with its extensions, if any), UMLS or RxNorm RRF, ICD-10-CM, ClaML, OBO, or a list of "
+        "code and term (.csv, .tsv, .parquet): a zip, folder or file; or icd10cm, which comes along",
     )
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="folder for the index")
     add_overwrite(parser, "replace an index that was changed since it was built, or the file of --left-out")
     parser.add_argument(
-        "--system", metavar="S", help="snomedct, icd10cm, icd10, umls, doid, hp, mondo; by default what the files say"
+        "--system",
+        metavar="S",
+        help="snomedct, icd10cm, icd10, umls, rxnorm, doid, hp, mondo; default: what the files say; a list: any word",
     )
     parser.add_argument(
         "--encoder",

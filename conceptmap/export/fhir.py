@@ -42,7 +42,7 @@ def check_subjects(columns: Sequence[str]) -> None:
         InputError: there is no column person_id.
     """
     if "person_id" not in columns:
-        then = "add person_id, or leave the format fhir out"
+        then = "give a table with note_id, text, person_id (a folder of .txt has no place for it), or leave fhir out"
         raise InputError("a FHIR Condition needs a subject", got="no column person_id", then=then)
 
 

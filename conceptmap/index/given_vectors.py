@@ -155,7 +155,7 @@ def _code_column(table: VectorTable, ontology: Ontology, asked: str | None) -> s
     raise InputError(
         f"cannot tell which column holds the codes of {ontology.system} {ontology.release}",
         got=got,
-        then="name the column, or check the system",
+        then="name it: --code-column NAME, code_column= in Python; or check --system",
     )
 
 

@@ -31,6 +31,7 @@ __all__ = ["VectorTable", "fetch_data_set", "read_vector_table"]
 
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 _LIST = re.compile(r"\s*\[[-+.\deE,\s]+\]\s*")
+_NAME_IT = "name it: --vector-column NAME, vector_column= in Python"
 _LEAST_DIMENSIONS = 4
 _HUB = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
 _PATTERNS = ["*.parquet", "*.arrow", "*.feather", "*.safetensors", "*.npy", "*.npz", "*.csv", "*.txt", "*.json", "*.md"]
@@ -103,7 +104,7 @@ def read_vector_table(
             raise InputError(f"{source} holds several files of tensors", got=got, then="give one of them")
         return _of_tensors(_tensors(files[0]), files[0], vector_column, codes_file)
     if codes_file is not None:
-        raise InputError("a file of codes goes with safetensors or npy", got=files[0].name, expected="no codes file")
+        raise InputError("a file of codes goes with safetensors or npy", got=files[0].name, expected="no --codes-file")
     frame = pl.concat([_frame(file) for file in files], how="vertical_relaxed")
     return _of_frame(frame, files[0].name, vector_column)
 
@@ -162,7 +163,7 @@ def _of_frame(frame: pl.DataFrame, file: str, asked: str | None) -> VectorTable:
     if lists or not numbered:
         got = said_columns(frame.columns) if not lists else f"several: {', '.join(lists)}"
         expected = f"a column of lists of numbers, or {_LEAST_DIMENSIONS} or more such as v0, v1, …"
-        raise InputError(f"cannot tell the vectors in {file}", got=got, expected=expected, then="name the column")
+        raise InputError(f"cannot tell the vectors in {file}", got=got, expected=expected, then=_NAME_IT)
     prefix = max(numbered, key=lambda found: len(numbered[found]))
     names = numbered[prefix]
     vectors = np.empty((frame.height, len(names)), dtype=np.float32)
@@ -290,7 +291,7 @@ def _of_tensors(tensors: _Tensors, file: Path, asked: str | None, codes_file: st
     if len(chosen) != 1:
         got = ", ".join(f"{name} {values.shape}" for name, values in list(arrays.items())[:10])
         expected = "one matrix (n_rows, dim)"
-        raise InputError(f"cannot tell the vectors in {file.name}", got=got, expected=expected, then="name the tensor")
+        raise InputError(f"cannot tell the vectors in {file.name}", got=got, expected=expected, then=_NAME_IT)
     vectors = np.asarray(matrices[chosen[0]], dtype=np.float32)
     beside = {name: v for name, v in arrays.items() if v.shape == (len(vectors),) and v.dtype.kind in "iuU"}
     others = pl.DataFrame({name: pl.Series(values.tolist()) for name, values in beside.items()})

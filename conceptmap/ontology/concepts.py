@@ -71,6 +71,13 @@ SYSTEMS: dict[str, System] = {
             "https://www.nlm.nih.gov/research/umls",
         ),
         System(
+            "rxnorm",
+            "RxNorm",
+            "http://www.nlm.nih.gov/research/umls/rxnorm",
+            "NLM's own names are free to use; other sources in the full release are under the UMLS licence",
+            "https://www.nlm.nih.gov/research/umls/rxnorm",
+        ),
+        System(
             "doid",
             "Human Disease Ontology",
             "http://purl.obolibrary.org/obo/doid.owl",
@@ -105,7 +112,11 @@ _SYNTAX: dict[str, tuple[re.Pattern[str], str]] = {
         "a code such as E11.9, block A00-A09, chapter 4",
     ),
     "icd10": (re.compile(rf"{_ICD}|{_ICD_RANGE}|[IVX]{{1,6}}"), "a code such as E11.9, block A00-A09, chapter IV"),
-    "umls": (re.compile(r"C[0-9]{7}"), "C and seven digits, such as C0011849"),
+    "umls": (
+        re.compile(r"C[0-9]{7}|CL[0-9]{6,7}"),
+        "C and seven digits, such as C0011849, or CL and six of the NCI Metathesaurus",
+    ),
+    "rxnorm": (re.compile(r"[1-9][0-9]{0,7}"), "1 to 8 digits, such as 161"),
     "doid": (re.compile(r"DOID:[0-9]+"), "such as DOID:4080"),
     "hp": (re.compile(r"HP:[0-9]{7}"), "such as HP:0001250"),
     "mondo": (re.compile(r"MONDO:[0-9]{7}"), "such as MONDO:0005148"),

@@ -89,6 +89,12 @@ class Dag:
         return Links.of(self.n_nodes, self.parents, self.children)
 
     @cached_property
+    def root(self) -> int | None:
+        """The node that all others with parents lie below; None where there are several such tops, or no edge."""
+        tops = np.flatnonzero((np.diff(self.up.starts) == 0) & (np.diff(self.down.starts) > 0))
+        return int(tops[0]) if len(tops) == 1 else None
+
+    @cached_property
     def levels(self) -> Ints:
         """Longest path from a root, in edges; -1 on a cycle and below one. *Shape:* (n_nodes,), int64."""
         waiting_for = np.bincount(self.children, minlength=self.n_nodes)

@@ -16,9 +16,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import InputError
-from conceptmap.memory import no_collection
 from conceptmap.ontology.dag import Dag
 from conceptmap.ontology.ontology import Ontology
+from conceptmap.ontology.row_sets import row_sets
 
 if TYPE_CHECKING:
     from scipy import sparse  # slow to load, and notes are coded without it
@@ -54,7 +54,7 @@ def roll_up(codes: Sequence[str], ontology: Ontology, *, to: str | Iterable[str]
     if isinstance(codes, str):
         raise InputError("codes must be a sequence", got=repr(codes), expected=f"[{codes!r}]")
     rows, which = _nearest(_positions(codes, ontology), ontology, to)
-    found: list[frozenset[str]] = _as_sets(rows, ontology.nodes)[which].tolist()
+    found: list[frozenset[str]] = row_sets(rows, ontology.nodes)[which].tolist()
     return found
 
 
@@ -140,6 +140,8 @@ def best_cut(
 ) -> pl.DataFrame:
     """Returns the most specific concepts whose support passes a threshold: none of them subsumes another.
 
+    The one root of a hierarchy ("SNOMED CT Concept", "All") is never the answer: it says nothing.
+
     Scattered weak evidence for E11.21, E11.22 and E11.29 may not do for any of them, but do for E11.2.
 
     Args:
@@ -153,6 +155,8 @@ def best_cut(
         The columns of :func:`roll_up_scores`, for the chosen concepts.
     """
     passing = roll_up_scores(frame, ontology, to=None, how=how, by=by).filter(pl.col("score") >= threshold)
+    if (root := ontology.dag.root) is not None:
+        passing = passing.filter(pl.col("node") != ontology.nodes[root])
     above = _pairs(passing["node"].unique(maintain_order=True), ontology, None)
     above = above.filter(pl.col("code") != pl.col("node"))  # every passing node with each concept over it
     covered = passing.select(*by, code="node").join(above, on="code", how="inner").select(*by, "node")
@@ -246,22 +250,6 @@ def _code_and_name(ontology: Ontology) -> list[pl.Expr]:
         pl.col("node").replace_strict(keys, ontology.concepts[column], return_dtype=pl.String).alias(name)
         for name, column in columns
     ]
-
-
-def _as_sets(rows: sparse.csr_array, nodes: Sequence[str]) -> NDArray[np.object_]:
-    """Each row's nodes as a frozenset; rows with the same single node share one. *Shape:* (n_rows,)."""
-    counts = np.diff(rows.indptr)
-    sets = np.full(len(counts), frozenset(), dtype=object)
-    alone, row_of = np.unique(rows.indices[rows.indptr[:-1][counts == 1]], return_inverse=True)
-    singles = np.empty(len(alone), dtype=object)
-    singles[:] = [frozenset((nodes[position],)) for position in alone.tolist()]
-    sets[counts == 1] = singles[row_of]
-    flat, name = rows.indices.tolist(), nodes.__getitem__
-    starts = rows.indptr.tolist()
-    with no_collection():
-        for row in np.flatnonzero(counts > 1).tolist():
-            sets[row] = frozenset(map(name, flat[starts[row] : starts[row + 1]]))
-    return sets
 
 
 # -- sets going down the hierarchy ------------------------------------------------------------------------------------

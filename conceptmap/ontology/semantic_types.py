@@ -58,6 +58,8 @@ def semantic_types(system: str) -> tuple[SemanticType, ...]:
     """
     rows = read_rows("semantic_types", _TABLE_OF.get(system, system)) if system.isalnum() else []
     cells = ({name: "" if row[name] == "-" else row[name] for name in _COLUMNS} for row in rows)
+    if system in _TABLE_OF:  # whoever codes drugs wants drugs
+        cells = ({**cell, "use": CODED} for cell in cells)
     return tuple(SemanticType(**cell, rank=rank) for rank, cell in enumerate(cells))
 
 

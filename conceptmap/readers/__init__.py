@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["is_release", "load_ontology"]
 
-Format = Literal["rf2", "rrf", "icd10cm", "claml", "obo"]
+Format = Literal["rf2", "rrf", "rxnorm", "icd10cm", "claml", "obo", "list"]
 
 _FORMATS: dict[str, Format] = {
     "snomedct": "rf2",
     "umls": "rrf",
+    "rxnorm": "rxnorm",
     "icd10cm": "icd10cm",
     "icd10": "claml",
     "doid": "obo",
@@ -33,11 +34,14 @@ _OPTIONS: dict[Format, dict[str, str]] = {
     "rf2": {"language": "language", "at": "at"},
     "rrf": {"language": "languages", "sabs": "sabs", "suppress": "suppress", "hierarchy": "hierarchy"},
     "claml": {"language": "language"},
+    "rxnorm": {"sabs": "sabs", "suppress": "suppress"},
     "icd10cm": {},
     "obo": {},
+    "list": {},
 }
 """Choices that a format's releases leave open, and what the format's reader calls them."""
 
+_OF_ANY_SYSTEM = ("obo", "claml", "list")
 _HEAD_BYTES = 4096
 
 
@@ -56,13 +60,14 @@ def load_ontology(
 ) -> Ontology:
     """Returns the ontology in a release as it was downloaded: a zip, a folder or a file.
 
-    SNOMED CT RF2, UMLS RRF, ICD-10-CM (tabular XML, order file, alphabetic index), ICD-10 in ClaML and OBO are told
-    apart by their files.
+    SNOMED CT RF2, UMLS RRF, RxNorm RRF, ICD-10-CM (tabular XML, order file, alphabetic index), ICD-10 in ClaML, OBO and
+    lists of codes and terms (CSV, TSV, Parquet) are told apart by their files.
 
     Args:
         source: the release, or ``"icd10cm"`` for the embedded one.
         more: SNOMED CT extensions to read together with their edition.
-        system: prefix of the system, where it is not what the files say: for an OBO or ClaML file of your own.
+        system: prefix of the system, where it is not what the files say: for an OBO or ClaML file of your own;
+            for a list, which cannot say it.
         release: version to carry instead of the one that the files name.
         language: SNOMED CT: ``en-US`` (the default), ``en-GB`` or the id of a language reference set, several in order
             of preference. UMLS: values of LAT (``ENG`` by default), or ``all``. ClaML: of labels, such as ``en``.
@@ -88,7 +93,7 @@ def load_ontology(
 
     archives = [open_archive(part) for part in (source, *more)]
     found = _format_of(archives[0], system)
-    if system is not None and found not in ("obo", "claml") and _FORMATS.get(system) != found:
+    if system is not None and found not in _OF_ANY_SYSTEM and _FORMATS.get(system) != found:
         fitting = " or ".join(name for name, format_ in _FORMATS.items() if format_ == found)
         raise InputError(f"{archives[0].source.name} is of another system", got=repr(system), expected=fitting)
     if more and found != "rf2":
@@ -145,6 +150,8 @@ def _format_of(archive: Archive, system: str | None) -> Format:
         return "rf2"
     if any(name.startswith("mrconso") for name in names):
         return "rrf"
+    if any(name == "rxnconso.rrf" for name in names):
+        return "rxnorm"
     if any(name.endswith(".obo") for name in names):
         return "obo"
     from conceptmap.readers.icd10cm import FILES
@@ -153,11 +160,22 @@ def _format_of(archive: Archive, system: str | None) -> Format:
         return "icd10cm"
     if (by_content := _format_of_xml(archive)) is not None:
         return by_content
+    if _is_list(archive, system):
+        return "list"
     if system in _FORMATS:
         return _FORMATS[system]
     got = ", ".join(names[:5])
-    expected = "files of SNOMED CT RF2, UMLS RRF, ICD-10-CM, ClaML or OBO"
+    expected = "files of SNOMED CT RF2, UMLS or RxNorm RRF, ICD-10-CM, ClaML or OBO, or a .csv of code and term"
     raise ReaderError(f"{archive.source.name} holds no release of a known format", got=got, expected=expected)
+
+
+def _is_list(archive: Archive, system: str | None) -> bool:
+    """Whether a file is a table of concepts: it has their columns, or its codes are said to be of one's own system."""
+    from conceptmap.readers.lists import SUFFIXES, has_concepts
+
+    if len(archive.members) != 1 or not archive.members[0].name.lower().endswith(SUFFIXES):
+        return False
+    return (system is not None and system not in _FORMATS) or has_concepts(archive, archive.members[0])
 
 
 def _format_of_xml(archive: Archive) -> Format | None:
@@ -183,6 +201,14 @@ def _read(found: Format, archives: list[Archive], system: str | None, arguments:
         from conceptmap.readers.umls_rrf import read_rrf
 
         return read_rrf(archive, **arguments)
+    if found == "rxnorm":
+        from conceptmap.readers.rrf.rxnorm import read_rxnorm
+
+        return read_rxnorm(archive, **arguments)
+    if found == "list":
+        from conceptmap.readers.lists import read_list
+
+        return read_list(archive, system=system, **arguments)
     if found == "icd10cm":
         from conceptmap.readers.icd10cm import read_icd10cm
 

@@ -76,7 +76,7 @@ def read_code_list(archive: Archive, member: Member, *, lenient: ReadReport | No
 def _refused(lenient: ReadReport | None, member: Member, number: int, what: str) -> bool:
     """Raises, or lists the line and answers False."""
     if lenient is None:
-        then = "take the file as it was released, or read it with strict=False to leave such lines out and list them"
+        then = "take the file as it was released, or leave such lines out: --lenient, strict=False in Python"
         raise ReaderError(f"{member.name}, line {number}: {what}", then=then)
     lenient.add_malformed([MalformedRow(member.path, number, what)])
     return False

@@ -1,4 +1,4 @@
-"""OBO 1.2 and 1.4 flat files: the Human Disease Ontology, the Human Phenotype Ontology, Mondo and others like them.
+"""OBO 1.0, 1.2 and 1.4 flat files: the Human Disease and Phenotype Ontologies, Mondo and others like them.
 
 A reader of our own and not ``obonet``, since mistakes are to be named with their line, stanzas that share an id are
 to be noticed, and frames come out without a graph in between, in less time (``benchmarks/ontology_speed.py``); the
@@ -32,6 +32,7 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:(EXACT|NARROW|BROAD|RELATED)\b\s
 _SCOPES = {f"{scope}_synonym": scope.upper() for scope in ("exact", "narrow", "broad", "related")} | {
     "synonym": "RELATED"
 }
+_XREFS = ("xref", "xref_analog", "xref_unk")  # OBO 1.0 has the latter two
 _LISTS = {"is_a": "parents", "alt_id": "alt_ids", "replaced_by": "replaced_by", "consider": "consider"}
 _TAIL = re.compile(r"(?:\s\{[^{}]*\})?(?:\s!.*)?\s*$")
 _ESCAPE = re.compile(r"\\(.)")
@@ -42,7 +43,15 @@ _DAY_FIRST = re.compile(r"(\d{2}):(\d{2}):(\d{4})")
 _OUR_NAMES = (
     (re.compile(r"snomed.*|sctid"), "snomedct"),
     (re.compile(r"umls.*"), "umls"),
-    (re.compile(r"msh"), "mesh"),
+    (re.compile(r"msh|mesh.*"), "mesh"),
+    (re.compile(r"icd-?10-?cm.*"), "icd10cm"),
+    (re.compile(r"icd-?10(?:who)?"), "icd10"),
+    (re.compile(r"icd-?9-?cm.*"), "icd9cm"),
+    (re.compile(r"icd-?9"), "icd9"),
+    (re.compile(r"icd-?o"), "icdo"),
+    (re.compile(r"mim|omim.*"), "omim"),
+    (re.compile(r"orpha(?:net)?"), "orphanet"),
+    (re.compile(r"ncit?"), "ncit"),
 )
 _FULL_CURIES = {"doid", "hp", "mondo"}
 
@@ -108,6 +117,8 @@ def split_xref(xref: str) -> tuple[str, str]:
 
     >>> split_xref("SNOMEDCT_US_2016_03_01:44054006"), split_xref("ICD10CM:E11.9"), split_xref("HP:0001250")
     (('snomedct', '44054006'), ('icd10cm', 'E11.9'), ('hp', 'HP:0001250'))
+    >>> split_xref("ICD-10:G40"), split_xref("MIM:143100")
+    (('icd10', 'G40'), ('omim', '143100'))
     """
     prefix, colon, code = xref.partition(":")
     if not colon or code.startswith("//"):
@@ -141,7 +152,7 @@ class _Term:
 
     def take(self, tag: str, value: str) -> bool:
         """Keeps what a clause says of the meaning and passes over the rest; False if it cannot be read."""
-        if tag == "xref":
+        if tag in _XREFS:
             self.maps.append(("xref", value.partition(" ")[0]))
         elif tag in _SCOPES or tag == "def":
             return self._take_quoted(tag, value)
@@ -239,7 +250,7 @@ def _cut_cycles(stanzas: _Stanzas, terms: list[_Term]) -> None:
         stanzas.refuse(
             child.line,
             f"{child.id} is_a {parent.id} closes the cycle {ring} → {child.id}",
-            "no term above itself; lenient reading leaves that is_a out",
+            "no term above itself; --lenient leaves that is_a out",
         )
         child.parents = [name for name in child.parents if name != parent.id]
 

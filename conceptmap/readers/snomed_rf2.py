@@ -26,6 +26,7 @@ __all__ = ["LANGUAGES", "read_rf2"]
 LANGUAGES = {"en-US": 900000000000509007, "en-GB": 900000000000508004}
 """Language reference sets that have a short name; any other is given by its id."""
 
+_DEFAULT = "en-US"
 _IS_A = 116680003
 _INFERRED = 900000000000011006
 _FULLY_SPECIFIED = 900000000000003001
@@ -37,7 +38,7 @@ _ANY_LANGUAGE, _NO_MEMBER, _ACCEPTABLE = 2000, 1000, 100  # order of description
 
 def read_rf2(
     *sources: str | Path | Archive,
-    language: str | Sequence[str] = "en-US",
+    language: str | Sequence[str] | None = None,
     at: str | int | None = None,
     release: str | None = None,
     strict: bool = True,
@@ -51,8 +52,9 @@ def read_rf2(
 
     Args:
         sources: zips or folders of one edition, or of extensions and the edition that they build on.
-        language: ``en-US``, ``en-GB`` or the id of a language reference set; several in order of preference. Terms of
-            the languages that these reference sets speak are kept, preferred or not.
+        language: ``en-US`` (the default; where the release has none of it, the set that prefers most descriptions, and
+            ``report`` says so), ``en-GB`` or the id of a language reference set; several in order of preference. Terms
+            of the languages that these reference sets speak are kept, preferred or not.
         at: date ``YYYYMMDD``: the content as it was then, out of the Full files. The newest unless given.
         release: version to carry instead of the one in the file names.
         strict: a malformed row, or a relationship to a concept that no file holds, is an error. Otherwise such rows
@@ -72,7 +74,7 @@ def read_rf2(
         raise ReaderError(
             "no concepts in the release", got=", ".join(file.member.path for file in tables.of("concept"))
         )
-    named, terms = _descriptions(tables, concepts, _reference_sets(language))
+    named, terms = _descriptions(tables, concepts, None if language is None else _reference_sets(language))
     edges = _edges(tables, concepts)
     replacements, history_maps = history(tables, concepts)
     try:
@@ -110,16 +112,22 @@ def _reference_sets(language: str | Sequence[str]) -> list[int]:
 # -- names and terms --------------------------------------------------------------------------------------------------
 
 
-def _members(tables: Rf2Release, reference_sets: list[int]) -> pl.DataFrame:
+def _members(tables: Rf2Release, asked: list[int] | None) -> pl.DataFrame:
     """``id, rank`` of descriptions in the reference sets: 0, 1, … where the first, second, … prefers them."""
-    wanted = pl.col("refsetId").is_in(reference_sets)
-    rows = tables.table("language", ["refsetId", "referencedComponentId", "acceptabilityId"], where=wanted)
+    reference_sets = [LANGUAGES[_DEFAULT]] if asked is None else asked
+    columns = ["refsetId", "referencedComponentId", "acceptabilityId"]
+    rows = tables.table("language", columns, where=pl.col("refsetId").is_in(reference_sets))
     if not rows.height and tables.of("language"):
-        there = tables.table("language", ["refsetId"])["refsetId"].unique().sort().cast(pl.String)
-        got = ", ".join(map(str, reference_sets))
-        raise InputError(
-            "the release has no such language reference set", got=got, expected=f"one of {', '.join(there)}"
-        )
+        rows = tables.table("language", columns)
+        there = rows["refsetId"].unique().sort().cast(pl.String)
+        if asked is not None or not rows.height:
+            got = ", ".join(map(str, reference_sets))
+            expected = f"one of {', '.join(there)}"
+            raise InputError("the release has no such language reference set", got=got, expected=expected)
+        reference_sets = [_most_preferring(rows)]
+        rows = rows.filter(pl.col("refsetId") == reference_sets[0])
+        said = f"languages other than that of reference set {reference_sets[0]}, as there is no {_DEFAULT}"
+        tables.report.leave_out(said, len(there) - 1 or 1)
     order = dict(zip(reference_sets, range(len(reference_sets)), strict=True))
     preferred = pl.col("acceptabilityId") == _PREFERRED
     rank = pl.when(preferred).then(pl.col("refsetId").replace_strict(order, default=None, return_dtype=pl.Int64))
@@ -127,8 +135,15 @@ def _members(tables: Rf2Release, reference_sets: list[int]) -> pl.DataFrame:
     return ranked.group_by("id").agg(pl.col("rank").min())
 
 
+def _most_preferring(rows: pl.DataFrame) -> int:
+    """The language reference set that prefers most descriptions."""
+    preferring = rows.filter(pl.col("acceptabilityId") == _PREFERRED)["refsetId"]
+    counts = (preferring if len(preferring) else rows["refsetId"]).value_counts()
+    return int(counts.sort("count", "refsetId", descending=[True, False])["refsetId"][0])
+
+
 def _descriptions(
-    tables: Rf2Release, concepts: pl.DataFrame, reference_sets: list[int]
+    tables: Rf2Release, concepts: pl.DataFrame, reference_sets: list[int] | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """``concepts`` with their names, and the terms frame."""
     types = pl.col("typeId").is_in([_FULLY_SPECIFIED, _SYNONYM])
@@ -255,7 +270,7 @@ def _between_concepts(edges: pl.DataFrame, side: str, concepts: pl.DataFrame, ta
         raise ReaderError(
             f"{lost.height} is-a relationships have a {side} that no concept file holds",
             got=", ".join(lost[side].head(3).cast(pl.String)),
-            then="give the International edition together with its extension, or read with strict=False",
+            then="give the International edition too, or leave these out: --lenient, strict=False in Python",
         )
     tables.report.leave_out(f"is-a relationships whose {side} no file holds", lost.height)
     live = edges.join(

@@ -151,7 +151,7 @@ def _everything(frame: pl.DataFrame) -> pl.DataFrame:
 def _malformed_error(row: MalformedRow) -> ReaderError:
     return ReaderError(
         f"{row.file}, line {row.line}: {row.reason}",
-        then="download the release again, or read it with strict=False to leave such rows out and list them",
+        then="download the release again, or leave such rows out: --lenient, strict=False in Python",
     )
 
 

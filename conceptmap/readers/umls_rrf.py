@@ -1,6 +1,7 @@
 """The UMLS Metathesaurus in Rich Release Format: a ``META`` folder or a zip of it, whole or some of its sources.
 
-Source: UMLS Reference Manual, chapter 3, "Metathesaurus - Rich Release Format". A concept's code is its CUI; the codes
+Source: UMLS Reference Manual, chapter 3, "Metathesaurus - Rich Release Format"; the NCI Metathesaurus comes in the same
+files, with concepts of its own (``CL448395``). A concept's code is its CUI; the codes
 that its sources give it are maps. Files that are not there are done without, MRCONSO excepted.
 """
 
@@ -14,13 +15,13 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from conceptmap.errors import InputError, ReaderError
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, open_archive, whole
 from conceptmap.readers.cycles import edges_without_cycles
 from conceptmap.readers.maps import MAPS, SOURCES, mrmap_frame
+from conceptmap.readers.rrf.cuis import NUMBERS, code_of, is_id, number_of
 from conceptmap.readers.tables import Check, ReadReport, TableLayout, broken_off, read_table
 from conceptmap.readers.umls_history import TABLES, retired_cuis
 
@@ -54,7 +55,6 @@ _REQUIRED = {
 _NUMBERS = {"RANK": pl.Int64, "MAPRANK": pl.Int64}
 _RELEASE = re.compile(r"(?<!\d)((?:19|20)\d\d[A-C][A-C])(?![A-Za-z0-9])")
 _FIRST = (pl.col("cui") != pl.col("cui").shift()).fill_null(True)  # the first row of a concept where they are together
-_CUIS = 10**7  # a CUI has seven digits
 _END = "end of row"  # what follows the last pipe: nothing
 _CHECKS: dict[str, Check] = {"text after the last field": lambda frame: frame[_END].is_null().to_numpy()}
 _SOURCE = re.compile(r"[A-Z][A-Z0-9_.-]{1,39}")
@@ -103,7 +103,7 @@ def read_rrf(
     atoms = _atoms(meta, None if languages is None else tuple(languages))
     names = atoms.filter(_FIRST).select("cui", name="STR")
     numbers = names.select("cui")
-    maps = [_source_codes(atoms), mrmap_frame(meta.read("MRMAP").drop(_END), names.select(_code("cui"), "name"))]
+    maps = [_source_codes(atoms), mrmap_frame(meta.read("MRMAP").drop(_END), names.select(code_of("cui"), "name"))]
     terms = _terms(atoms)
     del atoms
     return Ontology(
@@ -139,7 +139,7 @@ class _Meta:
             types={column: _NUMBERS[column] for column in columns if column in _NUMBERS},
             required=_REQUIRED[table],
             checks=_CHECKS
-            | {f"{column} is no identifier of its kind": _is_id(column) for column in columns if column in _IDS},
+            | {f"{column} is no identifier of its kind": is_id(column) for column in columns if column in _IDS},
             has_header=False,
         )
         member = self.archive.named(f"{table}.RRF")
@@ -161,19 +161,6 @@ class _Meta:
         return wanted if self.sabs is None else wanted & pl.col("SAB").is_in(self.sabs)
 
 
-def _is_id(column: str) -> Check:
-    """True where the column is blank, or its letter is followed by seven digits (AUIs have seven or eight)."""
-    letter, lengths = ("A", (8, 9)) if column.endswith("AUI") or column.startswith("AUI") else ("C", (8, 8))
-
-    def check(frame: pl.DataFrame) -> NDArray[np.bool_]:
-        value = pl.col(column)
-        digits = value.str.slice(1).cast(pl.UInt32, strict=False).is_not_null()
-        right = value.str.starts_with(letter) & value.str.len_bytes().is_between(*lengths) & digits
-        return frame.select(right | value.is_null()).to_series().to_numpy()
-
-    return check
-
-
 def _release(archive: Archive) -> str:
     if member := archive.named("release.dat"):
         text = whole(archive, member).decode("utf-8", "replace")
@@ -189,16 +176,6 @@ def _release(archive: Archive) -> str:
         return found[1]
     then = "say which: --release 2025AA, or release= in Python; or name the folder so"
     raise ReaderError(f"{archive.source.name} does not say which release it is", expected="release.dat", then=then)
-
-
-def _number(column: str) -> pl.Expr:
-    """The digits of an identifier such as C0011849."""
-    return pl.col(column).str.slice(1).cast(pl.Int32)
-
-
-def _code(column: str) -> pl.Expr:
-    """A CUI out of its number."""
-    return (pl.lit("C") + pl.col(column).cast(pl.String).str.zfill(7)).alias("code")
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -220,7 +197,7 @@ def _atoms(meta: _Meta, languages: tuple[str, ...] | None) -> pl.DataFrame:
         rows = worded.join(ranks, on=["SAB", "TTY", "SUPPRESS"], how="left", maintain_order="left")
         default = (pl.col("TS") == "P") * 4 + (pl.col("STT") == "PF") * 2 + (pl.col("ISPREF") == "Y").cast(pl.Int32)
         score = pl.col("rank").fill_null(0) * 8 + default.cast(pl.Int32)
-        return rows.select("STR", "SAB", "CODE", cui=_number("CUI"), score=score)
+        return rows.select("STR", "SAB", "CODE", cui=number_of("CUI"), score=score)
 
     atoms = meta.read("MRCONSO", keep)
     _check_wanted(meta.sabs, {sab for sab, _ in seen}, "source (SAB)")
@@ -251,15 +228,15 @@ def _terms(atoms: pl.DataFrame) -> pl.DataFrame:
     """Every name of a concept once, the preferred one first."""
     terms = atoms.select("cui", "STR").unique(["cui", "STR"], keep="first", maintain_order=True)
     kind = pl.when(_FIRST).then(pl.lit("preferred")).otherwise(pl.lit("synonym"))
-    code = _code("cui")
+    code = code_of("cui")
     return terms.select(node=code, code=code, term="STR", kind=kind)
 
 
 def _concepts(meta: _Meta, names: pl.DataFrame) -> pl.DataFrame:
     frame = names.join(_semantic_types(meta, names), on="cui", how="left", maintain_order="left")
     return frame.select(
-        node=_code("cui"),
-        code=_code("cui"),
+        node=code_of("cui"),
+        code=code_of("cui"),
         kind=pl.lit("concept"),
         name="name",
         active=pl.lit(True),
@@ -277,7 +254,7 @@ def _with_retired(meta: _Meta, concepts: pl.DataFrame) -> pl.DataFrame:
 
 def _semantic_types(meta: _Meta, names: pl.DataFrame) -> pl.DataFrame:
     """``cui, STY, TUI``, several types of a concept joined by semicolons (few have several, and joining is slow)."""
-    types = meta.read("MRSTY", lambda rows: rows.select("TUI", "STY", cui=_number("CUI")))
+    types = meta.read("MRSTY", lambda rows: rows.select("TUI", "STY", cui=number_of("CUI")))
     types = types.join(names, on="cui", how="semi").sort("cui", "TUI").select("cui", "STY", "TUI")
     several = types["cui"].is_duplicated()
     joined = types.filter(several).group_by("cui", maintain_order=True).agg(pl.col("STY", "TUI").str.join("; "))
@@ -290,7 +267,7 @@ def _source_codes(atoms: pl.DataFrame) -> pl.DataFrame:
         atoms.select("cui", "SAB", "CODE").drop_nulls().filter(pl.col("CODE") != "NOCODE").unique(maintain_order=True)
     )
     return codes.select(
-        code=_code("cui"),
+        code=code_of("cui"),
         target_system=pl.col("SAB").replace_strict(SOURCES, default=pl.col("SAB").str.to_lowercase()),
         target_code="CODE",
         relation=pl.lit("source_code"),
@@ -300,9 +277,9 @@ def _source_codes(atoms: pl.DataFrame) -> pl.DataFrame:
 
 
 def _definitions(meta: _Meta, numbers: pl.DataFrame) -> pl.DataFrame:
-    rows = meta.read("MRDEF", lambda rows: rows.filter(meta.counts).select("DEF", cui=_number("CUI")))
+    rows = meta.read("MRDEF", lambda rows: rows.filter(meta.counts).select("DEF", cui=number_of("CUI")))
     rows = rows.join(numbers, on="cui", how="semi").unique(maintain_order=True).sort("cui", maintain_order=True)
-    return rows.select(node=_code("cui"), code=_code("cui"), kind=pl.lit("definition"), text="DEF")
+    return rows.select(node=code_of("cui"), code=code_of("cui"), kind=pl.lit("definition"), text="DEF")
 
 
 # -- hierarchy --------------------------------------------------------------------------------------------------------
@@ -314,25 +291,25 @@ def _edges(meta: _Meta, numbers: pl.DataFrame, hierarchy: Hierarchy) -> pl.DataF
         meta.refuse_broken("MRREL")
     table = ("MRREL" if meta.has("MRREL") else "MRHIER") if hierarchy == "auto" else hierarchy
     if hierarchy not in ("auto", "none") and not meta.has(table):
-        raise ReaderError(f"{meta.archive.source.name} holds no {table}.RRF", expected="it, since hierarchy= names it")
+        raise ReaderError(f"{meta.archive.source.name} holds no {table}.RRF", expected="it, as --hierarchy asks for it")
     if table == "none":
         return pl.DataFrame(schema={"parent": pl.String, "child": pl.String})
     edges = (_related(meta) if table == "MRREL" else _contexts(meta)).unique(maintain_order=True).to_numpy()
     cuis = numbers["cui"].to_numpy()
-    place = np.full(_CUIS, -1, dtype=np.int64)
+    place = np.full(NUMBERS, -1, dtype=np.int32)
     place[cuis] = np.arange(len(cuis))
-    parents, children = place[edges // _CUIS], place[edges % _CUIS]
+    parents, children = place[edges // NUMBERS].astype(np.int64), place[edges % NUMBERS].astype(np.int64)
     kept = (parents >= 0) & (children >= 0)
     parents, children = parents[kept], children[kept]
     stays = edges_without_cycles(len(cuis), parents, children)
     meta.report.leave_out(f"{table} edges that close a cycle or lead back to their own concept", int((~stays).sum()))
-    codes = numbers.select(_code("cui"))["code"]
+    codes = numbers.select(code_of("cui"))["code"]
     return pl.DataFrame({"parent": codes.gather(parents[stays]), "child": codes.gather(children[stays])})
 
 
 def _edge(parent: pl.Expr, child: pl.Expr) -> pl.Expr:
     """Both numbers in one, which is told apart from others much faster than two are."""
-    return (parent.cast(pl.Int64) * _CUIS + child).alias("edge")
+    return (parent.cast(pl.Int64) * NUMBERS + child).alias("edge")
 
 
 def _related(meta: _Meta) -> pl.Series:
@@ -341,7 +318,7 @@ def _related(meta: _Meta) -> pl.Series:
     def keep(rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.filter(pl.col("REL").is_in(["PAR", "CHD"]) & meta.counts).drop_nulls(["CUI1", "CUI2"])
         second_above = pl.col("REL") == "PAR"
-        first, second = _number("CUI1"), _number("CUI2")
+        first, second = number_of("CUI1"), number_of("CUI2")
         parent = pl.when(second_above).then(second).otherwise(first)
         child = pl.when(second_above).then(first).otherwise(second)
         return rows.select(_edge(parent, child)).unique(maintain_order=True)
@@ -355,12 +332,12 @@ def _contexts(meta: _Meta) -> pl.Series:
 
     def keep(rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.filter(wanted).drop_nulls("PAUI")
-        return rows.select(aui=pl.col("PAUI").str.slice(1).cast(pl.Int64), child=_number("CUI")).unique(
+        return rows.select(aui=pl.col("PAUI").str.slice(1).cast(pl.Int64), child=number_of("CUI")).unique(
             maintain_order=True
         )
 
     below = meta.read("MRHIER", keep).unique(maintain_order=True)
     atom = pl.col("AUI").str.slice(1).cast(pl.Int64)
-    atoms = meta.read("MRCONSO", lambda rows: rows.select(aui=atom, parent=_number("CUI")))
+    atoms = meta.read("MRCONSO", lambda rows: rows.select(aui=atom, parent=number_of("CUI")))
     joined = below.join(atoms, on="aui", maintain_order="left")  # inner: a parent that MRCONSO lacks is none
     return joined.select(_edge(pl.col("parent"), pl.col("child")))["edge"]

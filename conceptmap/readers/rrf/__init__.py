@@ -1,0 +1,1 @@
+"""Rich Release Format: what its readers share, and RxNorm."""
