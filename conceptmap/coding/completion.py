@@ -74,6 +74,8 @@ def complete(
         book: of the index.
         trimester: of the pregnancy that the note is about, or "".
     """
+    if not _leaves_open(concept, book):
+        return []
     for found_at in (_weeks(concept, text, book), _intended(concept, text, span, book)):
         if found_at is not None:
             return [found_at]
@@ -88,6 +90,14 @@ def complete(
     if seventh is not None and len(found) < 2:
         found = [Completed(seventh[0], f"{found[0].said}, {seventh[1]}" if found else seventh[1])]
     return found
+
+
+def _leaves_open(concept: int, book: CodeBook) -> bool:
+    """Whether some words could complete a code: most leave nothing open, and nothing need be looked for."""
+    if book.has_variants(concept) or book.is_expanded(concept):
+        return True
+    name = book.names[concept]
+    return any(part in name for part in ("eeks", "accidental (unintentional)", "stage unspecified"))
 
 
 def _graded(text: str, span: tuple[int, int]) -> tuple[str, ...]:

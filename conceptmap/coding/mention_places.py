@@ -44,7 +44,11 @@ class MentionPlaces:
 
     def section(self, number: int) -> str | None:
         """Name of the section that a mention stands in."""
-        return section_name(self.sections, self.spans[number][0])
+        return self._section[number]
+
+    @cached_property
+    def _section(self) -> Sequence[str | None]:
+        return [section_name(self.sections, start) for start, _ in self.spans]
 
     def sentence(self, number: int) -> int:
         """Number of the sentence that a mention begins in."""

@@ -52,6 +52,7 @@ class CodeBook:
     lexicon: pl.DataFrame
     _default: dict[int, int] = field(default_factory=dict, repr=False)
     _variants: dict[int, Mapping[str, int]] = field(default_factory=dict, repr=False)
+    _plausible: dict[int, float] = field(default_factory=dict, repr=False)
 
     @cached_property
     def codes(self) -> list[str]:
@@ -69,6 +70,12 @@ class CodeBook:
         What a mention names is surer in ICD-10-CM than how it was coded: each character beyond the fourth is one
         more decision, "other specified" is what was left over, and a status or circumstance comes after a diagnosis.
         """
+        found = self._plausible.get(concept)
+        if found is None:
+            found = self._plausible[concept] = self._share_kept(concept)
+        return found
+
+    def _share_kept(self, concept: int) -> float:
         code = self.codes[concept]
         if self.system != "icd10cm" or not code:
             return 1.0

@@ -118,13 +118,15 @@ def principal(
     if not able:
         return _last_resort(proposals, book)
     keys = [
-        (*min(_key(proposal, n, book, around, past) for n in proposal.numbers), place)
+        (_key(book.codes[proposal.concept], n, book.system, around, past), n, place)
         for place, proposal in enumerate(able)
+        for n in proposal.numbers
     ]
-    best = min(keys)
-    chosen, under = able[best[-1]], around.section(best[-2]) or "no heading"
+    least = min(key for key, _, _ in keys)
+    _, number, place = min((not _is_reason(n, around), n, place) for key, n, place in keys if key == least)
+    chosen, under = able[place], around.section(number) or "no heading"
     said = f"first under {under}"
-    if _is_reason(best[-2], around):
+    if _is_reason(number, around):
         said = f"the reason or the diagnosis under {under}"
     present = [proposal for proposal in able if not past >= set(proposal.numbers)]
     chosen, said = _sequenced(chosen, said, present, book, around.setting)
@@ -145,16 +147,14 @@ def is_background(code: str, system: str) -> bool:
 
 
 def _key(
-    proposal: ProposedCode, number: int, book: CodeBook, around: MentionPlaces, past: AbstractSet[int]
-) -> tuple[bool, bool, int, bool, bool, int]:
-    """What a mention of a code goes by; the least is chosen."""
-    code, name = book.codes[proposal.concept], around.section(number)
-    listed = name in _DIAGNOSES or (around.setting == "visit" and name in _ASSESSED)
-    symptom = within(code, _SYMPTOMS[book.system]) and not listed
-    weak = symptom or within(code, _HABITS[book.system])
-    accompanies = not listed and within(code, _BACKGROUND[book.system])
-    rank = _RANK[around.setting].get(name, _ELSEWHERE)
-    return weak or rank == _ELSEWHERE, number in past, rank, accompanies, not _is_reason(number, around), number
+    code: str, number: int, system: str, around: MentionPlaces, past: AbstractSet[int]
+) -> tuple[bool, bool, int, bool]:
+    """What a mention of a code goes by, before what the text calls the reason; the least is chosen."""
+    name, setting = around.section(number), around.setting
+    listed = name in _DIAGNOSES or (setting == "visit" and name in _ASSESSED)
+    rank = _RANK[setting].get(name, _ELSEWHERE)
+    weak = rank == _ELSEWHERE or within(code, _HABITS[system]) or (not listed and within(code, _SYMPTOMS[system]))
+    return weak, number in past, rank, not listed and within(code, _BACKGROUND[system])
 
 
 def _sequenced(
