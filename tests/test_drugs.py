@@ -267,3 +267,10 @@ def test_a_case_report_must_say_that_a_drug_is_taken_for_long() -> None:
 
     assert [found(text, "report") for text in (treated, taken)] == [False, True]
     assert [found(text, "visit") for text in (treated, taken)] == [True, True]
+
+
+def test_a_name_is_found_between_characters_of_other_scripts() -> None:
+    """U+0130 has two small letters and U+212A an ASCII one: neither moves a place, nor makes or breaks a name."""
+    text = "\u0130 lasix, \u0130Lasix x_LASIX \u00e9lasix 5lasix lasix2 lasix\u212a \u212aeppra"
+    found = [text[drug.start_char : drug.end_char] for drug in drugs_in(text, "icd10cm")]
+    assert found == ["lasix", "Lasix", "LASIX", "lasix", "lasix"]

@@ -10,8 +10,11 @@ import pytest
 from coded_release import coder
 from operations import growth
 
+from conceptmap.coding.instructions import Instructions
+from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.export.fhir import bundle
 from conceptmap.matching.spelling import Speller
+from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text import literals, statement
 from conceptmap.text.overlaps import Claims, Overlaps
 
@@ -99,3 +102,23 @@ def test_a_word_longer_than_all_known_ones_is_no_slip(monkeypatch: pytest.Monkey
     assert speller.correct("acgt" * 20_000) is None
     assert speller.correct("hypertensionhypertension") is None
     assert max(map(len, taken)) == len("hyperttension")
+
+
+def test_codes_that_exclude_one_another_are_told_pair_by_pair() -> None:
+    """What is said grows with the pairs, 16-fold with fourfold codes, and so does the work."""
+
+    def work(n: int) -> Any:
+        codes = [f"{'ABCDE'[i // 100]}{i % 100:02d}" for i in range(n)]
+        concepts = pl.DataFrame({"node": codes, "code": codes, "name": codes, "billable": True, "kind": "category"})
+        edges = pl.DataFrame(schema={"parent": pl.String, "child": pl.String})
+        remarks = pl.DataFrame({"node": codes, "kind": "excludes1", "text": "other codes (A00-E99)"})
+        rules = Instructions(remarks, CodeBook("icd10cm", concepts, edges, pl.DataFrame()))
+        proposals = [ProposedCode(i, [i], affirmed=True) for i in range(n)]
+
+        def told() -> None:
+            rules.remark(proposals)
+            assert all(len(proposal.remarks) == n - 1 for proposal in proposals)
+
+        return told
+
+    assert growth(work, 24) < 20

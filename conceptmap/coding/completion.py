@@ -16,6 +16,7 @@ from typing import Final
 from conceptmap.coding.sides import EARS, EYES, sides
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
+from conceptmap.text.literals import all_of
 
 __all__ = ["Completed", "complete", "gestation", "trimester_of"]
 
@@ -169,7 +170,7 @@ def gestation(text: str) -> int | None:
     >>> gestation("G2P1 at 32 weeks gestation"), gestation("Pregnant, 12+3 weeks."), gestation("3 weeks of cough")
     (32, 12, None)
     """
-    for match in _WEEKS.finditer(text):
+    for match in all_of(_WEEKS, text):
         weeks = int(match[1] or match[2])
         if 4 <= weeks <= 44:
             return weeks
@@ -185,7 +186,7 @@ def trimester_of(text: str) -> str:
     weeks = gestation(text)
     if weeks is not None:
         return f"{'first' if weeks < 14 else 'second' if weeks < 28 else 'third'} trimester"
-    named = {_ORDINALS.get(match[1].lower(), match[1].lower()) for match in _TRIMESTER.finditer(text)}
+    named = {_ORDINALS.get(match[1].lower(), match[1].lower()) for match in all_of(_TRIMESTER, text)}
     return f"{named.pop()} trimester" if len(named) == 1 else ""
 
 

@@ -112,6 +112,7 @@ class Instructions:
     _by_concept: dict[int, list[Instruction]] = field(default_factory=dict, repr=False)
     _named: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict, repr=False)
     _reached: dict[int, dict[str, frozenset[int]]] = field(default_factory=dict, repr=False)
+    _ancestors: dict[int, frozenset[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         lines: dict[tuple[str, str], list[str]] = {}
@@ -135,6 +136,7 @@ class Instructions:
             (proposal, base_code(self.book.codes[proposal.concept])) for proposal in proposals if proposal.affirmed
         ]
         there: dict[str, list[int]] = {}
+        told: dict[int, set[str]] = {proposal.concept: set() for proposal, _ in codes}
         for at, (_, its) in enumerate(codes):
             there.setdefault(its[:3], []).append(at)
         for place, (proposal, code) in enumerate(codes):
@@ -147,7 +149,7 @@ class Instructions:
                 named = naming.get(number, ())
                 if instruction.kind == "excludes1":
                     for at in named:
-                        self._conflict(instruction, proposal, code, codes[at])
+                        self._conflict(instruction, (proposal, code), codes[at], told)
                 elif named and instruction.kind == "code_first":
                     if min(named) > place:
                         proposal.remark(f"code first {codes[min(named)][1]}")
@@ -194,16 +196,32 @@ class Instructions:
         return sorted({code[:3] for code in self.book.codes})
 
     def _conflict(
-        self, instruction: Instruction, proposal: ProposedCode, code: str, other: tuple[ProposedCode, str]
+        self,
+        instruction: Instruction,
+        one: tuple[ProposedCode, str],
+        other: tuple[ProposedCode, str],
+        told: Mapping[int, set[str]],
     ) -> None:
+        """Say of two codes that an instruction of the first excludes the second, unless that is ``told`` of it."""
         node = self.book.position.get(instruction.node)
-        told = any(remark.endswith(f": not with {other[1]}") for remark in proposal.remarks)
-        if told or node is None or self.book.is_above(node, other[0].concept):
+        if other[1] in told[one[0].concept] or node is None or node in self._above(other[0].concept):
             return
-        proposal.remark(f"Excludes1 at {instruction.node}: not with {other[1]}")
-        other[0].remark(f"Excludes1 at {instruction.node}: not with {code}")
-        proposal.links.excludes.append(self.book.codes[other[0].concept])
-        other[0].links.excludes.append(self.book.codes[proposal.concept])
+        for (proposal, _), (its, against) in ((one, other), (other, one)):
+            said = f"Excludes1 at {instruction.node}: not with {against}"
+            if against in told[proposal.concept]:
+                proposal.remark(said)
+            else:  # and so not said yet: many codes may exclude one another, and none looks through what is said
+                proposal.remarks.append(said)
+            told[proposal.concept].add(against)
+            proposal.links.excludes.append(self.book.codes[its.concept])
+
+    def _above(self, concept: int) -> frozenset[int]:
+        found = self._ancestors.get(concept)
+        if found is None:
+            if len(self._ancestors) >= _MOST_CONCEPTS:
+                self._ancestors.clear()
+            found = self._ancestors[concept] = frozenset(self.book.ancestors(concept))
+        return found
 
 
 def _grouped(node: str, kind: str, texts: Sequence[str]) -> Iterator[Instruction]:

@@ -41,9 +41,8 @@ def complications(text: str, sections: Sequence[Section]) -> Iterator[Found]:
         text: the note.
         sections: of the note; what is past, the family's or advice gives none.
     """
-    folded = text.lower()
-    for needs, words, code in _patterns("icd10cm"):
-        for match in all_of(words, text) if any(map(folded.__contains__, needs)) else ():
+    for words, code in _patterns("icd10cm"):
+        for match in all_of(words, text):
             section = section_at(sections, match.start())
             told = section is None or section.name not in _OTHER_PLACES
             if told and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
@@ -76,10 +75,9 @@ _LINK: Final = (
 
 def _of_devices(text: str) -> Iterator[Found]:
     """What befell a device, by the names of both beside each other."""
-    folded = text.lower()
     done: set[str] = set()
-    for needs, named, kinds in _devices("icd10cm"):
-        for device in all_of(named, text) if any(map(folded.__contains__, needs)) else ():
+    for named, kinds in _devices("icd10cm"):
+        for device in all_of(named, text):
             begin = max(0, device.start() - _BESIDE)
             for words, code in kinds:
                 match = None if code in done else words.search(text, begin, device.end() + _BESIDE)
@@ -89,12 +87,12 @@ def _of_devices(text: str) -> Iterator[Found]:
 
 
 _BESIDE = 80
-_Device = tuple[tuple[str, ...], re.Pattern[str], tuple[tuple[re.Pattern[str], str], ...]]
+_Device = tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], str], ...]]
 
 
 @cache
 def _devices(system: str) -> tuple[_Device, ...]:
-    """Pieces of text of which a device needs one, its names, and what may befall it, with the code."""
+    """The names of a device, and what may befall it, with the code."""
     out = []
     for row in read_rows("device_complications", system):
         device = rf"(?:{row['device']})"
@@ -106,7 +104,7 @@ def _devices(system: str) -> tuple[_Device, ...]:
             for name, kind in _KINDS
             if row[name]
         )
-        out.append((tuple(row["needs"].split(";")), re.compile(rf"\b{device}", re.IGNORECASE), kinds))
+        out.append((re.compile(rf"\b{device}", re.IGNORECASE), kinds))
     return tuple(out)
 
 
@@ -179,8 +177,14 @@ _SETTLED: Final[tuple[tuple[Ranges, Ranges, str, Ranges, str], ...]] = tuple(
 )
 
 
+_CONCERNED: Final = (*parse_ranges("K91.89 R57.0"), *(pair for has, *_ in _SETTLED for pair in has))
+"""Codes without which nothing here applies."""
+
+
 def settle_complications(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:
     """Give infection, sepsis and shock after a complication or an injury their codes, in place."""
+    if not codes_in(proposals, _CONCERNED, book):
+        return
     leaks = codes_in(proposals, parse_ranges("K91.89"), book)
     leak = _LEAK.search(around.text) if leaks else None
     organ = book.position_of_code.get("T81.43XA")
@@ -198,17 +202,14 @@ def settle_complications(proposals: ProposedCodes, book: CodeBook, around: Menti
         if at is not None and any(_AFTER.search(around.line(number)) for number in proposal.numbers):
             exchange(proposals, proposal, at, "shock after a procedure (R57 Excludes1)")
     for has, beside, gives, replaces, reason in _SETTLED:
-        given, shocked = codes_in(proposals, has, book), codes_in(proposals, beside, book)
+        shocked = codes_in(proposals, beside, book) if codes_in(proposals, has, book) else []
         at = book.position_of_code.get(gives)
-        if given and shocked and at is not None:
+        if shocked and at is not None:
             add(proposals, at, shocked[0].numbers, shocked[0].strength, affirmed=True, remark=reason)
             drop(proposals, replaces, book)
 
 
 @cache
-def _patterns(system: str) -> tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]:
-    """Patterns with pieces of text of which each needs one, and their codes."""
-    return tuple(
-        (tuple(row["needs"].split()), re.compile(row["words"], re.IGNORECASE), row["code"])
-        for row in read_rows("complications", system)
-    )
+def _patterns(system: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Patterns and their codes."""
+    return tuple((re.compile(row["words"], re.IGNORECASE), row["code"]) for row in read_rows("complications", system))

@@ -124,7 +124,7 @@ def derive(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, take
     for settle, reason in steps:
         before = dict(proposals)
         settle()
-        for concept, proposal in before.items():
+        for concept, proposal in before.items() if not before.keys() <= proposals.keys() else ():
             if concept not in proposals:
                 proposal.reason = reason
                 taken[concept] = proposal

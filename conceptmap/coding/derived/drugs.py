@@ -8,10 +8,9 @@ classification itself (ICD-10-CM Z79 and T36-T50).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import accumulate, islice
 from typing import Final
 
 from conceptmap.data.tables import read_rows
@@ -19,7 +18,9 @@ from conceptmap.data.tables import read_rows
 __all__ = ["Drug", "DrugClass", "drugs_in", "harm", "specific"]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9]+")
-_BETWEEN: Final = re.compile(r"([A-Za-z0-9]+)")
+_SMALL_TOKEN: Final = re.compile(r"[a-z0-9]+")
+_NO_TOKENS: Final = {0x130: "\u0131", 0x212A: "\u0131"}
+"""Characters that have ASCII ones as small letters: they are of no token."""
 _LONGEST_GAP: Final = 2
 _DIURETICS: Final = frozenset({"loop diuretic", "other diuretic", "mineralocorticoid or antagonist"})
 _GROUPS: Final[Mapping[str, frozenset[str]]] = {
@@ -73,23 +74,34 @@ def drugs_in(text: str, system: str) -> list[Drug]:
     names = _names(system)
     if not names:
         return []
-    tokens = _TOKEN.findall(text)
-    started = {token: names[token.lower()] for token in set(tokens) if token.lower() in names}
-    if not started:
-        return []
+    folded = (text if text.isascii() else text.translate(_NO_TOKENS)).lower()
+    started = names.keys() & set(_SMALL_TOKEN.findall(folded))
     out: list[Drug] = []
     floor = 0
-    starts = accumulate(map(len, _BETWEEN.split(text)))  # of the pieces: what is no token, a token, …
-    for token, start in zip(tokens, islice(starts, 0, None, 2), strict=False):
-        if token not in started or start < floor:
+    for start, first in sorted((start, token) for token in started for start in _standing(folded, token)):
+        if start < floor:
             continue
-        for name in started[token]:
+        for name in names[first]:
             end = _end(text, start, name)
             if end:
                 out.append(Drug(start, end, name.ingredient, name.of))
                 floor = end
                 break
     return out
+
+
+def _standing(folded: str, token: str) -> Iterator[int]:
+    """Where a token stands in a text in small letters."""
+    start = folded.find(token)
+    while start >= 0:
+        end = start + len(token)
+        if not (_is_of_token(folded[start - 1 : start]) or _is_of_token(folded[end : end + 1])):
+            yield start
+        start = folded.find(token, end)
+
+
+def _is_of_token(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 def specific(found: Sequence[Drug]) -> list[Drug]:

@@ -179,6 +179,8 @@ _VAGUE: Final = (("V00-V88", "V89 W19 X58"), ("W00-W18", "W19 X58"), ("W00-X57",
 
 def settle_external_causes(proposals: ProposedCodes, book: CodeBook) -> None:
     """Take away, in place, causes without an injury, and general ones beside exact ones."""
+    if not codes_in(proposals, _EXTERNAL, book):
+        return
     if not codes_in(proposals, INJURED, book):
         drop(proposals, _EXTERNAL, book)
     for exact, general in _VAGUE:

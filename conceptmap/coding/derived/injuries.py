@@ -123,7 +123,8 @@ def injuries(text: str, sections: Sequence[Section], book: CodeBook) -> Iterator
     """
     if not is_trauma(text):
         return
-    for segment in _SEGMENT.finditer(text):
+    told = first_of(_KIND, text) or first_of(_DEGREE, text)
+    for segment in _SEGMENT.finditer(text) if told else ():
         section = section_at(sections, segment.start())
         if section is not None and section.name in _OTHER_PLACES:
             continue
@@ -306,8 +307,14 @@ _OF_TRAUMA: Final = (  # without a cause, and after an injury (Excludes1 notes a
 )
 
 
+_HARMED: Final = parse_ranges("S00-T88 V00-W99")
+"""Injuries and their causes: without one of them nothing here applies."""
+
+
 def settle_injuries(proposals: ProposedCodes, book: CodeBook, text: str) -> None:
     """Take away, in place, injuries that others say more exactly, and give those of the chest to trauma."""
+    if not codes_in(proposals, _HARMED, book):
+        return
     for injured, other, gives in _OF_TRAUMA if is_trauma(text) else ():
         if codes_in(proposals, parse_ranges(injured), book):
             for proposal in codes_in(proposals, parse_ranges(other), book):

@@ -161,8 +161,9 @@ def settle_substances(proposals: ProposedCodes, book: CodeBook) -> None:
     drinking = book.position_of_code.get("F10.90")
     if drinking in proposals:
         _drop(proposals, drinking)
-    if not codes_in(proposals, _DISORDERS, book):
-        for proposal in codes_in(proposals, parse_ranges("Y90"), book):
+    levels = codes_in(proposals, parse_ranges("Y90"), book)
+    if levels and not codes_in(proposals, _DISORDERS, book):
+        for proposal in levels:
             _drop(proposals, proposal.concept)
 
 

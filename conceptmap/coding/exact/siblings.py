@@ -31,6 +31,11 @@ _WITHOUT: Final = re.compile(
     r"|,?\s*\b(?:uncomplicated|initial encounter)\b|\([^)]*\)|\[[^\]]*\]",
     re.IGNORECASE,
 )
+_ABSENT: Final = (
+    "without;not intractable;not stated;not elsewhere;nonintractable;non-intractable;unspecified as;not specified as;"
+    "including;uncomplicated;initial encounter;(;["
+).split(";")
+"""What ``_WITHOUT`` needs one of."""
 _EMPTY: Final = frozenset(
     form
     for word in (
@@ -231,7 +236,11 @@ def _forms(text: str) -> Iterator[str]:
     for match in staged:
         number = _ROMAN.get(match[2].lower(), match[2])
         yield f"{_NAMED.get(match[1].lower(), match[1].lower())}{number}"
-    for form in term_forms(_WITHOUT.sub(" ", _STAGE.sub(" ", text) if staged else text)):
+    text = _STAGE.sub(" ", text) if staged else text
+    folded = text.lower()
+    if not folded.isascii() or any(word in folded for word in _ABSENT):
+        text = _WITHOUT.sub(" ", text)
+    for form in term_forms(text):
         if form not in _EMPTY:
             yield form
 
