@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from conceptmap.annotated.note import AnnotatedNote as AnnotatedNote
+    from conceptmap.annotated.plots import plot_chapters as plot_chapters
+    from conceptmap.annotated.plots import plot_codes as plot_codes
+    from conceptmap.annotated.plots import plot_tokens as plot_tokens
     from conceptmap.encoders import TokenEncoder as TokenEncoder
     from conceptmap.encoders import load_encoder as load_encoder
     from conceptmap.encoders.embeddings import TokenEmbeddings as TokenEmbeddings
@@ -45,6 +48,9 @@ _HOME = {
     "load_encoder": "conceptmap.encoders",
     "load_ontology": "conceptmap.readers",
     "map_codes": "conceptmap.maps.mapping",
+    "plot_chapters": "conceptmap.annotated.plots",
+    "plot_codes": "conceptmap.annotated.plots",
+    "plot_tokens": "conceptmap.annotated.plots",
     "read_notes": "conceptmap.notes.notes",
     "roll_up": "conceptmap.ontology.rollup",
     "trace_maps": "conceptmap.maps.mapping",
@@ -64,6 +70,9 @@ __all__ = [
     "load_encoder",
     "load_ontology",
     "map_codes",
+    "plot_chapters",
+    "plot_codes",
+    "plot_tokens",
     "read_notes",
     "roll_up",
     "trace_maps",

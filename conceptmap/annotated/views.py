@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["best", "code_lines", "context", "counted", "readable"]
+from conceptmap.export.mentions import context
+
+__all__ = ["best", "code_lines", "counted", "readable"]
 
 _FIRST = ("text", "code", "name", "confidence", "score", "rank", "system")
 WIDTH = 80
@@ -20,20 +22,6 @@ def readable(frame: pl.DataFrame) -> pl.DataFrame:
     first = [name for name in _FIRST if name in frame.columns]
     last = [name for name in ("note_id",) if name in frame.columns]
     return frame.select(*first, pl.exclude(*first, *last), *last)
-
-
-def context() -> pl.Expr:
-    """What is said of a mention, in words: ``affirmed``, or ``negated``, ``family``, and so on.
-
-    >>> said = {"negated": [False, True], "subject": ["patient", "family"], "temporality": ["recent"] * 2}
-    >>> pl.DataFrame({**said, "certainty": ["certain"] * 2}).select(context())["context"].to_list()
-    ['affirmed', 'negated, family']
-    """
-    parts = [pl.when(pl.col("negated")).then(pl.lit("negated"))]
-    usual = {"subject": "patient", "temporality": "recent", "certainty": "certain"}
-    parts += [pl.when(pl.col(name) != plain).then(pl.col(name)) for name, plain in usual.items()]
-    said = pl.concat_str(parts, separator=", ", ignore_nulls=True)
-    return pl.when(said == "").then(pl.lit("affirmed")).otherwise(said).alias("context")
 
 
 def best(mentions: pl.DataFrame) -> pl.DataFrame:

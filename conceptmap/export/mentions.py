@@ -7,7 +7,7 @@ import polars as pl
 from conceptmap.frames import MENTIONS
 from conceptmap.text.snippets import snippet
 
-__all__ = ["best_mentions"]
+__all__ = ["best_mentions", "context"]
 
 _KEYS = ("note_id", "system", "mention_id")
 
@@ -26,7 +26,7 @@ def best_mentions(mentions: pl.DataFrame, codes: pl.DataFrame, notes: pl.DataFra
     spans = best.select("note_id", "start_char", "end_char").iter_rows()
     around = pl.Series("snippet", [_around(texts[note_id], start, end) for note_id, start, end in spans], pl.String)
     text = pl.col("text").str.replace_all(r"\s+", " ")
-    return found.with_columns(around, text, _context(), pl.col("supports").fill_null("")).select(MENTIONS.names())
+    return found.with_columns(around, text, context(), pl.col("supports").fill_null("")).select(MENTIONS.names())
 
 
 def _supported(codes: pl.DataFrame) -> pl.DataFrame:
@@ -42,8 +42,13 @@ def _around(text: str, start: int, end: int) -> str:
     return snippet(text, start, end, within=(text.rfind("\n", 0, start) + 1, len(text) if last < 0 else last))
 
 
-def _context() -> pl.Expr:
-    """What is said of a mention, in words: ``affirmed``, or ``negated``, ``family``, and so on."""
+def context() -> pl.Expr:
+    """What is said of a mention, in words: ``affirmed``, or ``negated``, ``family``, and so on.
+
+    >>> said = {"negated": [False, True], "subject": ["patient", "family"], "temporality": ["recent"] * 2}
+    >>> pl.DataFrame({**said, "certainty": ["certain"] * 2}).select(context())["context"].to_list()
+    ['affirmed', 'negated, family']
+    """
     parts = [pl.when(pl.col("negated")).then(pl.lit("negated"))]
     usual = {"subject": "patient", "temporality": "recent", "certainty": "certain"}
     parts += [pl.when(pl.col(name) != plain).then(pl.col(name)) for name, plain in usual.items()]

@@ -78,7 +78,7 @@ def found_by_words(terms: pl.DataFrame, query: str) -> pl.DataFrame:
     n_held = pl.sum_horizontal(pl.col(name) > 0 for name in columns)
     n_words = pl.col("words").list.set_difference(sorted(_OPEN)).list.len().clip(1)
     share = said / sum(weights) * (1 + (n_held / n_words).clip(0, 1)) / 2
-    found = near.select("node", "term", share=share).filter(pl.col("share") > 0)
+    found = near.select("node", "term", share=share.round(6)).filter(pl.col("share") > 0)
     shortest = pl.col("term").str.len_chars()
     found = found.sort([-pl.col("share"), shortest], maintain_order=True)
     return found.unique("node", keep="first", maintain_order=True).cast(FOUND)
