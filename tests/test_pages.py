@@ -185,6 +185,32 @@ def test_the_first_page_draws_codes_by_frequency_and_by_chapter(tmp_path: Path) 
     assert "<svg" in html.report(notes[:2], path=path)
 
 
+def test_codes_stand_under_their_roles_with_what_orders_them(tmp_path: Path) -> None:
+    given = [
+        ("K35.80", "principal", 0.91),
+        ("I10", "secondary", 0.8),
+        ("E11.9", "secondary", 0.7),
+        ("Z79.4", "status", 0.9),
+    ]
+    rows = [row(CODES, code, evidence="", system="x", rank=at, role=role, probability=sure, score=0.5)
+            for at, (code, role, sure) in enumerate(given)]  # fmt: skip
+    empty = pl.DataFrame(schema=ANNOTATIONS)
+    note = NoteView("n", "text", empty, pl.DataFrame(rows, schema=CODES), None)
+    text = html.report([note], path=lambda *_: ())
+    assert re.findall(r'<tr class="role"><td colspan="3">(.*?)</td>', text) == ["principal", "secondary", "status"]
+    assert '<th class="n">Probability' in text
+    assert re.findall(r'--p:(\d+%)">(.*?)</span></td>', text) == [
+        ("91%", "0.91"),
+        ("80%", "0.80"),
+        ("70%", "0.70"),
+        ("90%", "0.90"),
+    ]
+    plain = pl.DataFrame([{**one, "role": "", "probability": None} for one in rows], schema=CODES)
+    text = html.report([NoteView("n", "text", empty, plain, None)], path=lambda *_: ())
+    assert '<th class="n">Score' in text
+    assert 'class="role"' not in text
+
+
 def test_templates_are_loaded_once() -> None:
     assert html._templates().get_template("note.html") is html._templates().get_template("note.html")
     assert html._templates().autoescape is True

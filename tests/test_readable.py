@@ -10,6 +10,7 @@ from coded_mapper import full_mapper, lexical_mapper
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from conceptmap.coding.reporting.roles import ROLES
 from conceptmap.mapper import ConceptMapper
 from conceptmap.text.snippets import SNIPPET, snippet
 
@@ -42,6 +43,19 @@ def test_a_code_says_its_words_its_section_and_where_it_is_said_best() -> None:
     assert without["section"] == "hospital course"
     assert without["start_char"] == text.index("High blood")
     assert without["snippet"] == "High blood pressure was treated; the hypertension was…"
+
+
+def test_codes_stand_by_role_then_probability_then_place(icd10cm: ConceptMapper) -> None:
+    text = (
+        "History of present illness: fever.\n\nPast medical history: CAD, HTN, gout, BPH. Former smoker.\n\n"
+        "Allergies: penicillin.\n\nDischarge diagnosis: pneumonia, hypokalemia.\n"
+    )
+    rows = list(codes_of(icd10cm, text).values())
+    order = [(ROLES.index(str(row["role"])), -float(str(row["probability"])), row["start_char"]) for row in rows]
+    assert order == sorted(order)
+    assert len({row["role"] for row in rows}) > 3
+    assert len({key[:2] for key in order}) < len(order), "some are equally probable"
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
 
 
 def test_a_bracket_that_the_words_open_is_closed(icd10cm: ConceptMapper) -> None:

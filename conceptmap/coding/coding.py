@@ -210,8 +210,10 @@ def _code(proposal: ProposedCode, book: CodeBook, *, role: str = "", poa: str = 
     return NoteCode(proposal.concept, score, numbers, proposal.best, notes, role, poa, reason, proposal.links)
 
 
-def _best_first(code: NoteCode) -> tuple[float, float, int, int]:
-    return -(code.probability or 0.0), -code.score, code.best, code.concept
+def _best_first(code: NoteCode) -> tuple[bool, float, int, int]:
+    """By probability, else by score, as the tables show them; then by place."""
+    sure = code.score if code.probability is None else code.probability
+    return code.probability is None, -round(sure, 6), code.best, code.concept
 
 
 def _score_of(proposal: ProposedCode, book: CodeBook) -> float:

@@ -147,11 +147,15 @@ class TextPart(NamedTuple):
 
 
 class CodeLine(NamedTuple):
-    """An accepted code: links to its evidence by anchor and text, what else is said of it."""
+    """An accepted code: links to its evidence by anchor and text, what else is said of it.
+
+    ``score`` is what orders the codes of a role: the probability, else the score.
+    """
 
     code: str
     name: str
     hue: str
+    role: str
     score: Score
     billable: bool
     evidence: list[tuple[str, str]]
@@ -332,6 +336,7 @@ def _code_line(row: Row, texts: Mapping[str, str], anchors: Mapping[str, str], p
         row["code"],
         row["name"] or "",
         hue(top),
+        row["role"] or "",
         Score.of(row["score"] or 0.0 if row.get("probability") is None else row["probability"]),
         row["billable"] is not False,
         [(anchor, " ".join(text.split())) for anchor, text in links],
