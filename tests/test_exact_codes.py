@@ -212,6 +212,7 @@ def test_what_a_setting_never_reports() -> None:
         "outcomes",
         "organisms",
         "neoplasm_sites",
+        "procedure_causes",
     ],
 )
 def test_tables_say_why_and_hold_no_row_twice(name: str) -> None:

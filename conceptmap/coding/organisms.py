@@ -16,7 +16,7 @@ from functools import cache
 from typing import Final
 
 from conceptmap.coding.mention_places import MentionPlaces
-from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in, take
+from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in, exchange, take
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -85,6 +85,7 @@ def with_organisms(proposals: ProposedCodes, book: CodeBook, around: MentionPlac
         taken: receives the codes that a more exact one replaces, with the reason.
     """
     rows = _rows(book.system)
+    _of_no_site(proposals, book, around)
     organisms = codes_in(proposals, _ORGANISMS, book) if rows else []
     if not organisms:
         return
@@ -101,6 +102,19 @@ def with_organisms(proposals: ProposedCodes, book: CodeBook, around: MentionPlac
         for organism in codes_in(proposals, _ORGANISMS, book):
             if not within(book.codes[organism.concept], _ON_ITS_OWN):
                 take(proposals, organism.concept, "the cause of an infection, and the note has none", taken)
+
+
+def _of_no_site(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:
+    """Give an infection "of unspecified site" the code of its organism beside an infection of its sentence."""
+    for code, organism in _NO_SITE:
+        for proposal in codes_in(proposals, parse_ranges(code), book):
+            at = book.position_of_code.get(organism)
+            beside = codes_in(proposals, _TAKES_ONE, book)
+            if at is not None and any(around.together(proposal.numbers, one.numbers) for one in beside):
+                exchange(proposals, proposal, at, f"the organism of {book.codes[beside[0].concept]} (A49 Excludes1)")
+
+
+_NO_SITE: Final = (("A49.01", "B95.61"), ("A49.02", "B95.62"), ("A49.3", "B96.0"))
 
 
 def _names(row: _Row, organism: ProposedCode, proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> bool:

@@ -16,12 +16,12 @@ from conceptmap.coding.derived.found import Found
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in, drop, exchange
 from conceptmap.data.tables import read_rows
-from conceptmap.ontology.code_ranges import Ranges, parse_ranges
+from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.literals import all_of
 from conceptmap.text.sections import Section, section_at
 
-__all__ = ["complications", "settle_complications"]
+__all__ = ["complications", "procedure_causes", "settle_complications"]
 
 _OTHER_PLACES: Final = frozenset(
     "past medical history;past surgical history;family history;instructions;discharge"
@@ -108,34 +108,56 @@ def _devices(system: str) -> tuple[_Device, ...]:
     return tuple(out)
 
 
+_REPLACED: Final = (
+    r"(?:prosthetic joint|prosthe\w+|(?:hemi)?arthroplast\w+|(?:joint|hip|knee|shoulder|elbow|ankle) replacement|r?THA"
+    r"|TKA|r?TSA|TEA|TAA)"
+)
 _JOINT: Final = re.compile(
-    r"\b(?P<kind>prosthetic joint infection|PJI|infected (?:total )?(?:prosthe\w+|arthroplasty|THA|TKA)"
-    r"|periprosthetic fracture"
-    r"|(?:dislocated|dislocation of (?:the )?)[^.\n]{0,12}(?:prosthe\w+|arthroplasty|THA)|(?:loosening"
-    r"|loose) [^.\n]{0,12}(?:prosthe\w+|arthroplasty|THA|TKA))\b",
+    r"\b(?:(?P<kind>PJI|prosthetic joint infection|periprosthetic fracture)"
+    rf"|(?P<before>infected|infection of|dislocat(?:ed|ion of)|loosening of|loose) (?:[\w-]+ ){{0,5}}?{_REPLACED}"
+    rf"|{_REPLACED} (?:site )?(?P<after>infection|dislocation|loosening))\b",
     re.IGNORECASE,
 )
-_HIP_OR_KNEE: Final = re.compile(r"\b(hip|THA|knee|TKA)\b", re.IGNORECASE)
+_WHICH: Final = re.compile(
+    r"\b(?P<hip>hip|r?THA)\b|\b(?P<knee>knee|TKA)\b|\b(?P<shoulder>shoulder|r?TSA)\b|\b(?P<elbow>elbow|TEA)\b"
+    r"|\b(?P<ankle>ankle|TAA)\b",
+    re.IGNORECASE,
+)
+_BROKEN_AT: Final = {"hip": "0", "knee": "1", "ankle": "2", "shoulder": "3", "elbow": "4"}
 _SIDE: Final = re.compile(r"\b((?i:left|right)|L|R)\b")
 
 
 def _of_joints(text: str) -> Iterator[Found]:
-    """Infection, fracture, dislocation and loosening of hip and knee prostheses, by side."""
+    """Infection, dislocation and loosening of joint prostheses, and fractures round them, by joint and side."""
     for match in all_of(_JOINT, text):
-        around = text[max(text.rfind("\n", 0, match.start()) + 1, match.start() - 60, 0) : match.end() + 40]
-        joint, side = _HIP_OR_KNEE.search(around), _SIDE.search(around)
-        kind = match["kind"].lower()
-        if joint is None or side is None:
-            if "infect" in kind or kind == "pji":
-                yield Found(*match.span(), "T84.50XA")
+        line = max(text.rfind("\n", 0, match.start()) + 1, match.start() - 60, 0)
+        if _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
             continue
-        at = (0 if joint[0].lower() in ("hip", "tha") else 2) + (1 if side[0].lower().startswith("l") else 0)
-        if "fracture" in kind:
-            yield Found(*match.span(), f"M97.{at // 2}{at % 2 + 1}XA")
-        elif "infect" in kind or kind == "pji":
-            yield Found(*match.span(), f"T84.5{at + 1}XA")
-        else:
-            yield Found(*match.span(), f"T84.0{'2' if 'disloc' in kind else '3'}{at}A")
+        near = text[match.start() : match.end() + 50], text[line : match.start()]
+        joint = _WHICH.search(near[0]) or _WHICH.search(near[1])
+        side = _SIDE.search(near[0]) or _SIDE.search(near[1])
+        code = _of_joint(
+            (match["kind"] or match["before"] or match["after"]).lower(),
+            (joint.lastgroup or "") if joint else "",
+            side[0].lower()[0] if side else "",
+        )
+        if code:
+            yield Found(*match.span(), code)
+
+
+def _of_joint(kind: str, joint: str, side: str) -> str:
+    """The code of what befell a joint prosthesis; of another joint than hip and knee the side is not told."""
+    if "fracture" in kind:
+        return f"M97.{_BROKEN_AT[joint]}{'2' if side == 'l' else '1'}XA" if joint and side else "M97.9XXA"
+    at = {"hip": 0, "knee": 2}.get(joint)
+    if "infect" in kind or kind == "pji":
+        if at is None or not side:
+            return "T84.59XA" if joint and at is None else "T84.50XA"
+        return f"T84.5{at + (2 if side == 'l' else 1)}XA"
+    stem = "T84.02" if "disloc" in kind else "T84.03"
+    if at is None or not side:
+        return f"{stem}{'8' if joint and at is None else '9'}A"
+    return f"{stem}{at + (1 if side == 'l' else 0)}A"
 
 
 _TRANSPLANT: Final = re.compile(
@@ -179,6 +201,41 @@ _SETTLED: Final[tuple[tuple[Ranges, Ranges, str, Ranges, str], ...]] = tuple(
 
 _CONCERNED: Final = (*parse_ranges("K91.89 R57.0"), *(pair for has, *_ in _SETTLED for pair in has))
 """Codes without which nothing here applies."""
+
+
+def procedure_causes(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:
+    """Add, in place, the procedure that a complication came of (Y83-Y84), where its code or its sentence says it.
+
+    In a hospital stay alone, one a note, and not for codes that say the procedure themselves (I.C.19.g.4): see
+    ``data/procedure_causes_<system>.csv``.
+    """
+    if around.setting != "inpatient":
+        return
+    care = codes_in(proposals, _CARE, book)
+    for codes, words, gives in _causes(book.system) if care else ():
+        for complication in care:
+            code = book.codes[complication.concept]
+            lines = "\n".join(around.line(number) for number in complication.numbers)
+            if within(code, codes) and (words is None or words.search(lines)):
+                at = book.default(book.position_of_code[gives])
+                said = f"the procedure that {code} came of (I.C.20, Y83-Y84)"
+                add(proposals, at, complication.numbers, complication.strength, affirmed=True, remark=said)
+                return
+
+
+_CARE: Final = parse_ranges("D78 I97 J95 K91 L76 N99 T81")
+
+
+@cache
+def _causes(system: str) -> tuple[tuple[Ranges, re.Pattern[str] | None, str], ...]:
+    return tuple(
+        (
+            parse_ranges(row["codes"]),
+            re.compile(rf"\b(?:{row['words']})\b", re.IGNORECASE) if row["words"] else None,
+            row["gives"],
+        )
+        for row in read_rows("procedure_causes", system)
+    )
 
 
 def settle_complications(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:

@@ -10,16 +10,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Final
 
-from conceptmap.coding.derived.complications import complications, settle_complications
+from conceptmap.coding.derived.complications import complications, procedure_causes, settle_complications
 from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
 from conceptmap.coding.derived.drug_use import is_said_to_be_long, long_term_use
 from conceptmap.coding.derived.drugs import drugs_in, specific
 from conceptmap.coding.derived.external_causes import INJURED, external_causes, settle_external_causes
 from conceptmap.coding.derived.found import Found
+from conceptmap.coding.derived.fragility import settle_fragility
 from conceptmap.coding.derived.injuries import injuries, settle_injuries
 from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
 from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
 from conceptmap.coding.derived.substances import settle_substances, substances
+from conceptmap.coding.derived.treatments import settle_treatments, treatments
 from conceptmap.coding.derived.underdosing import poisoning, regimens_not_kept, underdosing
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, codes_in
@@ -80,6 +82,7 @@ def with_derived(
             *_few_of_each(harms),
             *substances(text),
             *births(text),
+            *treatments(text),
             *newborn_facts(text),
             *hurt,
             *(external_causes(text, sections) if injured else ()),
@@ -109,6 +112,9 @@ def derive(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, take
         ),
         (lambda: settle_injuries(proposals, book, text), "another injury of the note says it more exactly"),
         (lambda: settle_complications(proposals, book, around), "said by a complication of care or an injury"),
+        (lambda: settle_fragility(proposals, book, around), "a fracture of osteoporosis (I.C.13.d)"),
+        (lambda: procedure_causes(proposals, book, around), ""),
+        (lambda: settle_treatments(proposals, book), "nobody without a neoplasm is treated for one (I.C.2.e.2)"),
         (lambda: settle_external_causes(proposals, book), "no injury beside it, or a cause said more exactly (I.C.20)"),
         (lambda: imply_drugs(proposals, book, text), ""),
         (lambda: settle_substances(proposals, book), "use without a disorder, or said more exactly (I.C.5.b)"),
