@@ -140,6 +140,13 @@ def test_the_only_injury_beside_its_cause_stands() -> None:
     assert "S09.90XA" not in names(judged("HOSPITAL COURSE: lobar pneumonia. Head injury.\n", told))
 
 
+def test_what_the_note_lists_among_its_diagnoses_stands() -> None:
+    listed = "HOSPITAL COURSE: gout.\n\nDISCHARGE DIAGNOSIS:\n1. Lobar pneumonia\n2. Migraine\n"
+    assert sorted(names(judged(listed, model(threshold=1.0)))) == ["G43.909", "J18.1"]
+    told = "HOSPITAL COURSE: gout.\n\nDISCHARGE DIAGNOSIS:\n1. Lobar pneumonia in a lady who also has migraine\n"
+    assert names(judged(told, model(threshold=1.0))) == ["J18.1"]
+
+
 def test_codes_of_a_role_are_in_order_of_probability() -> None:
     text = "HOSPITAL COURSE: lobar pneumonia. Gout. Migraine. Hypertension.\n\nPMH: psoriasis.\n"
     for by in (model(past=2.0), model(past=-2.0)):

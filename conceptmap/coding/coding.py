@@ -148,7 +148,7 @@ def note_codes(
     past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
     judge = None
     if acceptance and text and around.setting in SETTINGS:
-        judge = NoteJudge(acceptance, KnownOfCodes(mentions, book, around), book)
+        judge = NoteJudge(acceptance, KnownOfCodes(mentions, book, around), book, around)
     accepted = _accepted(proposals, book, around, instructions, past, judge, taken)
     gone = [_code(d, book, reason=d.reason) for d in taken.values() if d.concept not in proposals]
     return CodedNote(around.setting, tuple(accepted), tuple(sorted(gone, key=_best_first)), judge)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from conceptmap.coding.acceptance.acceptance import Acceptance
 from conceptmap.coding.acceptance.known import Known, KnownOfCodes
 from conceptmap.coding.derived.external_causes import INJURED
+from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode
+from conceptmap.coding.reporting.integral import is_listed
 from conceptmap.ontology.code_ranges import within
 from conceptmap.ontology.codebook import CodeBook
 
@@ -23,12 +25,14 @@ class NoteJudge:
         model: that holds for them.
         known: what is known of them.
         book: of the index.
+        around: where the mentions of the note stand.
         refused: what was known of those that were too improbable, by concept.
     """
 
     model: Acceptance
     known: KnownOfCodes
     book: CodeBook
+    around: MentionPlaces
     refused: dict[int, Known] = field(default_factory=dict)
 
     def of_all(self, kept: Sequence[ProposedCode], first: ProposedCode | None) -> tuple[list[Known], list[float]]:
@@ -39,14 +43,15 @@ class NoteJudge:
     def least(self, kept: Sequence[ProposedCode], sure: Sequence[float], first: ProposedCode | None) -> int | None:
         """Place of the least probable code, if it is too improbable to stand; None without one.
 
-        The principal diagnosis stands, and so does the one injury of a note that tells how it happened.
+        The principal diagnosis stands, what the note lists among its diagnoses is for the coder to weigh, and the one
+        injury of a note that tells how it happened goes with its cause.
         """
         below = [
             at
             for at, proposal in enumerate(kept)
             if sure[at] < self.model.threshold and proposal.affirmed and proposal is not first
         ]
-        below = [at for at in below if not self._is_the_injury(kept[at], kept)]
+        below = [at for at in below if not (is_listed(kept[at], self.around) or self._is_the_injury(kept[at], kept))]
         return min(below, key=lambda at: sure[at], default=None)
 
     def _is_the_injury(self, proposal: ProposedCode, kept: Sequence[ProposedCode]) -> bool:

@@ -19,7 +19,7 @@ from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, touches, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["integral"]
+__all__ = ["integral", "is_listed"]
 
 LISTS: Final = {
     "inpatient": frozenset({"discharge diagnosis", "diagnosis", "postoperative diagnosis", "assessment"}),
@@ -52,7 +52,7 @@ def integral(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) ->
     for concept, proposal in proposals.items():
         code = book.codes[concept]
         mine = [row for row in _rows_of(book.system, code) if around.setting in row.settings]
-        if mine and not _is_listed(proposal, around):
+        if mine and not is_listed(proposal, around):
             disease = next(
                 (d for row in mine for d in proposals.values() if _explains(d, proposal, row, book, around)), None
             )
@@ -68,8 +68,8 @@ def _explains(
     return disease is not symptom and code in row and (not row.near or around.near(symptom.numbers, disease.numbers))
 
 
-def _is_listed(proposal: ProposedCode, around: MentionPlaces) -> bool:
-    """Whether the note lists the symptom among its diagnoses."""
+def is_listed(proposal: ProposedCode, around: MentionPlaces) -> bool:
+    """Whether the note lists a condition among its diagnoses."""
     lists = LISTS.get(around.setting, frozenset())
     return any(around.section(number) in lists and around.opens_item(number) for number in proposal.numbers)
 
