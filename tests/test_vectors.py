@@ -11,14 +11,16 @@ import polars as pl
 import pytest
 from invented import RF2
 from safetensors.numpy import save_file
+from typed_ontologies import typed
 
-from conceptmap.errors import InputError, UnknownCodeError
+from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
 from conceptmap.index.building import index_of_vectors
 from conceptmap.index.files import write_tensors
 from conceptmap.index.given_vectors import GivenVectors, read_vectors
 from conceptmap.index.index import ConceptIndex
 from conceptmap.index.rows import from_bfloat16, to_bfloat16
 from conceptmap.index.vector_files import fetch_data_set
+from conceptmap.index.vector_keys import keyed
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 
@@ -299,3 +301,42 @@ def test_the_index_says_which_encoder_its_vectors_go_with(snomed: Ontology, tmp_
     assert index_of_vectors(snomed, given, folder).manifest.encoder == "a-model"
     best = named.search(vectors(3), 1).rows[:, 0]
     assert named.concepts["code"].gather(named.row_concept[best]).to_list() == ACTIVE
+
+
+def test_keys_may_be_ids_of_descriptions_terms_or_any_mixture(snomed: Ontology, tmp_path: Path) -> None:
+    ids = snomed.terms.filter(node=ACTIVE[0]).sort("kind")["description_ids"].explode().to_list()
+    term = snomed.terms.filter(node=ACTIVE[1], kind="preferred")["term"].item()
+    for name, keys in {
+        "ids": [*ids, "11"],
+        "terms": [term, snomed.name(ACTIVE[0]), "no such term"],
+        "mixture": [ACTIVE[2], ids[0], term, "nothing"],
+    }.items():
+        path = tmp_path / f"{name}.parquet"
+        pl.DataFrame({"key": keys, "vector": vectors(len(keys)).tolist()}).write_parquet(path)
+        given = read_vectors(path, snomed)
+        assert len(given.codes) == len(keys) - 1
+        assert given.changed["reason"].to_list() == ["unknown"]
+        assert ("by the id of a description" in " ".join(given.about)) == (name != "terms")
+        assert ("by a term" in " ".join(given.about)) == (name != "ids")
+    assert given.codes == [ACTIVE[2], ACTIVE[0], ACTIVE[1]]
+
+
+def test_a_term_of_several_concepts_stands_for_the_one_that_has_it_as_its_name() -> None:
+    rows = [("1", "disorder", "Fever", (), None), ("2", "finding", "Heat", ("Fever", "Warmth"), None)]
+    rows += [("3", "finding", "Glow", ("Warmth",), None)]
+    ontology = typed("own", rows)
+    found, said = keyed(pl.Series(["Fever", "Warmth", "Heat"]), ontology)
+    assert found.to_list() == ["1", None, "2"]
+    assert said == ", 2 by a term"
+
+
+def test_vectors_of_another_width_than_the_encoder_s_are_refused_at_build(snomed: Ontology, tmp_path: Path) -> None:
+    given = GivenVectors(ACTIVE, vectors(3), None, (), pl.DataFrame())
+    folder = tmp_path / "a-model"
+    folder.mkdir()
+    save_file({"w": vectors(1)}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"hidden_size": WIDTH}))
+    assert index_of_vectors(snomed, given, folder).dim == WIDTH
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 384}))
+    with pytest.raises(IndexMismatchError, match="width than the vectors: got 384, expected 6; give the encoder"):
+        index_of_vectors(snomed, given, folder)

@@ -12,7 +12,7 @@ from conceptmap.encoders.pooling import MODES
 from conceptmap.errors import ModelError
 from conceptmap.files import json_of
 
-__all__ = ["Card", "SentenceFacts", "identity", "read_card", "sentence_facts"]
+__all__ = ["Card", "SentenceFacts", "hidden_size", "identity", "read_card", "sentence_facts"]
 
 _SNAPSHOT = re.compile(r"models--(?P<name>[^/\\]+)[/\\]snapshots[/\\](?P<commit>[0-9a-f]{40})$")
 _NON_COMMERCIAL = re.compile(r"(^|[^a-z])nc([^a-z]|$)|non-?commercial|research-only|academic-only")
@@ -82,6 +82,17 @@ def identity(folder: Path) -> tuple[str, str]:
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return folder.resolve().name, f"sha256:{total.hexdigest()[:12]}"
+
+
+def hidden_size(folder: Path) -> int | None:
+    """Width of a model's token vectors, out of its ``config.json``; None where that is not there or does not say."""
+    path = sentence_facts(folder).transformer / "config.json"
+    try:
+        config = json_of(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    width = config.get("hidden_size") if isinstance(config, dict) else None
+    return width if type(width) is int else None
 
 
 def read_card(folder: Path) -> Card:

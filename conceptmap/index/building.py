@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEncoder, load_encoder
+from conceptmap.errors import IndexMismatchError
 from conceptmap.index.cosine_scale import measured
 from conceptmap.index.given_vectors import GivenVectors
 from conceptmap.index.index import ConceptIndex
@@ -102,6 +103,7 @@ def index_of_vectors(
     ontology, narrowed = _narrowed(ontology, scope)
     given = given if not scope else given.of_rows(_with_terms(ontology, given.codes))
     name, revision = ("given", "") if encoder is None else _named_encoder(encoder)
+    _check_width(given.vectors.shape[1], encoder, name)
     index = ConceptIndex.from_vectors(
         given.codes,
         given.vectors,
@@ -119,6 +121,24 @@ def _with_terms(ontology: Ontology, codes: Sequence[str]) -> NDArray[np.bool_]:
     """Whether each concept has terms. *Shape:* (n_codes,) bool."""
     nodes = pl.Series(codes, dtype=pl.String)
     return nodes.is_in(ontology.terms["node"].unique().implode()).to_numpy()
+
+
+def _check_width(width: int, encoder: str | Path | None, name: str) -> None:
+    """Refuse vectors that an encoder at hand cannot be compared with.
+
+    Raises:
+        IndexMismatchError: its tokens have another width.
+    """
+    if encoder is None or not (encoder == "embedded" or Path(encoder).is_dir()):
+        return
+    from conceptmap.encoders.folder import hidden_size
+
+    theirs = load_encoder("embedded").dim if encoder == "embedded" else hidden_size(Path(encoder))
+    if theirs not in (None, width):
+        then = "give the encoder that the vectors are for, or vectors of this one's"
+        raise IndexMismatchError(
+            f"the tokens of {name} have another width than the vectors", got=theirs, expected=width, then=then
+        )
 
 
 def _named_encoder(encoder: str | Path) -> tuple[str, str]:

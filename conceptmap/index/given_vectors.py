@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from conceptmap.encoders.folder import read_card
 from conceptmap.errors import InputError, UnknownCodeError, said_codes
 from conceptmap.index.vector_files import VectorTable, fetch_data_set, read_vector_table
-from conceptmap.ontology.concepts import SYSTEMS, check_code
+from conceptmap.index.vector_keys import keyed, nodes_of, spelled
 from conceptmap.ontology.history import today
 from conceptmap.ontology.ontology import Ontology
 
@@ -74,7 +74,8 @@ def read_vectors(
     """Read a table of concept vectors; what its columns are is found out unless said.
 
     Several rows of a concept are kept as rows. Codes may be written as numbers, with or without their dot, as CURIEs or
-    as IRIs that end with the code.
+    as IRIs that end with the code. Ids of SNOMED CT descriptions, and terms just as the release has them, stand for
+    their concepts, in any mixture.
 
     Args:
         source: a file or folder as `read_vector_table` takes it, or a data set of the
@@ -100,8 +101,8 @@ def read_vectors(
         about.append(f"they may not be used commercially: {card.licence}")
     column = _code_column(table, ontology, code_column)
     codes = _texts(table.others[column])
-    found = _nodes(codes, ontology)
-    about.append(f"codes in column {column}, {_share(found.is_not_null())} of which the release holds")
+    found, others = keyed(codes, ontology)
+    about.append(f"codes in column {column}, {_share(found.is_not_null())} of which the release holds{others}")
     nodes, changed = _current(codes, found, ontology)
     kept = nodes.is_not_null()
     if not kept.any():
@@ -146,11 +147,15 @@ def _code_column(table: VectorTable, ontology: Ontology, asked: str | None) -> s
     known, written = {}, {}
     for name in names:
         sample = _texts(table.others[name]).drop_nulls().unique(maintain_order=True).head(_SAMPLE)
-        known[name] = _mean(_nodes(sample, ontology).is_not_null())
-        written[name] = _mean(pl.Series([_spelled(ontology, code) is not None for code in sample], dtype=pl.Boolean))
+        known[name] = _mean(nodes_of(sample, ontology).is_not_null())
+        written[name] = _mean(pl.Series([spelled(ontology, code) is not None for code in sample], dtype=pl.Boolean))
     best = max(names, key=lambda name: (known[name], written[name]), default=None)
     if best is not None and (known[best] >= _LEAST_KNOWN or written[best] >= 1 - _LEAST_NAMED):
         return best
+    for name in names:  # no codes: ids of descriptions, or the terms themselves
+        sample = _texts(table.others[name]).drop_nulls().unique(maintain_order=True).head(_SAMPLE)
+        if _mean(keyed(sample, ontology)[0].is_not_null()) >= _LEAST_KNOWN:
+            return name
     got = ", ".join(f"{name} ({100 * known[name]:.0f} % known)" for name in names) or "no column of texts or numbers"
     raise InputError(
         f"cannot tell which column holds the codes of {ontology.system} {ontology.release}",
@@ -161,41 +166,6 @@ def _code_column(table: VectorTable, ontology: Ontology, asked: str | None) -> s
 
 def _mean(flags: pl.Series) -> float:
     return float(flags.mean() or 0.0)  # type: ignore[arg-type]
-
-
-def _nodes(codes: pl.Series, ontology: Ontology) -> pl.Series:
-    """Node of each code, null where the release holds none: as it is written, else in another spelling."""
-    rows = ontology.rows_of(codes)
-    nodes = ontology.concepts["node"].gather(rows)
-    if not nodes.null_count():
-        return nodes
-    odd = codes.filter(nodes.is_null()).drop_nulls().unique(maintain_order=True)
-    spelled = {code: node for code in odd if (node := _node(ontology, code)) is not None}
-    others = codes.replace_strict(spelled, default=None, return_dtype=pl.String) if spelled else nodes
-    return nodes.zip_with(nodes.is_not_null(), others)
-
-
-def _node(ontology: Ontology, code: str) -> str | None:
-    for spelling in (code, _spelled(ontology, code)):
-        if spelling is not None:
-            try:
-                return ontology.node(spelling)
-            except UnknownCodeError:
-                continue
-    return None
-
-
-def _spelled(ontology: Ontology, code: str) -> str | None:
-    """The code as its system writes it, None if it can be none: out of a CURIE, an IRI or ``code | name |``."""
-    if ontology.system not in SYSTEMS:
-        return None
-    bare = code.partition("|")[0].strip().replace("#", "/").rpartition("/")[2].replace("_", ":")
-    for spelling in dict.fromkeys((bare, bare.rpartition(":")[2])):
-        try:
-            return check_code(ontology.system, spelling)
-        except InputError:
-            continue
-    return None
 
 
 def _current(codes: pl.Series, nodes: pl.Series, ontology: Ontology) -> tuple[pl.Series, pl.DataFrame]:

@@ -174,7 +174,7 @@ def _ranked(rows: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
         spoken=spoken,
         is_fsn=pl.col("typeId") == _FULLY_SPECIFIED,
     )
-    return rows.sort("conceptId", "is_fsn", "rank", "id").drop("id", "typeId", "languageCode")
+    return rows.sort("conceptId", "is_fsn", "rank", "id").drop("typeId", "languageCode")
 
 
 def _named(concepts: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -201,15 +201,20 @@ def _terms(rows: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
     """Terms of the ``live`` concepts: names, synonyms, fully specified names without their tag; none twice."""
     is_fsn, names = pl.col("is_fsn"), live.select("id", "name")
     bare = pl.when(is_fsn).then(pl.col("term").str.replace(_TAG, "")).otherwise("term")
-    terms = rows.filter("spoken").select("is_fsn", id="conceptId", term=bare)
-    terms = terms.join(names, on="id", maintain_order="left").unique(["id", "term"], keep="first", maintain_order=True)
+    terms = rows.filter("spoken").select("is_fsn", id="conceptId", term=bare, description=pl.col("id").cast(pl.String))
+    same = terms.group_by("id", "term", maintain_order=True)
+    terms = same.agg(pl.col("is_fsn").first(), description_ids="description")
+    terms = terms.join(names, on="id", maintain_order="left")
     kind = pl.when(is_fsn).then(pl.lit("fsn")).otherwise(pl.lit("synonym"))
     is_name = pl.col("term") == pl.col("name")
-    terms = terms.select("id", "term", kind=pl.when(is_name).then(pl.lit("preferred")).otherwise(kind))
+    kind = pl.when(is_name).then(pl.lit("preferred")).otherwise(kind)
+    terms = terms.select("id", "term", "description_ids", kind=kind)
     unspoken = names.join(terms.filter(pl.col("kind") == "preferred"), on="id", how="anti")
-    terms = pl.concat([unspoken.select("id", term="name", kind=pl.lit("preferred")), terms])
+    terms = pl.concat([unspoken.select("id", term="name", kind=pl.lit("preferred")), terms], how="diagonal")
     code = pl.col("id").cast(pl.String)
-    return terms.sort("id", maintain_order=True).select(node=code, code=code, term="term", kind="kind")
+    return terms.sort("id", maintain_order=True).select(
+        node=code, code=code, term="term", kind="kind", description_ids="description_ids"
+    )
 
 
 def _concept_frame(named: pl.DataFrame, replacements: pl.DataFrame) -> pl.DataFrame:
