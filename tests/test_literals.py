@@ -8,8 +8,9 @@ import re
 import pytest
 
 from conceptmap.coding.derived import complications, external_causes
+from conceptmap.text import literals
 from conceptmap.text.beginnings import beginnings
-from conceptmap.text.literals import all_of, first_of, needed
+from conceptmap.text.literals import Rows, all_of, first_of, needed
 
 
 @pytest.mark.parametrize(
@@ -131,3 +132,22 @@ def test_most_patterns_of_the_tables_are_tried_at_their_beginnings_alone() -> No
         if isinstance(item, re.Pattern)
     ]
     assert sum(not beginnings(pattern) for pattern in patterns) <= len(patterns) // 4
+
+
+def test_the_rows_of_a_table_hold_all_that_are_found_and_few_that_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(literals, "_FIRST_ASKED", 0)
+    texts = [
+        "Infected mesh, DVT with the PICC line.",
+        "\u0130 PICC malfunction",
+        "stent thrombosis on POD 3",
+        "cough",
+        "",
+    ]
+    plain = complications._patterns("icd10cm")
+    rows = Rows(plain, lambda row: row[0])
+    for text in texts:
+        given = [row for row in plain if row[0].search(text)]
+        assert [row for row in rows.of(text) if row in given] == given
+        assert len(rows.of(text)) < len(plain) // 3
+    unknown = Rows(["clot"], re.compile)
+    assert [list(unknown.of(text)) for text in ("bloodclot", "pus")] == [["clot"], ["clot"]]

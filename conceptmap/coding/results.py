@@ -19,7 +19,7 @@ from conceptmap.data.tables import read_rows
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.text.literals import all_of
+from conceptmap.text.literals import Rows, all_of
 
 __all__ = ["with_results"]
 
@@ -64,7 +64,7 @@ def with_results(
         book: of the index; systems without tables of results give none.
     """
     found, gone = list[Mention](), set[int]()
-    for row in _outcomes(book.system):
+    for row in _outcomes(book.system).of(text):
         for match in all_of(row.words, text):
             if _NOT_IN.search(match[0]):
                 continue
@@ -81,7 +81,7 @@ def with_results(
 
 def _values(text: str, bounds: Sequence[tuple[int, int]], book: CodeBook) -> Iterator[Mention]:
     """Values beside what was done for them: the treatments are the rarer, and are looked for first."""
-    for row in _rows(book.system):
+    for row in _treated(book.system).of(text):
         done: set[int] = set()
         for treated in all_of(row.treated, text):
             at = bisect_right(bounds, treated.start(), key=lambda pair: pair[0]) - 1
@@ -118,8 +118,14 @@ def _rows(system: str) -> tuple[_Row, ...]:
 
 
 @cache
-def _outcomes(system: str) -> tuple[_Outcome, ...]:
-    return tuple(
+def _treated(system: str) -> Rows[_Row]:
+    return Rows(_rows(system), lambda row: row.treated)
+
+
+@cache
+def _outcomes(system: str) -> Rows[_Outcome]:
+    rows = [
         _Outcome(re.compile(row["words"], re.IGNORECASE), parse_ranges(row["replaces"]), row["code"])
         for row in read_rows("outcomes", system)
-    )
+    ]
+    return Rows(rows, lambda row: row.words)

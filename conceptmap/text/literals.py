@@ -1,21 +1,25 @@
-"""What a text must hold for a pattern to be found in it: patterns are tried only where they may begin.
+r"""What a text must hold for a pattern to be found in it: patterns are tried only where they may begin.
 
 A table asks its patterns of the whole of every note, and few of them are found. Where the first letters of all of a
 pattern's matches are known, it is tried at the words that begin with them, of which an index of the note knows the
 places. Of another pattern some words may be known of which each match holds one, such as "stenos" or "clot"; where a
-note has none of them the pattern is not looked for. Nothing else changes.
+note has none of them the pattern is not looked for. Nothing else changes. Of the rows of a table, ``Rows`` gives those
+whose patterns may be found, by one look at the note's words for all of them. A new pattern, or row, needs nothing but
+to be asked for here, and to open with ``\b`` and a word if it is to cost nothing where that word is not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from conceptmap.text.beginnings import DIGIT, LETTERS, beginnings, parsed
 
-__all__ = ["all_of", "first_of", "needed"]
+__all__ = ["Rows", "all_of", "first_of", "needed"]
+
+Row = TypeVar("Row")
 
 _SHORTEST: Final = 3
 _MOST: Final = 80
@@ -37,9 +41,7 @@ def first_of(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 def all_of(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """``pattern.finditer(text)``."""
-    need = _needs.get(id(pattern))
-    if need is None:
-        need = _needs[id(pattern)] = _Need(pattern)
+    need = _need(pattern)
     need.asked += 1
     if need.asked <= _FIRST_ASKED:  # reading the pattern pays only when it is asked of many texts
         return pattern.finditer(text)
@@ -87,6 +89,52 @@ class _Need:
 
 
 _needs: dict[int, _Need] = {}
+
+
+def _need(pattern: re.Pattern[str]) -> _Need:
+    found = _needs.get(id(pattern))
+    if found is None:
+        found = _needs[id(pattern)] = _Need(pattern)
+    return found
+
+
+class Rows(Generic[Row]):
+    r"""The rows of a table, each with a pattern.
+
+    >>> rows = Rows(["clot", "pus"], lambda word: re.compile(rf"\b{word}"))
+    >>> [rows.of(text) for text in ["No fever."] * 6 + ["A clot."]][4:]
+    [['clot', 'pus'], [], ['clot']]
+    """
+
+    def __init__(self, rows: Sequence[Row], pattern: Callable[[Row], re.Pattern[str]]) -> None:
+        self._rows = rows
+        self._patterns = [pattern(row) for row in rows]
+        self._asked = 0
+        self._begun: dict[str, set[int]] = {}
+        self._words_begun: frozenset[str] = frozenset()
+        self._always: set[int] = set()
+
+    def of(self, text: str) -> Sequence[Row]:
+        """The rows whose patterns a text may hold, in their order; all for the first few texts."""
+        self._asked += 1
+        words = _Words.of(text)
+        if self._asked <= _FIRST_ASKED or not words.keep_places:
+            return self._rows
+        if not self._words_begun:
+            self._read()
+        begun = self._words_begun & words.beginnings
+        return [self._rows[number] for number in sorted(self._always.union(*(self._begun[word] for word in begun)))]
+
+    def _read(self) -> None:
+        for number, pattern in enumerate(self._patterns):
+            need = _need(pattern)
+            if not need.is_read:
+                need.read()
+            for word in need.words_begun:
+                self._begun.setdefault(word, set()).add(number)
+            if not need.words_begun:
+                self._always.add(number)
+        self._words_begun = frozenset(self._begun)
 
 
 class _Words:

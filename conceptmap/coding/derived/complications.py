@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Final
 
 from conceptmap.coding.derived.found import Found
@@ -18,7 +19,7 @@ from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in, drop,
 from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
-from conceptmap.text.literals import all_of
+from conceptmap.text.literals import Rows, all_of
 from conceptmap.text.sections import Section, section_at
 
 __all__ = ["complications", "procedure_causes", "settle_complications"]
@@ -41,7 +42,7 @@ def complications(text: str, sections: Sequence[Section]) -> Iterator[Found]:
         text: the note.
         sections: of the note; what is past, the family's or advice gives none.
     """
-    for words, code in _patterns("icd10cm"):
+    for words, code in _said("icd10cm").of(text):
         for match in all_of(words, text):
             section = section_at(sections, match.start())
             told = section is None or section.name not in _OTHER_PLACES
@@ -76,7 +77,7 @@ _LINK: Final = (
 def _of_devices(text: str) -> Iterator[Found]:
     """What befell a device, by the names of both beside each other."""
     done: set[str] = set()
-    for named, kinds in _devices("icd10cm"):
+    for named, kinds in _devices("icd10cm").of(text):
         for device in all_of(named, text):
             begin = max(0, device.start() - _BESIDE)
             for words, code in kinds:
@@ -91,7 +92,7 @@ _Device = tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], str], ...]]
 
 
 @cache
-def _devices(system: str) -> tuple[_Device, ...]:
+def _devices(system: str) -> Rows[_Device]:
     """The names of a device, and what may befall it, with the code."""
     out = []
     for row in read_rows("device_complications", system):
@@ -105,7 +106,7 @@ def _devices(system: str) -> tuple[_Device, ...]:
             if row[name]
         )
         out.append((re.compile(rf"\b{device}", re.IGNORECASE), kinds))
-    return tuple(out)
+    return Rows(out, itemgetter(0))
 
 
 _REPLACED: Final = (
@@ -264,6 +265,11 @@ def settle_complications(proposals: ProposedCodes, book: CodeBook, around: Menti
         if shocked and at is not None:
             add(proposals, at, shocked[0].numbers, shocked[0].strength, affirmed=True, remark=reason)
             drop(proposals, replaces, book)
+
+
+@cache
+def _said(system: str) -> Rows[tuple[re.Pattern[str], str]]:
+    return Rows(_patterns(system), itemgetter(0))
 
 
 @cache

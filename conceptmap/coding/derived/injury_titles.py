@@ -8,7 +8,7 @@ every manner but "displaced", which a fracture is unless called otherwise (guide
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -61,21 +61,25 @@ class Injury:
     other: bool
 
 
-_CACHE: WeakKeyDictionary[CodeBook, Mapping[str, tuple[Injury, ...]]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[CodeBook, dict[str, Sequence[Injury]]] = WeakKeyDictionary()
 
 
-def injuries_of(book: CodeBook) -> Mapping[str, tuple[Injury, ...]]:
-    """The injuries of a code book by kind."""
-    if book not in _CACHE:
-        found: dict[str, list[Injury]] = {kind: [] for kind in KINDS}
-        for code, at in book.position_of_code.items():
-            if code.endswith("A") and _TITLE.match(code) and len(code) == len("S00.00XA"):
-                title = _TAIL.sub("", book.names[at])
-                kind = next((kind for kind in KINDS if kind in title.lower()), None)
-                if kind and not _NOT_OURS.search(title):
-                    found[kind] += _entries(at, title, kind)
-        _CACHE[book] = {kind: tuple(entries) for kind, entries in found.items()}
-    return _CACHE[book]
+def injuries_of(book: CodeBook, kind: str) -> Sequence[Injury]:
+    """The injuries of a kind in a code book; its titles are read when it is first asked for."""
+    kinds = _CACHE.setdefault(book, {})
+    if kind not in kinds:
+        kinds[kind] = [injury for at, title in _titles(book, kind) for injury in _entries(at, title, kind)]
+    return kinds[kind]
+
+
+def _titles(book: CodeBook, kind: str) -> Iterator[tuple[int, str]]:
+    """The codes of a kind for the first encounter, and their titles without what says so."""
+    for code, at in book.position_of_code.items():
+        if code[-1:] == "A" and code[:1] in ("S", "T") and len(code) == len("S00.00XA") and _TITLE.match(code):
+            title = _TAIL.sub("", book.names[at])
+            first = next((named for named in KINDS if named in title.lower()), None)
+            if first == kind and not _NOT_OURS.search(title):
+                yield at, title
 
 
 def _entries(at: int, title: str, kind: str) -> list[Injury]:
@@ -107,7 +111,7 @@ def most_exact(
     """
     best: tuple[tuple[int, bool, int, bool, int], Injury] | None = None
     allowed = said | manners | (frozenset() if "nondisplaced" in said else frozenset({"displaced"}))
-    for injury in injuries_of(book).get(kind, ()):
+    for injury in injuries_of(book, kind):
         if not injury.site <= said or not injury.manners <= allowed or injury.side not in (side, "", "unspecified"):
             continue
         if kind == "burn" and not injury.manners & said:
