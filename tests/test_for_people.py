@@ -15,6 +15,7 @@ from coded_mapper import lexical_mapper
 from small_mapper import index, mapper
 
 from conceptmap.batch import Settings, code_notes
+from conceptmap.batch.publishing import STAGING
 from conceptmap.errors import MissingExtraError
 from conceptmap.export import workbook
 from conceptmap.export.csv import csv_bytes
@@ -182,6 +183,17 @@ def test_a_long_text_goes_on_in_the_cells_beside_it(tmp_path: Path) -> None:
     cells = [cell for cell in row[6:] if cell is not None]
     assert [len(cell) for cell in cells[:-1]] == [CELL] * (len(text) // CELL)
     assert "".join(cells).startswith(text[: 6 * 8_000])
+
+
+def test_what_a_killed_run_left_of_a_workbook_goes(tmp_path: Path) -> None:
+    """Rows wait in files of the operating system's names until the workbook is put together."""
+    parts = tmp_path / "out" / f"{STAGING}{'1' * 12}" / ".xlsx.parts"
+    parts.mkdir(parents=True)
+    (parts / "tmp5prtmmj8").write_text("fever")
+    (parts / "mine.txt").write_text("mine")
+    out = coded(tmp_path, Settings(formats=("xlsx",)))
+    assert [path.name for path in parts.iterdir()] == ["mine.txt"], "and nothing of somebody else's"
+    assert (out / "codes.xlsx").is_file()
 
 
 class Grid:
