@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from conceptmap.annotated.doc_bin import check_spacy
 from conceptmap.batch.coded import Coded, unpack
 from conceptmap.batch.folder import ShardFolder
 from conceptmap.batch.mapped import CodeMap
@@ -78,6 +79,8 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> OutputPl
     """
     if settings.tags and mapper.encoder is None:
         raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
+    if "spacy" in settings.formats:
+        check_spacy()
     if "fhir" in settings.formats:
         check_subjects(notes.schema.names())
     if "xlsx" in settings.formats:

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from conceptmap.annotated.doc_bin import DocFiles
 from conceptmap.batch.mapped import MAPPED_CODES, CodeMap
 from conceptmap.batch.settings import Settings
 from conceptmap.export.brat import BratFiles
+from conceptmap.export.cas import CasFile
 from conceptmap.export.fhir import FhirFile
 from conceptmap.export.mentions import best_mentions
 from conceptmap.export.omop import ConceptIds, OmopFiles
+from conceptmap.export.omop_conditions import ConditionFile
 from conceptmap.export.pages import ReportFiles
 from conceptmap.export.paths import paths_of
+from conceptmap.export.pubtator import BiocFile, PubtatorFile
 from conceptmap.export.tables import TableFiles
 from conceptmap.export.views import NoteView
 from conceptmap.export.wide import WIDE_COLUMNS, WideFiles
@@ -31,7 +35,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Outputs", "carried_names"]
 
-Document = OmopFiles | FhirFile | BratFiles | WideFiles | WorkbookFile
+Document = (
+    OmopFiles
+    | ConditionFile
+    | FhirFile
+    | BratFiles
+    | WideFiles
+    | WorkbookFile
+    | PubtatorFile
+    | BiocFile
+    | CasFile
+    | DocFiles
+)
 CARRYING = ("annotations", "mentions", "codes")
 """Tables whose rows repeat the note's carried columns."""
 
@@ -122,8 +137,10 @@ class Outputs:
         for name, table in self.tables.items():
             table.write(frames[name])
         for document in self.documents:
-            if isinstance(document, FhirFile):
+            if isinstance(document, FhirFile | ConditionFile):
                 document.write(notes, results.mentions, results.codes)
+            elif isinstance(document, DocFiles):
+                document.write(notes, results)
             elif isinstance(document, WideFiles):
                 document.write(kept, results.codes)
             elif isinstance(document, WorkbookFile):
@@ -155,6 +172,16 @@ def _documents(
                 spreadsheet_safe=settings.spreadsheet_safe,
             )
         )
+        safe = settings.spreadsheet_safe
+        yield stack.enter_context(ConditionFile(staging, ids=ids, date=settings.date, spreadsheet_safe=safe))
+    if "pubtator" in settings.formats:
+        yield stack.enter_context(PubtatorFile(staging))
+    if "bioc" in settings.formats:
+        yield stack.enter_context(BiocFile(staging))
+    if "cas" in settings.formats:
+        yield stack.enter_context(CasFile(staging))
+    if "spacy" in settings.formats:
+        yield stack.enter_context(DocFiles(staging))
     if "fhir" in settings.formats:
         yield stack.enter_context(FhirFile(staging))
     if "brat" in settings.formats:

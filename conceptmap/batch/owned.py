@@ -15,10 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from conceptmap.annotated.doc_bin import DOCS
 from conceptmap.batch.runfile import RUN_FILE, recognised
 from conceptmap.batch.settings import Settings
 from conceptmap.errors import InputError
 from conceptmap.export.brat import BRAT, CONFIGURATION, FILES, digests_in, is_member
+from conceptmap.export.cas import CAS
+from conceptmap.export.omop_conditions import CONDITIONS
+from conceptmap.export.pubtator import BIOC, PUBTATOR
 from conceptmap.export.tables import TABLE_FORMATS
 from conceptmap.export.wide import MATRIX, WIDE
 from conceptmap.export.workbook import WORKBOOK
@@ -44,13 +48,19 @@ JOURNAL = "written.json"
 FORMAT = "conceptmap files 1"
 REPORT, PAGE = "report.html", re.compile(r"report-\d{4,}\.html")
 DOCUMENTS = {
-    "omop": ("note_nlp.csv", "omop_notes.csv"),
+    "omop": ("note_nlp.csv", "omop_notes.csv", CONDITIONS),
     "fhir": ("bundles.ndjson",),
     "html": (REPORT,),
     "wide": (WIDE, MATRIX),
     "xlsx": (WORKBOOK,),
     "brat": (FILES,),
+    "pubtator": (PUBTATOR,),
+    "bioc": (BIOC,),
+    "cas": (CAS,),
+    "spacy": (DOCS,),
 }
+NUMBERED = {"html": PAGE, "spacy": re.compile(r"docs-\d{4,}\.spacy")}
+"""Further files of a format, as many as the notes need."""
 TABLES = ("annotations", "mentions", "codes", "tags", "candidates", "mapped")
 OVERWRITE = "type --overwrite to replace files of these names, or choose another folder"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -62,7 +72,11 @@ def is_output(name: str) -> bool:
     >>> [is_output(name) for name in ("codes.csv", "report-0002.html", "brat/n1.ann", "brat/../n1.ann", "..")]
     [True, True, True, False, False]
     """
-    return name in _OUTPUTS or PAGE.fullmatch(name) is not None or is_member(name)
+    return name in _OUTPUTS or _is_numbered(name, NUMBERED) or is_member(name)
+
+
+def _is_numbered(name: str, formats: Iterable[str]) -> bool:
+    return any(form in NUMBERED and NUMBERED[form].fullmatch(name) is not None for form in formats)
 
 
 _OUTPUTS = {
@@ -79,8 +93,8 @@ def _written_by(settings: Settings) -> Callable[[str], bool]:
     tables += ["mapped"] if settings.map_to else []
     names = {RUN_FILE, *(f"{table}.{suffix}" for table in tables for suffix in settings.formats)}
     names |= {name for form in settings.formats for name in DOCUMENTS.get(form, ())}
-    html, brat = "html" in settings.formats, "brat" in settings.formats
-    return lambda name: name in names or (html and bool(PAGE.fullmatch(name))) or (brat and is_member(name))
+    brat = "brat" in settings.formats
+    return lambda name: name in names or _is_numbered(name, settings.formats) or (brat and is_member(name))
 
 
 def check_folder(target: Path, settings: Settings, *, overwrite: bool = False) -> None:
@@ -105,7 +119,7 @@ def there(target: Path) -> list[str]:
     if not target.is_dir():
         return []
     names = [name for name in sorted(_OUTPUTS) if os.path.lexists(target / name)]
-    names += [entry.name for entry in target.iterdir() if PAGE.fullmatch(entry.name)]
+    names += [entry.name for entry in target.iterdir() if _is_numbered(entry.name, NUMBERED)]
     if _is_folder(target / BRAT):
         names += [name for entry in (target / BRAT).iterdir() if is_member(name := f"{BRAT}/{entry.name}")]
     return names

@@ -11,7 +11,7 @@ from conceptmap.export.tables import TABLE_FORMATS
 
 __all__ = ["FORMATS", "Asked", "Part", "Settings"]
 
-FORMATS = (*TABLE_FORMATS, "xlsx", "wide", "omop", "fhir", "brat", "html")
+FORMATS = (*TABLE_FORMATS, "xlsx", "wide", "omop", "fhir", "brat", "pubtator", "bioc", "cas", "spacy", "html")
 TAGS_ASKED = 5
 TAGS_SHOWN = 3
 """Concepts of a word outside mentions in the report."""

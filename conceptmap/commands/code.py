@@ -87,7 +87,8 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         default=("csv",),
         metavar="FORMAT,…",
         help="csv (the default), parquet, jsonl, xlsx (to review codes in), wide (a row a note, and a matrix), "
-        "omop (NOTE_NLP), fhir (R4 Conditions), brat, html",
+        "omop (NOTE_NLP, CONDITION_OCCURRENCE), fhir (R4 Conditions), brat, pubtator, bioc, cas (UIMA, as cTAKES), "
+        "spacy (DocBin), html",
     )
     _add_files(parser)
 

@@ -22,7 +22,7 @@ from conceptmap.export.csv import CsvFile, spreadsheet_safe
 if TYPE_CHECKING:
     from conceptmap.index.index import ConceptIndex
 
-__all__ = ["NOTE_NLP", "ConceptIds", "OmopFiles"]
+__all__ = ["NOTE_NLP", "ConceptIds", "OmopFiles", "day"]
 
 _TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "note_nlp_id": pl.Int64,
@@ -59,10 +59,12 @@ class ConceptIds:
     Attributes:
         source: columns system, code, source_id.
         standard: columns source_id, standard_id: what each maps to; a standard concept maps to itself.
+        conditions: standard ids in the domain Condition; None where Athena's file does not tell domains.
     """
 
     source: pl.DataFrame
     standard: pl.DataFrame
+    conditions: tuple[int, ...] | None = None
 
     @classmethod
     def read(cls, folder: str | Path, indexes: Iterable[ConceptIndex]) -> ConceptIds:
@@ -97,7 +99,8 @@ class ConceptIds:
         if not source.height:
             raise InputError(f"{home / 'CONCEPT.csv'} knows none of the codes", got=f"{wanted.height:,} codes")
         source = source.sort("source_id").unique(["system", "code"], keep="first", maintain_order=True)
-        return cls(source.drop("is_standard"), _standard(home / "CONCEPT_RELATIONSHIP.csv", source))
+        standard = _standard(home / "CONCEPT_RELATIONSHIP.csv", source)
+        return cls(source.drop("is_standard"), standard, _conditions(home / "CONCEPT.csv", standard["standard_id"]))
 
     def added(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows with source_id and standard_id, a row for each standard concept; 0 where there is none."""
@@ -132,6 +135,15 @@ def _standard(path: Path, source: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([own, maps.join(source, on="source_id", how="semi")]).unique().sort("source_id", "standard_id")
 
 
+def _conditions(path: Path, standard: pl.Series) -> tuple[int, ...] | None:
+    rows = pl.scan_csv(path, separator="\t", quote_char=None, infer_schema=False)
+    if "domain_id" not in rows.collect_schema():
+        return None
+    wanted = pl.col("concept_id").is_in(standard.unique().cast(pl.String).implode())
+    found = rows.filter(pl.col("domain_id") == "Condition", wanted).select(pl.col("concept_id").cast(pl.Int64))
+    return tuple(sorted(found.collect().to_series()))
+
+
 class OmopFiles:
     """``note_nlp.csv`` and, where the notes' ids are no integers, ``omop_notes.csv``, which says which number is whose.
 
@@ -151,7 +163,7 @@ class OmopFiles:
         self.counts = {"note_nlp": 0}
         self._safe = spreadsheet_safe
         self._ids, self._integer_ids, self._notes, self._without_id = ids, integer_ids, 0, 0
-        self._date = _date(date)
+        self._date = day(date)
         with ExitStack() as stack:
             self._file = CsvFile(folder / "note_nlp.csv", NOTE_NLP, safe=spreadsheet_safe)
             stack.callback(self._file.close)
@@ -209,7 +221,12 @@ class OmopFiles:
         return tuple(said)
 
 
-def _date(text: str | None) -> dt.date:
+def day(text: str | None) -> dt.date:
+    """A date as people type it; today if none.
+
+    Raises:
+        InputError: it is no date.
+    """
     if text is None:
         return dt.datetime.now(dt.UTC).date()
     try:
