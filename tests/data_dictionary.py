@@ -18,6 +18,7 @@ from conceptmap.coding.reporting.setting import SETTINGS
 from conceptmap.export.brat import COLUMNS as BRAT_NOTES
 from conceptmap.export.brat import VALUES
 from conceptmap.export.omop import NOTE_NLP, OMOP_NOTES
+from conceptmap.export.omop_conditions import CONDITION_OCCURRENCE
 from conceptmap.export.wide import WIDE_COLUMNS
 from conceptmap.frames import ANNOTATIONS, CODES_ROLLED_UP, MENTIONS, SPANS, TAGS
 from conceptmap.mapper import ConceptMapper
@@ -131,9 +132,11 @@ COLUMNS: dict[str, dict[str, Line]] = {
         "to_code": Line("the target", "a code, or nothing", "E11.22"),
         "to_name": Line("and its name", "text", "Type 2 diabetes mellitus with diabetic chronic kidney disease"),
         "map_status": Line("what came of it", "`mapped`, `presumed`, `not assessable`, `no target`, …", "mapped"),
-        "map_missing": Line("what is not known and would have to be", "text", "age"),
-        "map_candidates": Line("what the target may be", "codes, semicolons", "J45.20;J45.30"),
-        "map_route": Line("over which codes the map leads", "codes", "44054006 > E11.9"),
+        "map_missing": Line("what is not known and would have to be", "text, semicolons", "the age at onset"),
+        "map_candidates": Line("what the target may be", "codes, semicolons", "J45.20; J45.30"),
+        "map_route": Line(
+            "how it leads there", "`map`, `cross-reference`, `over` a UMLS concept, `broader or other meaning`", "map"
+        ),
         "map_set": Line("the map set", "an id", "6011000124106"),
         "map_group": Line("the group of the rule: one target from each", "from 1", "1"),
         "map_priority": Line("its place in the group", "from 1", "2"),
@@ -148,6 +151,10 @@ COLUMNS: dict[str, dict[str, Line]] = {
     },
     "note_nlp": {
         name: Line("as the OMOP CDM v5.4 has it", _OMOP.get(str(dtype), "")) for name, dtype in NOTE_NLP.items()
+    },
+    "condition_occurrence": {
+        name: Line("as the OMOP CDM v5.4 has it", _OMOP.get(str(dtype), ""))
+        for name, dtype in CONDITION_OCCURRENCE.items()
     },
     "omop_notes": {
         "note_id": Line("number of the note in `note_nlp`", "from 1"),
@@ -200,6 +207,12 @@ TABLES: dict[str, tuple[str, pl.Schema, str]] = {
         NOTE_NLP,
         "With `--format omop`: a row per mention and standard concept ([how](batch.md)).",
     ),
+    "condition_occurrence": (
+        "condition_occurrence.csv",
+        CONDITION_OCCURRENCE,
+        "With `--format omop`: a row per code that the note affirms of its patient and standard concept "
+        "([how](batch.md)).",
+    ),
     "omop_notes": (
         "omop_notes.csv",
         OMOP_NOTES,
@@ -213,7 +226,7 @@ BEGIN, END = "<!-- begin of what make outputs writes -->\n", "<!-- end of what m
 
 def run(folder: Path) -> dict[str, pl.DataFrame]:
     """Every table that one note gives without an encoder, as text."""
-    frame = pl.DataFrame({"note_id": ["note-1"], "text": [NOTE], "person_id": ["p1"]})
+    frame = pl.DataFrame({"note_id": ["note-1"], "text": [NOTE], "person_id": ["1"]})
     frame.write_csv(folder / "notes.csv")
     asked = Settings(formats=("csv", "wide", "omop", "brat"), candidates=99, rollup="category", date="2031-05-09")
     code_notes(read_notes(folder / "notes.csv"), ConceptMapper.load("icd10cm", encoder=None), folder / "out", asked)
@@ -241,7 +254,7 @@ def example(table: str, column: str, found: dict[str, pl.DataFrame]) -> str:
     if (
         table in found
         and column in found[table].columns
-        and table == "note_nlp"
+        and table in ("note_nlp", "condition_occurrence")
         and found[table][column].is_null().all()
     ):
         return "left empty"

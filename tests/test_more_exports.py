@@ -19,7 +19,7 @@ from test_layout import FORMS, MARKUP
 from conceptmap.batch import Settings, code_notes
 from conceptmap.batch.owned import is_output
 from conceptmap.errors import MissingExtraError
-from conceptmap.export.cas import TYPE_SYSTEM, xmi
+from conceptmap.export.corpora.cas import TYPE_SYSTEM, xmi
 from conceptmap.export.file_names import note_id_of
 from conceptmap.export.omop import ConceptIds
 from conceptmap.export.omop_conditions import CONDITION_OCCURRENCE, ConditionFile

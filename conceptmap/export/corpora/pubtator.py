@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from conceptmap.export.xml_text import xml_text
+from conceptmap.export.corpora.xml_text import xml_text
 
 __all__ = ["BIOC", "PUBTATOR", "BiocFile", "PubtatorFile", "best_of_notes", "bioc_document", "pubtator_lines"]
 

@@ -1,0 +1,1 @@
+"""Formats in which text mining keeps texts with marked mentions."""
