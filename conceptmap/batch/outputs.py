@@ -16,13 +16,13 @@ from conceptmap.batch.mapped import MAPPED_CODES, CodeMap
 from conceptmap.batch.settings import Settings
 from conceptmap.export.brat import BratFiles
 from conceptmap.export.corpora.cas import CasFile
+from conceptmap.export.corpora.pubtator import BiocFile, PubtatorFile
 from conceptmap.export.fhir import FhirFile
 from conceptmap.export.mentions import best_mentions
 from conceptmap.export.omop import ConceptIds, OmopFiles
 from conceptmap.export.omop_conditions import ConditionFile
 from conceptmap.export.pages import ReportFiles
 from conceptmap.export.paths import paths_of
-from conceptmap.export.corpora.pubtator import BiocFile, PubtatorFile
 from conceptmap.export.tables import TableFiles
 from conceptmap.export.views import NoteView
 from conceptmap.export.wide import WIDE_COLUMNS, WideFiles

@@ -21,8 +21,8 @@ from conceptmap.batch.settings import Settings
 from conceptmap.errors import InputError
 from conceptmap.export.brat import BRAT, CONFIGURATION, FILES, digests_in, is_member
 from conceptmap.export.corpora.cas import CAS
-from conceptmap.export.omop_conditions import CONDITIONS
 from conceptmap.export.corpora.pubtator import BIOC, PUBTATOR
+from conceptmap.export.omop_conditions import CONDITIONS
 from conceptmap.export.tables import TABLE_FORMATS
 from conceptmap.export.wide import MATRIX, WIDE
 from conceptmap.export.workbook import WORKBOOK

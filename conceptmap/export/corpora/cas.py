@@ -15,8 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from conceptmap.export.file_names import FileNames
 from conceptmap.export.corpora.xml_text import xml_text
+from conceptmap.export.file_names import FileNames
 
 __all__ = ["CAS", "TYPE_SYSTEM", "CasFile", "type_system", "xmi"]
 
