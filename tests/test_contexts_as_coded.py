@@ -82,3 +82,32 @@ def test_the_note_of_an_emergency_room_is_a_visit() -> None:
     assert seen("ED note: 30 yo with a wrist fracture after a fall.") == "visit"
     assert seen("30 yo with a wrist fracture after a fall. Primary survey intact.") == "visit"
     assert seen("A 30-year-old man came to the emergency department with a wrist fracture.") == "report"
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "code"),
+    [
+        ("Cough. Flu PCR positive.", "Cough. Flu/RSV/COVID PCR neg.", "J11.1"),
+        ("Rapid strep positive. Pharyngitis.", "Rapid strep positive. Gout.", "J02.0"),
+        ("MVC, L hemopneumothorax.", "MVC, L pneumothorax.", "S27.2XXA"),
+        ("Gout. Patient discontinued lisinopril.", "Gout. Patient discontinued her birth control.", "Z91.128"),
+        ("Easy bruising.", "Easy bruising. Fell, left wrist sprain.", "R23.3"),
+        ("Limping gait.", "Limping gait. Fell, left ankle sprain.", "R26.89"),
+        ("Fever. Gout.", "Fever. Acute pharyngitis.", "R50.9"),
+    ],
+)
+def test_what_a_coder_would_be_ashamed_of(text: str, other: str, code: str) -> None:
+    assert code in _stay(text)
+    assert code not in _stay(other)
+
+
+def test_a_sign_that_only_the_examination_tells_of_is_not_reported() -> None:
+    assert "L53.9" not in codes_of("PHYSICAL EXAM: erythema.\nASSESSMENT: gout.\n", setting="visit")
+    assert "L53.9" in codes_of("PHYSICAL EXAM: erythema.\nASSESSMENT: erythema.\n", setting="visit")
+
+
+def test_what_is_not_kept_of_a_diet_is_coded_once() -> None:
+    given = codes_of(
+        "ASSESSMENT: gout.\nHPI: some dietary indiscretion. Dietary indiscretion again.\n", setting="visit"
+    )
+    assert len({code for code in given if code.startswith("Z91.11")}) == 1

@@ -2,7 +2,8 @@
 
 A test "for chest pain" that is negative found nothing behind the pain, and denies no pain. A dialysis programme or a
 palliative care unit is a name, and yet who goes there has the status (Z99.2, Z51.5). The smoke of others harms the
-patient, who is spoken of although a relative smokes; advice that is given to a relative is not the patient's.
+patient, who is spoken of although a relative smokes; advice that is given to a relative is not the patient's. Several
+infections before one test share its outcome ("flu/RSV PCR negative").
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ _TO_KIN: Final = re.compile(rf"[^.;\n]{{0,25}}?\b(?:for|to) (?:(?:his|her|their|
 _TOBACCO: Final = parse_ranges("F17 Z72.0")
 _SMOKES: Final = re.compile(r"smokes|still|continues|current|\d", re.IGNORECASE)
 _CESSATION: Final = re.compile(r"\s(?:cessation|counsel\w*|advice)\b", re.IGNORECASE)
+_INFECTIONS: Final = parse_ranges("A00-B99 J09-J18 J20-J21 U07.1")
+_NEGATIVE_LIST: Final = re.compile(
+    r"(?:\s?(?:/|,|&|\band\b)\s?[\w.-]+(?: [\w.-]+){0,2}?){1,5}"
+    r" (?:PCR|antigens?|panel|swabs?|tests?|serolog\w+|cultures?)"
+    r"(?: (?:was|were|are|all|both))*[: ]+(?:neg\w*|not detected|nonreactive)\b",
+    re.IGNORECASE,
+)
 _BEFORE: Final = 60
 
 
@@ -69,6 +77,8 @@ def _as_coded(mention: Mention, context: Context, book: CodeBook, text: str) -> 
         smokes = mention.derived and within(code, _TOBACCO) and _SMOKES.match(text, mention.start_char)
         if smokes or (within(code, _STATUSES) and _GOES_THERE.match(text, end)):
             return replace(context, temporality="recent")
+    elif context.subject == "patient" and within(code, _INFECTIONS) and _NEGATIVE_LIST.match(text, end):
+        return replace(context, negated=True)
     elif context.subject == "patient":
         if within(code, _ADVICE) and _TO_KIN.match(text, end):
             return replace(context, subject="other")

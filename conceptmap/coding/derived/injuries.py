@@ -333,10 +333,13 @@ def settle_injuries(proposals: ProposedCodes, book: CodeBook, text: str) -> None
         said = "S27.0 and S27.1 are one code (S27.2)"
         one = add(proposals, both, numbers, parts[0].strength, affirmed=True, remark=said)
         one.links.combined_from += [book.codes[part.concept] for part in parts]
+    if blood in proposals and both is not None and first_of(_AIR_AND_BLOOD, text):
+        exchange(proposals, proposals[blood], both, "air and blood in the chest are one code (S27.2)")
     _open_ones(proposals, book)
     _vaguer(proposals, book)
 
 
+_AIR_AND_BLOOD: Final = re.compile(r"\bh[a]?emopneumothora\w+", re.IGNORECASE)
 _VAGUE: Final = re.compile(r"unspecified|status unknown", re.IGNORECASE)
 
 
@@ -356,11 +359,13 @@ def _vaguer(proposals: ProposedCodes, book: CodeBook) -> None:
     for proposal in ours:
         code, name = book.codes[proposal.concept], book.names[proposal.concept]
         more = [d for d in ours if d is not proposal and book.codes[d.concept][:3] == code[:3]]
-        vague = _VAGUE.search(name) is not None
+        beside = [d for d in more if book.codes[d.concept][:6] == code[:6]]
+        left_open = len(_VAGUE.findall(name))
         if (
-            (vague and any(not _VAGUE.search(book.names[d.concept]) for d in more))
+            (left_open and any(not _VAGUE.search(book.names[d.concept]) for d in more))
+            or any(len(_VAGUE.findall(book.names[d.concept])) < left_open for d in beside)
             or (code[:5] == "S22.3" and any(book.codes[d.concept][:5] == "S22.4" for d in more))
-            or (code[:3] == "S06" and code[6:7] == "A" and any(book.codes[d.concept][:6] == code[:6] for d in more))
+            or (code[:3] == "S06" and code[6:7] == "A" and beside)
         ):
             proposals.pop(proposal.concept, None)
     if ours:

@@ -134,7 +134,7 @@ def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Dr
         drugs: that it names.
     """
     starts = [start for start, _ in bounds]
-    listed = groups(text, [drug for drug in drugs if not _AS_NEEDED.match(drug.of.harm)])
+    listed = groups(text, [d for d in drugs if not _AS_NEEDED.match(d.of.harm) and d.of.name != "contraceptive"])
     first, last = (Starts(places) for places in ([g[0].start_char for g in listed], [g[-1].end_char for g in listed]))
     for match in all_of(_LESS, text):
         near = first.within(match.start(), match.end() + _REACH)

@@ -21,6 +21,7 @@ class _Row:
     settings: frozenset[str]
     unless: Ranges
     says: re.Pattern[str] | None
+    only_in: str
     reason: str
 
 
@@ -32,6 +33,7 @@ def not_reported(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces
         if around.setting in row.settings and not (row.unless and codes_in(proposals, row.unless, book))
         for concept, proposal in proposals.items()
         if within(book.codes[concept], row.codes)
+        and (not row.only_in or all(around.section(number) == row.only_in for number in proposal.numbers))
         and not (row.says and any(row.says.search(around.line(number)) for number in proposal.numbers))
     }
 
@@ -44,6 +46,7 @@ def _rows(system: str) -> tuple[_Row, ...]:
             frozenset(row["settings"].split()),
             parse_ranges(row["unless"]),
             re.compile(row["says"], re.IGNORECASE) if row["says"] else None,
+            row["only_in"],
             row["reason"],
         )
         for row in read_rows("not_reported", system)

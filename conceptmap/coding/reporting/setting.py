@@ -47,8 +47,10 @@ _VISIT: Final = re.compile(
     r"\b(?:note|visit|record|encounter|evaluation|H&P|consult\w*)\b",
     re.IGNORECASE,
 )
+_TOP: Final = re.compile(r"\A\W*(?:EMERGENCY (?:DEPARTMENT|ROOM)|TRAUMA|ED|ER)\b")
 _EMERGENCY: Final = re.compile(  # what only the record of an emergency room says of itself
-    r"\b(?:(?:ED|ER) course|(?:primary|secondary) survey|trauma (?:activation|alert|bay)|FAST (?:exam )?(?:neg|pos)\w*"
+    r"(?:\b(?:primary|secondary)|\b[12]\u00b0) survey\b|\blevel (?:I{1,2}|1|2) (?:trauma )?activation\b"
+    r"|\b(?:(?:ED|ER) course|trauma (?:activation|alert|bay)|FAST (?:exam )?(?:neg|pos)\w*"
     r"|GCS (?:of )?\d+ on (?:arrival|scene))\b",
     re.IGNORECASE,
 )
@@ -86,7 +88,7 @@ def setting_of(text: str, sections: Sequence[Section]) -> str:
         return "inpatient" if first_of(_DAYS, text) else "visit"
     if first_of(_LETTER, text) and is_stay(text):
         return "inpatient"
-    return "visit" if _VISIT.match(text) or first_of(_EMERGENCY, text) else "report"
+    return "visit" if _VISIT.match(text) or _TOP.match(text) or first_of(_EMERGENCY, text) else "report"
 
 
 def is_stay(text: str) -> bool:
