@@ -11,6 +11,8 @@ __all__ = ["SNIPPET", "counted", "snippet"]
 SNIPPET: Final = 60
 """Most characters of a snippet."""
 _WORDINGS: Final = 5
+_LOOKED_AT: Final = 3
+"""How many times the room for them is looked through for words."""
 _MORE: Final = "…"
 
 
@@ -33,8 +35,8 @@ def snippet(text: str, start: int, end: int, *, within: tuple[int, int], most: i
     middle = _flat(text[start:end]).strip()
     if len(middle) >= most:
         return middle if len(middle) == most else middle[: most - 1].rstrip() + _MORE
-    before, after = _flat(text[within[0] : start]).lstrip(), _flat(text[end : within[1]]).rstrip()
     room = most - len(middle)
+    before, after = _before(text, within[0], start, room), _after(text, end, within[1], room)
     left = min(len(before), max(room // 2, room - len(after)))
     right = min(len(after), room - left)
     return (_last_words(before, left) + middle + _first_words(after, right)).strip()
@@ -43,6 +45,18 @@ def snippet(text: str, start: int, end: int, *, within: tuple[int, int], most: i
 def _flat(text: str) -> str:
     """White space as single blanks, those at the edges too."""
     return " ".join(f".{text}.".split())[1:-1]
+
+
+def _before(text: str, first: int, last: int, room: int) -> str:
+    """What stands before a span on one line; of a long text its end alone, and more than there is room for."""
+    near = _flat(text[max(first, last - _LOOKED_AT * room) : last]).lstrip()
+    return near if len(near) > room else _flat(text[first:last]).lstrip()
+
+
+def _after(text: str, first: int, last: int, room: int) -> str:
+    """What stands behind a span on one line; of a long text its beginning alone, and more than there is room for."""
+    near = _flat(text[first : min(last, first + _LOOKED_AT * room)]).rstrip()
+    return near if len(near) > room else _flat(text[first:last]).rstrip()
 
 
 def _last_words(text: str, room: int) -> str:
@@ -68,6 +82,8 @@ def counted(wordings: Iterable[str]) -> str:
     'atrial fibrillation ×2; AF'
     """
     flat = [" ".join(wording.split()) for wording in wordings]
+    if len(flat) == 1:
+        return flat[0]
     counts = Counter(wording.casefold() for wording in flat)
     written = {wording.casefold(): wording for wording in reversed(flat)}
     shown = [written[key] + (f" ×{n}" if n > 1 else "") for key, n in counts.most_common()]
