@@ -38,6 +38,7 @@ from conceptmap.matching.short_forms import expander
 from conceptmap.notes.given import NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.ontology.scope import Scope
+from conceptmap.ontology.search import check_query
 from conceptmap.progress import with_bar
 from conceptmap.reading import (
     Reading,
@@ -345,8 +346,10 @@ class ConceptMapper:
             Schema ``frames.LOOKED_UP``, best first in each index.
         """
         check_not_forked()
-        vector = None if self.encoder is None else self.encoder.terms([query])
-        return frame_of([row for one in self.linkers for row in lookup_rows(one, query, vector, k)], LOOKED_UP)
+        vector = None if self.encoder is None else self.encoder.terms([check_query(query)])
+        return frame_of(
+            [row for one in self.linkers for row in lookup_rows(one, check_query(query), vector, k)], LOOKED_UP
+        )
 
     @cached_property
     def crosswalk(self) -> Crosswalk:

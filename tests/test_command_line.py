@@ -216,7 +216,10 @@ code = main(sys.argv[1:])
 print(*sorted({name.partition(".")[0] for name in sys.modules} & set(HEAVY)), file=sys.stderr)
 sys.exit(code)
 """
-HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "scipy", "networkx", "pandas", "jinja2", "spacy")
+HEAVY = (
+    *("torch", "transformers", "sentence_transformers", "sklearn", "scipy", "networkx", "pandas", "jinja2", "spacy"),
+    *("narwhals", "pyarrow", "matplotlib"),
+)
 
 
 @pytest.mark.parametrize(

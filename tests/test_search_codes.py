@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from coded_mapper import full_mapper, lexical_mapper, small_ontology
 
 from conceptmap.cli import main
-from conceptmap.errors import UnknownCodeError
+from conceptmap.errors import InputError, UnknownCodeError
 from conceptmap.frames import LOOKED_UP
 from conceptmap.ontology.search import Concept, found_by_words
 
@@ -93,6 +94,20 @@ def test_vectors_find_what_words_do_not() -> None:
     assert (named["code"], named["term"], named["evidence"]) == ("J18.9", "lung infection", "both")
     assert named["confidence"] == pytest.approx(1.0, abs=1e-3)
     assert named["path"] == "A Invented chapter › J18 Pneumonia, unspecified organism"
+
+
+@pytest.mark.parametrize("wrong", [7, None, ["fever"], b"fever"])
+def test_what_is_no_text_is_refused_in_words(wrong: Any) -> None:
+    for search in (small_ontology().search, lexical_mapper().search_codes, full_mapper().search_codes):
+        with pytest.raises(InputError, match="this is nothing to look up: got"):
+            search(wrong)
+
+
+@pytest.mark.parametrize("wrong", [7, None, b"fever", ["fever"]])
+def test_a_note_that_is_no_text_is_refused_in_words(wrong: Any) -> None:
+    for use in (lexical_mapper().annotate, lexical_mapper().tag):
+        with pytest.raises(InputError, match="the text of note 1 is no text: got"):
+            use(wrong)
 
 
 def test_short_forms_and_folded_words_are_understood() -> None:

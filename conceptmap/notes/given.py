@@ -53,7 +53,7 @@ def note_pairs(notes: NotesLike) -> Iterator[Pair]:
         return (pair for chunk in notes.chunks() for pair in chunk.select("note_id", "text").iter_rows())
     if isinstance(notes, Mapping):
         return _of_mapping(notes)
-    frame = None if isinstance(notes, str | bytes) else _narwhal(notes)
+    frame = None if isinstance(notes, str | bytes | list | tuple | Iterator) else _narwhal(notes)
     if isinstance(notes, str | bytes) or (frame is None and not isinstance(notes, Iterable)):
         then = "put one text into a list" if isinstance(notes, str) else None
         raise InputError("these are no notes", got=type(notes).__name__, expected=_KINDS, then=then)

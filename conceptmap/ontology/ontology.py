@@ -28,7 +28,7 @@ from conceptmap.ontology.checks import check_acyclic, check_columns, check_nodes
 from conceptmap.ontology.concepts import SYSTEMS, check_code
 from conceptmap.ontology.dag import Dag
 from conceptmap.ontology.number_index import NumberedRows
-from conceptmap.ontology.search import Concept, found_by_words
+from conceptmap.ontology.search import Concept, check_query, found_by_words
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -110,7 +110,7 @@ class Ontology:
             ``code, name, term`` (the words that were found), ``confidence`` (how alike they are, 0 to 1), ``kind``,
             ``billable`` and ``path`` (names from the top down to the concept's parent).
         """
-        node = self.find(query)
+        node = self.find(check_query(query))
         found = [(node, query.strip(), 1.0)] if node else found_by_words(self.terms, query).head(k).rows()
         rows = []
         for at, term, share in ((self.positions[node], term, share) for node, term, share in found):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from conceptmap.memory import no_collection
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 __all__ = ["row_sets"]
 

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-__all__ = ["FOUND", "Concept", "found_by_words"]
+from conceptmap.errors import InputError
+
+__all__ = ["FOUND", "Concept", "check_query", "found_by_words"]
 
 
 class Concept(NamedTuple):
@@ -46,6 +48,17 @@ _OPEN = _IDLE | {"unspecified", "nos"}
 _BEGINNING = 0.9
 """What the beginning of a word counts: "diab" finds diabetes."""
 _SHORTEST = 3
+
+
+def check_query(query: object) -> str:
+    """What to look up.
+
+    Raises:
+        InputError: it is no text.
+    """
+    if not isinstance(query, str):
+        raise InputError("this is nothing to look up", got=type(query).__name__, expected="words")
+    return query
 
 
 def found_by_words(terms: pl.DataFrame, query: str) -> pl.DataFrame:
