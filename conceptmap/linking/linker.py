@@ -18,6 +18,7 @@ from conceptmap.index.cosine_scale import CosineScale
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.pooling import pool, pool_all
 from conceptmap.matching.content import Content
+from conceptmap.matching.defined_short_forms import defined_short_forms
 from conceptmap.matching.lexicon import LEXICON, lexicon_of
 from conceptmap.matching.matcher import TermMatcher
 from conceptmap.matching.mentions import (
@@ -187,6 +188,9 @@ class Linker:
             contents = [self.speller.corrected(content) for content in contents]
         found = self.matcher.find_all(texts, contents)
         more = shared_heads(texts, contents, found, self.matcher)
+        if not self._reviewed:
+            short = defined_short_forms(texts, found, self.matcher)
+            more = [[*a, *b] for a, b in zip(more, short, strict=True)]
         return [lexical_mentions([*a, *b], self.matcher, self.book) for a, b in zip(found, more, strict=True)]
 
     def spot(self, texts: Sequence[str], contents: Sequence[Content]) -> list[Spotted]:

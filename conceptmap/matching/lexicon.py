@@ -17,7 +17,7 @@ import polars as pl
 
 from conceptmap.matching.content import content_words, loose_class, term_forms
 from conceptmap.matching.vocabulary import abbreviations, everyday_words, stop_terms
-from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, variants
+from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED, variants
 from conceptmap.memory import no_collection
 from conceptmap.ontology.semantic_types import QUIET, uses
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
@@ -67,6 +67,7 @@ LONGEST = 40
 EVERYDAY, TOO_LONG, TOO_SHORT = "everyday words", "too long", "numbers, single letters or function words"
 """Why a term is silent."""
 _HEARD = "heard"
+_CHOICE = re.compile(r"[:\]] (?:or )?\[")  # "Glucose: [intolerance] or [malabsorption]" is no glucose
 _WRITTEN = re.compile(r"[^\W_]+")
 _KEY_MASK = 0xFFFFFFFFFFFFFFFF
 ACRONYM = re.compile(r"(?=(?:[^A-Z]*[A-Z]){2})[A-Za-z0-9][A-Za-z0-9/-]{1,6}")
@@ -207,7 +208,11 @@ def build_lexicon(
 def _bags(term: str, kind: str, *, titles: bool) -> Iterator[tuple[str, list[str], int]]:
     """The wordings of a term with their forms and quality; of names also with their short forms in full."""
     for wording, printed in variants(term, curated=kind in ("clinical", "index") or not titles).items():
+        if not titles and printed < EXACT and _CHOICE.search(term):
+            continue
         yield wording, term_forms(wording), REVIEWED if kind == "clinical" and printed == EXACT else printed
+        if not titles and " system " in wording:  # "cardiovascular system disease", which is called without it
+            yield wording, term_forms(wording.replace(" system ", " ")), min(printed, SHORTENED)
         if not titles and wording[1:] != wording[1:].lower() and (full := _in_full(wording)):
             yield wording, full, printed
 
