@@ -20,16 +20,30 @@ from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from conceptmap import __version__
-from conceptmap.commands import adapt, align, bench, build, code, diff, evaluate, info, rollup, search_codes, spans, tag
+from conceptmap.commands import (
+    adapt,
+    align,
+    bench,
+    build,
+    code,
+    diff,
+    evaluate,
+    info,
+    rollup,
+    search_codes,
+    serve,
+    spans,
+    tag,
+)
 from conceptmap.commands import map as map_codes
 from conceptmap.commands.common import say
-from conceptmap.commands.parser import Parser
+from conceptmap.commands.options.parser import Parser
 from conceptmap.errors import ConceptMapError, printable
 from conceptmap.memory import collect_seldom
 
 __all__ = ["main"]
 
-_COMMANDS = (code, tag, search_codes, spans, build, info, evaluate, rollup, map_codes, diff, align, adapt, bench)
+_COMMANDS = (code, tag, serve, search_codes, spans, build, info, evaluate, rollup, map_codes, diff, align, adapt, bench)
 _EPILOG = (
     "conceptmap help COMMAND shows a command's options; "
     "exit codes: 0 done, 1 internal error, 2 usage or input, 3 finished but some notes were not coded (see run.json), "

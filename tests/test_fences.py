@@ -44,12 +44,15 @@ HOMES = {
     "scipy": (*GRAPHS, "adapters/"),
     "sentence_transformers": MODELS,
     "spacy": ("annotated/", "pipelines/"),
+    "starlette": ("serve/",),
     "torch": MODELS,
     "transformers": MODELS,
+    "uvicorn": ("commands/",),
 }
 STOREYS = (
     {"cli"},
-    {"commands", "serve"},
+    {"commands"},
+    {"serve"},
     {"batch"},
     {"training"},
     {"pipelines"},

@@ -15,7 +15,7 @@ from conceptmap.commands.common import (
     ontology_of,
     say,
 )
-from conceptmap.commands.notes import add_note_options, notes_of
+from conceptmap.commands.options.notes import add_note_options, notes_of
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:

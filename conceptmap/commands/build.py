@@ -18,7 +18,7 @@ from conceptmap.commands.common import (
     scope_of,
     write_out,
 )
-from conceptmap.commands.parser import Repeated
+from conceptmap.commands.options.parser import Repeated
 from conceptmap.commands.releases import add_history_options, add_release_options, load_release, with_history
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError, said_codes

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.parser import Repeated
+from conceptmap.commands.options.parser import Repeated
 from conceptmap.errors import InputError, printable, said_codes
 from conceptmap.progress import waiting
 

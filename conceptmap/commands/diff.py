@@ -15,7 +15,7 @@ from conceptmap.commands.common import (
     say,
     write_out,
 )
-from conceptmap.commands.parser import Repeated
+from conceptmap.commands.options.parser import Repeated
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from conceptmap.commands.common import (
     tell_unknown,
     write_out,
 )
-from conceptmap.commands.parser import Repeated
+from conceptmap.commands.options.parser import Repeated
 from conceptmap.commands.releases import add_history_options, with_history
 from conceptmap.commands.tables import read_table
 from conceptmap.errors import InputError

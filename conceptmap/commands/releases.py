@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import listed, ontology_of, say
-from conceptmap.commands.parser import Repeated
+from conceptmap.commands.options.parser import Repeated
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The page in which a pasted note is explained word by word, and the JSON API under it."""

@@ -1,0 +1,251 @@
+"""The server: the page, its API and the description of the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from conceptmap.errors import ConceptMapError, InputError
+from conceptmap.files import json_of
+from conceptmap.serve import answers
+from conceptmap.serve.guard import Admission, Guard
+from conceptmap.serve.openapi import described_api
+from conceptmap.serve.reviewed import workbook_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conceptmap.mapper import ConceptMapper
+
+__all__ = ["make_app"]
+
+STATIC = Path(__file__).parent / "static"
+AT_ONCE = 2
+"""Texts that are read at the same time; others wait for their turn."""
+MOST_CONCEPTS = 50
+MOST_CHARS = 1_000_000
+"""Characters of one note."""
+MOST_NOTES = 2_000
+"""Notes of a file that are taken into the page."""
+MOST_ROWS = 100_000
+"""Reviewed codes in a workbook."""
+WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_Answer = TypeVar("_Answer")
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(mapper: ConceptMapper, access: Admission | None = None) -> Starlette:
+    """The application, for any ASGI server.
+
+    Args:
+        mapper: loaded; requests share it.
+        access: who may ask for how much; by default this machine alone, on port 8000.
+    """
+    api = _Api(mapper, anyio.CapacityLimiter(AT_ONCE))
+    routes = [
+        Route("/", _file("index.html")),
+        Route("/page.css", _file("page.css")),
+        Route("/page.js", _file("page.js")),
+        Route("/favicon.ico", _nothing),
+        Route("/api/health", _told(api.health)),
+        Route("/api/annotate", _told(api.annotate), methods=["POST"]),
+        Route("/api/tag", _told(api.tag), methods=["POST"]),
+        Route("/api/nearest", _told(api.nearest), methods=["POST"]),
+        Route("/api/notes", _told(api.notes), methods=["POST"]),
+        Route("/api/search", _told(api.search)),
+        Route("/api/workbook", _told(api.workbook), methods=["POST"]),
+        Route("/api/concepts/{system}/{code:path}", _told(api.concept)),
+        Route("/api/openapi.json", _openapi),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, access=access or Admission())])
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    """The endpoints. Nothing of a request is kept."""
+
+    mapper: ConceptMapper
+    turns: anyio.CapacityLimiter
+
+    async def health(self, _request: Request) -> Response:
+        return JSONResponse(answers.described(self.mapper))
+
+    async def annotate(self, request: Request) -> Response:
+        """One note; or several, each a line as soon as it is done."""
+        asked = _Asked.of(await request.body())
+        if asked.notes is None:
+            return JSONResponse(await self._annotated("note", asked.text, asked.k))
+        return StreamingResponse(self._lines(asked), media_type="application/x-ndjson")
+
+    async def tag(self, request: Request) -> Response:
+        asked = _Asked.of(await request.body())
+        found = await self._annotated("note", asked.text, asked.k)
+        return JSONResponse({"words": found["words"]})
+
+    async def nearest(self, request: Request) -> Response:
+        asked = _Asked.of(await request.body())
+        found = await self._in_turn(lambda: answers.nearest(self.mapper, asked.text, k=asked.k))
+        return JSONResponse({"tokens": found})
+
+    async def notes(self, request: Request) -> Response:
+        """The notes of a file that was opened or dropped, a line each."""
+        name = Path(request.query_params.get("name", "notes.txt")).name
+        data = await request.body()
+        found = await self._in_turn(lambda: list(_notes_of(name, data)))
+        return Response("".join(json.dumps(note) + "\n" for note in found), media_type="application/x-ndjson")
+
+    async def search(self, request: Request) -> Response:
+        query = request.query_params.get("q", "").strip()
+        if not query:
+            raise InputError("nothing to search for", got="no q", expected="words, such as ?q=heart+attack")
+        most = _whole(request.query_params.get("k", "20"), "k", MOST_CONCEPTS)
+        system = request.query_params.get("system")
+        found = await self._in_turn(lambda: answers.searched(self.mapper, query, system=system, k=most))
+        return JSONResponse({"concepts": found})
+
+    async def workbook(self, request: Request) -> Response:
+        """Reviewed codes as a workbook."""
+        rows = _list(_object(await request.body()).get("codes"), most=MOST_ROWS)
+        data = await self._in_turn(lambda: workbook_of(rows))
+        return Response(data, media_type=WORKBOOK_TYPE)
+
+    async def concept(self, request: Request) -> Response:
+        system, code = request.path_params["system"], request.path_params["code"]
+        return JSONResponse(await self._in_turn(lambda: answers.concept(self.mapper, system, code)))
+
+    async def _annotated(self, note_id: str, text: str, k: int) -> dict[str, Any]:
+        return await self._in_turn(lambda: answers.annotated(self.mapper, text, note_id=note_id, k=k))
+
+    async def _lines(self, asked: _Asked) -> AsyncIterator[str]:
+        for note_id, text in asked.notes or ():
+            try:
+                found = await self._annotated(note_id, text, asked.k)
+            except ConceptMapError as error:
+                found = {"note_id": note_id, "error": str(error)}
+            yield json.dumps(found) + "\n"
+
+    async def _in_turn(self, work: Callable[[], _Answer]) -> _Answer:
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request for one text, or for several notes."""
+
+    text: str
+    k: int
+    notes: list[tuple[str, str]] | None = None
+
+    @classmethod
+    def of(cls, body: bytes) -> _Asked:
+        """Read the body.
+
+        Raises:
+            InputError: it is no such request.
+        """
+        given = _object(body)
+        k = _whole(given.get("k", 5), "k", MOST_CONCEPTS)
+        if "notes" in given:
+            return cls("", k, [_note(one) for one in _list(given["notes"], most=MOST_NOTES)])
+        return cls(_text(given.get("text")), k)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        given: Any = json_of(body.decode("utf-8"))
+    except ValueError:
+        raise InputError("the body is no JSON in UTF-8", expected='an object such as {"text": "…"}') from None
+    if not isinstance(given, dict):
+        raise InputError("the body is no object", got=type(given).__name__, expected='{"text": "…"}')
+    return given
+
+
+def _list(value: object, *, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise InputError("there is no list, or a too long one", expected=f"at most {most:,} entries")
+    return value
+
+
+def _note(value: object) -> tuple[str, str]:
+    if not isinstance(value, dict) or not isinstance(value.get("note_id"), str):
+        raise InputError("a note is no note", expected='{"note_id": "…", "text": "…"}')
+    return value["note_id"], _text(value.get("text"))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise InputError("text is no string", got=type(value).__name__, expected="the note")
+    if len(value) > MOST_CHARS:
+        raise InputError("the text is too long", got=f"{len(value):,} characters", expected=f"at most {MOST_CHARS:,}")
+    if not value.strip():
+        raise InputError("the text is empty", expected="words to explain")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("the text holds half a character", expected="whole characters") from None
+    return value
+
+
+def _whole(value: object, name: str, most: int) -> int:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    whole = int(value) if number or (isinstance(value, str) and value.isdecimal()) else 0  # type: ignore[call-overload]
+    if not 1 <= whole <= most:
+        raise InputError(f"{name} is no number of concepts", expected=f"1 to {most}")
+    return whole
+
+
+def _notes_of(name: str, data: bytes) -> Iterator[dict[str, str]]:
+    """The notes in a file's bytes; they lie in a private temporary file while they are read."""
+    from conceptmap.notes.notes import read_notes
+
+    suffix = "".join(Path(name).suffixes[-2:]).lower() or ".txt"
+    handle, path = tempfile.mkstemp(suffix=suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        notes = read_notes(path)
+        for chunk in notes.chunks():
+            for note_id, text in chunk.select("note_id", "text").iter_rows():
+                yield {"note_id": name.removesuffix(suffix) if suffix == ".txt" else note_id, "text": text}
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def _told(endpoint: _Endpoint) -> _Endpoint:
+    """An endpoint whose errors are answers."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except ConceptMapError as error:
+            return JSONResponse({"error": str(error)}, 400)
+
+    return answered
+
+
+def _file(name: str) -> _Endpoint:
+    async def sent(_request: Request) -> Response:
+        return FileResponse(STATIC / name)
+
+    return sent
+
+
+async def _nothing(_request: Request) -> Response:
+    return Response(status_code=204)
+
+
+async def _openapi(_request: Request) -> Response:
+    return JSONResponse(described_api())
