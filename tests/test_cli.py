@@ -244,6 +244,7 @@ def test_a_table_is_cut_to_the_width_and_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in shown
     assert max(columns(line) for line in shown.splitlines()) <= 40
     assert shown.splitlines()[1].endswith("…")
+    assert shown.splitlines()[1].endswith("…  said"), "the long column is cut, the last is seen"
 
 
 def test_offsets_hold_through_the_encoder_in_random_notes(embedded: str, encoder: TokenEncoder) -> None:

@@ -73,6 +73,10 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns
 
 
+_LAST = 20
+"""Columns of a terminal that the last column of a table keeps while others need room."""
+
+
 def aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterable[str]:
     """The rows as lines; none steers the terminal.
 
@@ -81,16 +85,35 @@ def aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterable[str]
         width: most columns of a line; None for no limit.
     """
     shown = [tuple(printable(cell) for cell in row) for row in rows]
-    widths = [max(columns(row[at]) for row in shown) for at in range(len(shown[0]))]
+    widths = _fitting([max(columns(row[at]) for row in shown) for at in range(len(shown[0]))], width)
     for row in shown:
-        cells = [cell + " " * (size - columns(cell)) for cell, size in zip(row, widths, strict=True)]
-        line = "  ".join(cells).rstrip()
-        yield line if width is None or columns(line) <= width else _cut(line, width)
+        cells = [_cut(cell, size) for cell, size in zip(row, widths, strict=True)]
+        padded = [cell + " " * (size - columns(cell)) for cell, size in zip(cells, widths, strict=True)]
+        line = "  ".join(padded).rstrip()
+        yield line if width is None else _cut(line, width)
 
 
-def _cut(line: str, width: int) -> str:
+def _fitting(widths: Sequence[int], width: int | None) -> list[int]:
+    """The widths of columns, the last and then the widest made narrower until a line fits: each keeps its place.
+
+    >>> _fitting([6, 4, 60, 40], 80), _fitting([6, 4, 20], 80)
+    ([6, 4, 44, 20], [6, 4, 20])
+    """
+    if width is None:
+        return list(widths)
+    room = width - 2 * (len(widths) - 1)
+    *others, last = widths
+    last = min(last, max(_LAST, room - sum(others)))
+    most = next((most for most in range(max(widths), 1, -1) if sum(min(w, most) for w in (*others, last)) <= room), 1)
+    return [min(w, most) for w in (*others, last)]
+
+
+def _cut(text: str, width: int) -> str:
+    """The beginning of a text that is wider than this."""
+    if columns(text) <= width:
+        return text
     kept, used = [], 0
-    for character in line:
+    for character in text:
         used += columns(character)
         if used > width - 1:
             break
