@@ -243,7 +243,6 @@ def test_a_table_is_cut_to_the_width_and_cannot_steer_the_terminal() -> None:
     shown = tag.table("fever \x1b[31m\U0001f912", tags, k=1, width=40)
     assert "\x1b" not in shown
     assert max(columns(line) for line in shown.splitlines()) <= 40
-    assert shown.splitlines()[1].endswith("…")
     assert shown.splitlines()[1].endswith("…  said"), "the long column is cut, the last is seen"
 
 
