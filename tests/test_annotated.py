@@ -60,7 +60,9 @@ def test_a_note_becomes_json_pandas_and_a_page() -> None:
 def test_a_note_is_saved_and_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     note = full_mapper().annotate(TEXT)
     written = note.save(tmp_path / "new" / "folder")
-    assert sorted(path.name for path in written) == ["annotations.csv", "codes.csv", "note.html", "tags.csv"]
+    assert sorted(path.name for path in written) == [
+        *("annotations.csv", "codes.csv", "mentions.csv", "note.html", "tags.csv")
+    ]
     codes = pl.read_csv(tmp_path / "new" / "folder" / "codes.csv", schema=CODES)
     assert codes["code"].to_list() == note.codes["code"].to_list()
     (tmp_path / "new" / "folder" / "codes.csv").write_text("mine")
@@ -71,6 +73,7 @@ def test_a_note_is_saved_and_nothing_is_replaced_unasked(tmp_path: Path) -> None
     assert (tmp_path / "new" / "folder" / "codes.csv").read_text() != "mine"
     assert [path.name for path in lexical_mapper().annotate(TEXT).save(tmp_path / "words")] == [
         "codes.csv",
+        "mentions.csv",
         "annotations.csv",
         "note.html",
     ]

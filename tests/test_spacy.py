@@ -57,6 +57,13 @@ def test_a_stream_of_documents_keeps_its_order(nlp: Any) -> None:
     assert [[ent._.codes[0] for ent in doc.ents] for doc in docs] == [["R50.9"], [], ["J18.9"]]
 
 
+def test_a_pipeline_is_saved_and_loaded_with_its_settings(nlp: Any, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path / "saved")
+    again = spacy.load(tmp_path / "saved")
+    assert again.pipe_names == ["conceptmap"]
+    assert [ent._.codes[0] for ent in again("Fever.").ents] == ["R50.9"]
+
+
 def test_displacy_shows_codes(nlp: Any) -> None:
     shown = displacy.render(nlp("Fever & cough."), style="ent", jupyter=False)
     assert "R50.9" in shown

@@ -12,7 +12,7 @@ import polars as pl
 
 from conceptmap.annotated.views import best, code_lines, counted
 from conceptmap.errors import InputError
-from conceptmap.frames import ANNOTATIONS, CODES, TAGS
+from conceptmap.frames import ANNOTATIONS, CODES, MENTIONS, TAGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnnotatedNote", "as_pandas"]
 
-FILES = {"codes.csv": CODES, "annotations.csv": ANNOTATIONS, "tags.csv": TAGS}
+FILES = {"codes.csv": CODES, "mentions.csv": MENTIONS, "annotations.csv": ANNOTATIONS, "tags.csv": TAGS}
 """The tables that `save` writes, in the order of columns that a run writes them in."""
 
 
@@ -107,7 +107,7 @@ class AnnotatedNote:
         return fill(doc, mentions=self.mentions, tags=self.tags, codes=self.codes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-        """Write ``codes.csv``, ``annotations.csv``, ``tags.csv`` (where there are any) and ``note.html`` into a folder.
+        """Write the tables of a run, ``tags.csv`` where there are any, and the page ``note.html`` into a folder.
 
         Args:
             folder: made where it is not there.
@@ -118,10 +118,13 @@ class AnnotatedNote:
             OutOfSpaceError: the disk is full.
         """
         from conceptmap.export.csv import csv_bytes
+        from conceptmap.export.mentions import best_mentions
         from conceptmap.files import atomic_file, make_folder, writing
 
         target = Path(folder)
-        frames = {"codes.csv": self.codes, "annotations.csv": self.mentions, "tags.csv": self.tags}
+        note = pl.DataFrame({"note_id": [self.note_id], "text": [self.text]})
+        frames = {"codes.csv": self.codes, "mentions.csv": best_mentions(self.mentions, self.codes, note)}
+        frames |= {"annotations.csv": self.mentions, "tags.csv": self.tags}
         data = {
             name: csv_bytes(frames[name].select(schema.names()))
             for name, schema in FILES.items()
