@@ -21,6 +21,11 @@ def _stay(text: str) -> set[str]:
             "No metastases to liver, lung and bone.",
         ),
         ("Breast cancer metastatic to bone and brain.", {"C50.919", "C79.51", "C79.31"}, "Breast cancer. Bone pain."),
+        (
+            "Metastatic breast cancer to bone and liver.",
+            {"C79.51", "C78.7"},
+            "Metastatic breast cancer, bone and liver.",
+        ),
         ("Liver and bone mets.", {"C78.7", "C79.51"}, "Liver and bone scans."),
         ("Colon cancer with metastases to the liver.", {"C18.9", "C78.7"}, "Cancer with metastases to the liver."),
         ("Left adrenal metastasis.", {"C79.72"}, "Adrenal metastasis."),

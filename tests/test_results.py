@@ -93,3 +93,12 @@ def test_an_organism_stays_where_an_infection_still_needs_it() -> None:
 def test_a_value_is_a_diagnosis_where_it_is_out_of_range_and_treated(text: str, other: str, code: str) -> None:
     assert code in _stay(text)
     assert code not in _stay(other)
+
+
+def test_the_infection_right_behind_a_sepsis_shares_its_organism() -> None:
+    assert {"A41.59", "N39.0", "B96.1"} <= _stay("Sepsis due to Klebsiella UTI.")
+    assert "B96.1" not in _stay("Sepsis due to Klebsiella. UTI.")
+    assert {"A40.3", "J13"} <= _stay("Sepsis from Streptococcus pneumoniae pneumonia.")
+    assert "J13" not in _stay("Sepsis from Streptococcus pneumoniae. Gout.")
+    assert "B37.7" in _stay("Blood cultures grew Candida albicans.")
+    assert "B37.7" not in _stay("Wound cultures grew Candida albicans.")

@@ -24,7 +24,7 @@ _STRENGTH: Final = 0.9
 _METASTASES: Final = re.compile(r"\b(?:metasta(?:s[ei]s|tic|tases)|mets?)\b", re.IGNORECASE)
 _TO: Final = re.compile(
     r"(?:(?: (?:disease|spread|lesions?|deposits?|implants?))? (?:to|in|within|involving|of)"
-    r"| (?:cancer|carcinoma|adenocarcinoma|melanoma|sarcoma) (?:to|involving))"
+    r"|(?: [\w-]+){0,2}? (?:cancer|carcinoma|adenocarcinoma|melanoma|sarcoma) (?:to|involving))"
     r" (?:(?:the|her|his|both|multiple|right|left|bilateral) )*",
     re.IGNORECASE,
 )
@@ -33,7 +33,7 @@ _GLUE: Final = re.compile(
     r"(?:(?:to|in|the|her|his|both|multiple|right|left|bilateral|possibly) )*",
     re.IGNORECASE,
 )
-_OPEN: Final = parse_ranges("C80.1 C79.9 C80.0 D48.9 D49.9")
+_OPEN: Final = frozenset({"C80.1", "C79.9", "C80.0", "D48.9", "D49.9"})
 """Neoplasms of no organ."""
 _MISREAD: Final = parse_ranges("C00-C76 C79.9 C80 D49")
 """What a list of organs gives where each is read by itself."""
@@ -126,7 +126,7 @@ _NOUN: Final = re.compile(
 
 def _of_organ(mention: Mention, text: str, book: CodeBook) -> Iterator[Mention]:
     """A neoplasm without an organ with the one that was biopsied in its sentence, or that it is "of"."""
-    if not within(book.codes[book.default(mention.candidates[0].concept)], _OPEN):
+    if book.codes[book.default(mention.candidates[0].concept)] not in _OPEN:
         return
     start, end = mention.start_char, mention.end_char
     of = _OF.match(text, end)
@@ -168,6 +168,8 @@ def _organ(text: str, place: int, system: str) -> tuple[int, str, str] | None:
 def _organ_before(text: str, end: int, system: str, *, primary: bool = False) -> tuple[int, str] | None:
     """Where an organ that ends at a place begins, and its secondary code, or its primary one."""
     before = text[max(0, end - 32) : end]
+    if not _ends_with_site(system).search(before):
+        return None
     sites = ((words, first if primary else second) for _, words, first, second in _sites(system))
     fits = [(len(m[0]), code) for words, code in sites if code and (m := words.search(before))]
     longest = max(fits, default=None)
@@ -200,3 +202,9 @@ def _sites(system: str) -> tuple[_Site, ...]:
 def _any_site(system: str) -> re.Pattern[str]:
     words = "|".join(row["words"] for row in read_rows("neoplasm_sites", system))
     return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+
+
+@cache
+def _ends_with_site(system: str) -> re.Pattern[str]:
+    words = "|".join(row["words"] for row in read_rows("neoplasm_sites", system))
+    return re.compile(rf"\b(?:{words})\Z", re.IGNORECASE)

@@ -86,6 +86,8 @@ def with_organisms(proposals: ProposedCodes, book: CodeBook, around: MentionPlac
     """
     rows = _rows(book.system)
     _of_no_site(proposals, book, around)
+    if rows:
+        _of_sepsis(proposals, rows, book, around)
     organisms = codes_in(proposals, _ORGANISMS, book) if rows else []
     if not organisms:
         return
@@ -114,6 +116,29 @@ def _of_no_site(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces)
                 exchange(proposals, proposal, at, f"the organism of {book.codes[beside[0].concept]} (A49 Excludes1)")
 
 
+def _of_sepsis(proposals: ProposedCodes, rows: Sequence[_Row], book: CodeBook, around: MentionPlaces) -> None:
+    """Give the infection right behind "sepsis due to E. coli …" the organism that the code of the sepsis says."""
+    for sepsis in codes_in(proposals, _SEPSIS, book):
+        code = book.codes[sepsis.concept]
+        grew = next((row.organism for row in rows if row.source == "blood" and row.gives == code), ())
+        lung = next((row for row in rows if row.source == "lung" and grew and within(grew[0][0], row.organism)), None)
+        for number in sepsis.numbers if grew else ():
+            end = around.spans[number][1]
+            behind = number + 1 if number + 1 < len(around.spans) and around.spans[number + 1][0] - end <= 1 else -1
+            lungs = [p for p in codes_in(proposals, _LUNGS, book) if behind in p.numbers]
+            if lung and (lungs or _PNEUMONIA.search(around.says([number]))):
+                at = book.default(book.position_of_code[lung.gives])
+                made = add(proposals, at, [number], sepsis.strength, affirmed=True, remark=f"the organism of {code}")
+                made.completes.update(p.concept for p in lungs)
+            elif any(behind in p.numbers for p in codes_in(proposals, _TAKES_ONE, book)):
+                organism = book.position_of_code.get(_FIRST.get(grew[0][0], grew[0][0]))
+                if organism is not None:
+                    said = f"the organism of {code}"
+                    add(proposals, organism, [behind], sepsis.strength, affirmed=True, remark=said)
+
+
+_FIRST: Final = {"B96.2": "B96.20"}
+_LUNGS: Final = parse_ranges("J18.9")
 _NO_SITE: Final = (("A49.01", "B95.61"), ("A49.02", "B95.62"), ("A49.3", "B96.0"))
 
 
