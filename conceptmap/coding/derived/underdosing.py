@@ -15,7 +15,7 @@ from typing import Final
 from conceptmap.coding.derived.drug_harm import groups
 from conceptmap.coding.derived.drugs import Drug, harm
 from conceptmap.coding.derived.found import Found
-from conceptmap.text.literals import all_of
+from conceptmap.text.literals import all_of, first_of
 from conceptmap.text.overlaps import Starts
 
 __all__ = ["poisoning", "regimens_not_kept", "underdosing"]
@@ -58,6 +58,7 @@ _LESS_AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _AS_NEEDED: Final = re.compile(r"T39\.(?:1|[239])|T40|T41|T50\.8|T48\.[345]")
+_MEDICINE: Final = re.compile(r"\b(?:meds|medications?|medicines?|pills|prescriptions?)\b", re.IGNORECASE)
 _MEDICINES: Final = re.compile(
     r"\b(?:(?:home |his |her |their |all |any |of |the |all of )*(?:meds|medications?|medicines?|pills"
     r"|prescriptions?))\b",
@@ -136,7 +137,8 @@ def underdosing(text: str, bounds: Sequence[tuple[int, int]], drugs: Sequence[Dr
     starts = [start for start, _ in bounds]
     listed = groups(text, [d for d in drugs if not _AS_NEEDED.match(d.of.harm) and d.of.name != "contraceptive"])
     first, last = (Starts(places) for places in ([g[0].start_char for g in listed], [g[-1].end_char for g in listed]))
-    for match in all_of(_LESS, text):
+    something = listed or first_of(_MEDICINE, text)
+    for match in all_of(_LESS, text) if something else ():
         near = first.within(match.start(), match.end() + _REACH)
         group = listed[near[0]] if near else None
         if _NEVER.search(text[max(0, match.start() - 30) : match.start()]):
