@@ -50,6 +50,13 @@ def test_names_of_other_ontologies_are_heard() -> None:
     assert named_in("Rigidity, contracture and amelia; he often falls; disease.", ontology) == set(terms) - {"Disease"}
 
 
+def test_a_loose_word_stands_only_for_a_concept_of_that_name() -> None:
+    rows = [("1", "-", "Disease of proliferation", ("neoplasm",), None), ("2", "-", "Kidney neoplasm", (), "1")]
+    assert named_in("A tumor. A kidney tumor.", typed("doid", rows)) == {"2"}
+    named = [("3", "-", "Neoplasm", ("new growth of tissue",), None)]
+    assert named_in("A tumor was seen.", typed("hp", named)) == {"3"}
+
+
 def test_short_forms_inside_a_name_are_read_as_in_texts() -> None:
     ontology = ontology_of([], extra=("Raised CSF lorvanin", "CSF"))
     assert named_in("Raised CSF lorvanin was seen.", ontology) == {"Raised CSF lorvanin"}

@@ -12,7 +12,7 @@ from conceptmap.coding.combinations import combinations
 from conceptmap.data.tables import read_rows, read_table, reviewed_rows
 from conceptmap.matching import vocabulary
 from conceptmap.matching.content import content_words
-from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, everyday_words, stop_terms
+from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, everyday_words, loose_names, stop_terms
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
@@ -181,6 +181,7 @@ def test_stop_terms_are_lower_case_and_there_once(table: str) -> None:
 def test_each_system_has_stop_terms_of_its_own_or_the_shared_ones() -> None:
     assert stop_terms("icd10") == stop_terms("icd10cm")
     assert stop_terms("snomedct") == stop_terms("hp") == stop_terms("somebody-s")
-    assert {row["heard"] for row in read_table("stop_terms")} == {"never", "by type"}
+    assert {row["heard"] for row in read_table("stop_terms")} == {"never", "by type", "by name"}
     assert not stop_terms("hp") & everyday_words("hp")
-    assert not everyday_words("icd10cm")
+    assert not everyday_words("icd10cm") | loose_names("icd10cm")
+    assert not stop_terms("hp") & loose_names("hp")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import polars as pl
 
 from conceptmap.matching.content import content_words, loose_class, term_forms
-from conceptmap.matching.vocabulary import abbreviations, everyday_words, stop_terms
+from conceptmap.matching.vocabulary import abbreviations, everyday_words, loose_names, stop_terms
 from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED, variants
 from conceptmap.memory import no_collection
 from conceptmap.ontology.semantic_types import QUIET, uses
@@ -117,9 +117,16 @@ def lexicon_of(
     groups = concepts.filter(pl.col("kind").is_in(_GROUPS))
     named = terms.join(groups, on="node", how="anti")
     lent, quiet = pl.col("kind") == LENT, pl.col("node").is_in(_quiet(system, concepts))
-    titles, stop = system in CLASSIFICATIONS, stop_terms(system)
+    titles, stop, by_name = system in CLASSIFICATIONS, stop_terms(system), loose_names(system)
     own = pl.concat(
-        build_lexicon(named.filter(which), concept_of, stop=words, expand_titles=titles, silent=silent)
+        build_lexicon(
+            named.filter(which),
+            concept_of,
+            stop=words,
+            by_name=by_name,
+            expand_titles=titles,
+            silent=silent,
+        )
         for which, words in ((~lent & ~quiet, stop), (~lent & quiet, stop | everyday_words(system)))
     )
     more = build_lexicon(named.filter(lent), concept_of, stop=stop, expand_titles=False)
@@ -162,6 +169,7 @@ def build_lexicon(
     *,
     stop: frozenset[str],
     expand_titles: bool,
+    by_name: frozenset[str] = frozenset(),
     silent: list[Silent] | None = None,
 ) -> pl.DataFrame:
     """Turn the terms of an ontology into the lexicon that a TermMatcher searches.
@@ -170,6 +178,7 @@ def build_lexicon(
         terms: columns node, term, kind.
         concept_of: position in the concepts frame by node.
         stop: normalised terms that must never match on their own.
+        by_name: normalised terms that stand only for a concept of which they are the preferred name.
         expand_titles: add the shortened wordings of ``variants`` (for classifications such as ICD-10-CM).
         silent: takes the terms without a wording.
 
@@ -177,6 +186,7 @@ def build_lexicon(
         A frame of schema ``LEXICON``, a row per wording and concept, sorted by key and then best first.
     """
     stop_keys = {bag_key(map(form_key, term_forms(text))) for text in stop}
+    loose_keys = {bag_key(map(form_key, term_forms(text))) for text in by_name}
     most = MAX_WORDS if expand_titles else LONGEST
     rows: dict[tuple[int, int], tuple[int, int, int, int, int, str, str | None]] = {}
     unheard: list[Silent] = []
@@ -187,7 +197,7 @@ def build_lexicon(
                 reason = reason or (TOO_LONG if len(forms) > most else TOO_SHORT)
                 continue
             key = bag_key(map(form_key, forms))
-            if key in stop_keys or (quality <= LOOSE and len(forms) < 2):
+            if key in stop_keys or (quality <= LOOSE and len(forms) < 2) or (kind != "preferred" and key in loose_keys):
                 reason = reason or EVERYDAY
                 continue
             known = rows.get((key, concept))

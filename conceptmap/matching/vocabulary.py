@@ -16,7 +16,7 @@ from conceptmap.data.tables import has_table, reviewed_rows
 from conceptmap.errors import InputError
 from conceptmap.text.words import normal_form
 
-__all__ = ["abbreviations", "clinical_synonyms", "everyday_words", "has_synonyms", "stop_terms"]
+__all__ = ["abbreviations", "clinical_synonyms", "everyday_words", "has_synonyms", "loose_names", "stop_terms"]
 
 ANY_CONTEXT = "any"
 """In the context column: the reading holds in every clinical text."""
@@ -108,6 +108,19 @@ def everyday_words(system: str) -> frozenset[str]:
     """
     shared = () if _own_stop_terms(system) else _shared_stop_terms()
     return frozenset(term for term, heard in shared if heard == "by type")
+
+
+@cache
+def loose_names(system: str) -> frozenset[str]:
+    """Words that name a concept only where it is called so: "tumor" is a neoplasm, and no loose word for its shelf.
+
+    None for a system with stop terms of its own.
+
+    >>> "tumor" in loose_names("doid"), "tumor" in loose_names("icd10cm")
+    (True, False)
+    """
+    shared = () if _own_stop_terms(system) else _shared_stop_terms()
+    return frozenset(term for term, heard in shared if heard == "by name")
 
 
 def _own_stop_terms(system: str) -> str:
