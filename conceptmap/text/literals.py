@@ -11,7 +11,8 @@ to be asked for here, and to open with ``\b`` and a word if it is to cost nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final, Generic, TypeVar
 
@@ -25,6 +26,7 @@ _SHORTEST: Final = 3
 _MOST: Final = 80
 _FIRST_ASKED: Final = 5
 _ZERO: Final = "0"
+_BEFORE_WORD: Final = re.compile(r" (?=\S)")
 _SAME: Final = str.maketrans({"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"})
 """Letters that a pattern takes for ASCII ones where case is ignored."""
 
@@ -153,9 +155,18 @@ class _Words:
         return _Words(text)
 
     @cached_property
+    def _by_letters(self) -> Mapping[str, Sequence[int]]:
+        """Where words begin, by their first letters; a blank stands behind the last of a shorter word."""
+        plain, found = self._plain + " " * LETTERS, defaultdict[str, list[int]](list)
+        for match in _BEFORE_WORD.finditer(plain):
+            place = match.start()
+            found[plain[place + 1 : place + 1 + LETTERS]].append(place)
+        return dict(found)
+
+    @cached_property
     def beginnings(self) -> frozenset[str]:
         """The first letters of all words: one, two and three of them."""
-        shorter = {word[:LETTERS] for word in self._plain.split()}
+        shorter = {letters.partition(" ")[0] for letters in self._by_letters}
         begun = set(shorter)
         for n in reversed(range(1, LETTERS)):
             shorter = {letters[:n] for letters in shorter}
@@ -164,6 +175,8 @@ class _Words:
 
     def places(self, letters: str) -> Sequence[int]:
         """Where, in order, a blank stands before some letters, and so in the text itself a word begins with them."""
+        if len(letters) == 1 + LETTERS:
+            return self._by_letters.get(letters[1:], ())
         found = self._places.get(letters)
         if found is None:
             found = self._places[letters] = []
