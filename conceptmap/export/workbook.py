@@ -53,6 +53,9 @@ _WIDTHS: Final = {
 _WIDTH: Final = 12
 _WRAPPED: Final = ("name", "text", "notes", "rollup_name")
 """Columns whose cells take as many lines as they need; a note's own text takes one."""
+_LINE: Final = 15
+"""Points of a line."""
+_MOST_LINES: Final = 8
 
 
 def check_workbooks() -> None:
@@ -74,6 +77,7 @@ class _Sheet:
     Attributes:
         columns: its header.
         looks: of its columns.
+        wrapped: which of them wrap their cells.
         rows: written so far, the header not counted.
         left_out: rows for which there was no room.
     """
@@ -81,6 +85,7 @@ class _Sheet:
     sheet: Worksheet
     columns: Sequence[str]
     looks: Sequence[Format]
+    wrapped: frozenset[int] = frozenset()
     rows: int = 0
     left_out: int = field(default=0)
 
@@ -101,6 +106,8 @@ class _Sheet:
                 self.left_out += 1
                 continue
             self.rows += 1
+            if (lines := self._lines(row)) > 1:  # not every program finds the height by itself
+                self.sheet.set_row(self.rows, _LINE * lines)
             for at, value in enumerate(row):
                 look = self.looks[min(at, len(self.looks) - 1)]
                 if isinstance(value, bool):
@@ -111,6 +118,11 @@ class _Sheet:
                     self.sheet.write_number(self.rows, at, value, look)
                 elif value is not None:
                     self.sheet.write_string(self.rows, at, _cell(str(value)), look)
+
+    def _lines(self, row: Sequence[Any]) -> int:
+        """About how many lines the longest of the wrapped cells takes."""
+        sizes = ((len(str(row[at] or "")), _WIDTHS.get(self.columns[at], _WIDTH)) for at in self.wrapped)
+        return min(max((-(-size // width) for size, width in sizes), default=1), _MOST_LINES)
 
     def end(self) -> None:
         """Give it its filters, and the choices of the column Accept, also for rows that are added below."""
@@ -147,7 +159,8 @@ class WorkbookFile:
 
     def _sheet(self, name: str, columns: Sequence[str], *, frozen: int) -> _Sheet:
         looks = [self._look(column) if name != "Notes" else self._plain for column in columns]
-        sheet = _Sheet(self._book.add_worksheet(name), columns, looks)
+        wrapped = frozenset(at for at, look in enumerate(looks) if look is self._wrapped)
+        sheet = _Sheet(self._book.add_worksheet(name), columns, looks, wrapped)
         sheet.begin(self._header, frozen=frozen)
         return sheet
 
