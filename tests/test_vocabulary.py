@@ -150,12 +150,14 @@ def test_no_synonym_is_found_in_a_word_of_another_sense(word: str) -> None:
         ("Colon cancer. Ca 3. Diabetes", "cancer"),
         ("Flu, Shingrix and Tdap given", "influenza vaccination"),
         ("Flu and cough", None),
+        ("LP on the wrists, reticular plaques", "lichen planus"),
+        ("LP showed no cells; oral antibiotics", None),
     ],
 )
 def test_short_forms_are_read_by_their_company(text: str, long: str | None) -> None:
     reviewed = ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
     found = words(text)
-    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu", "af", "ckd3", "ca", "l", "def"})
+    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu", "af", "ckd3", "ca", "l", "lp", "def"})
     assert reviewed.long_forms(text, found).get(at) == long
 
 
