@@ -73,7 +73,7 @@ def test_code_writes_files_and_says_so_on_stderr(here: Path, lexical: str, capfd
     assert "2 notes" in err
     assert "out" in err
     assert "it/s" not in err
-    names = ["annotations.csv", "candidates.csv", "codes.csv", "report.html", "run.json"]
+    names = ["annotations.csv", "candidates.csv", "codes.csv", "mentions.csv", "report.html", "run.json"]
     assert sorted(path.name for path in (here / "out").iterdir()) == names
     found = pl.read_csv(here / "out" / "codes.csv")
     assert sorted(found["code"]) == ["E11.9", "I10", "I50.9", "R51.9"]
@@ -82,7 +82,7 @@ def test_code_writes_files_and_says_so_on_stderr(here: Path, lexical: str, capfd
 def test_include_and_spreadsheet_safe_reach_the_run(here: Path, lexical: str) -> None:
     notes = write(here / "notes.csv", ("note_id", "text"), ("=a", "No fever."))
     assert code(notes, lexical, "--include", "negated,family", "--spreadsheet-safe") == 0
-    (row,) = csv.DictReader(io.StringIO((here / "out" / "codes.csv").read_text()))
+    (row,) = csv.DictReader(io.StringIO((here / "out" / "codes.csv").read_text(encoding="utf-8-sig")))
     assert (row["note_id"], row["code"]) == ("'=a", "R50.9")
     assert json.loads((here / "out" / "run.json").read_text())["settings"]["include"] == ["family", "negated"]
 
@@ -339,7 +339,7 @@ def test_build_from_given_vectors(here: Path, capfd: pytest.CaptureFixture[str])
     assert "vectors: 3 vectors of width 2 in column v" in err
     assert "vectors: codes in column id, 66.7 % of which the release holds" in err
     assert "vectors: 1 rows have codes that are not in the release and were left out: DOID:9" in err
-    assert pl.read_csv(here / "out.csv").rows() == [(2, "DOID:9", "unknown", None)]
+    assert pl.read_csv(here / "out.csv").rows() == [(2, "DOID:9", "unknown", None, None)]
     assert main(["info", "index", "--json"]) == 0
     facts = json.loads(capfd.readouterr().out)
     assert (facts["rows"], facts["dim"], facts["encoder"], facts["revision"]) == (2, 2, "maker/model", "1")
@@ -354,7 +354,9 @@ def test_rollup_takes_old_codes_to_what_replaced_them(here: Path, capfd: pytest.
     out, err = capfd.readouterr()
     rolled = pl.read_csv(io.StringIO(out), infer_schema=False)
     assert rolled["rollup_code"].to_list() == ["10069999999100"] * 2
-    assert "1 codes are inactive, rolled up as what replaced them: 10119999999101 → 10069999999100\n" in err
+    assert (
+        "1 codes are inactive, rolled up as what replaced them: 10119999999101 → 10069999999100 (replaced by)\n" in err
+    )
 
 
 def test_rollup_adds_up_scores_with_each_piece_of_evidence_once(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

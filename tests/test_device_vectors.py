@@ -307,7 +307,7 @@ def test_the_next_batch_is_encoded_while_this_one_is_searched(
         return search(self, *given, **options)
 
     monkeypatch.setattr(ConceptIndex, "search", searched)
-    monkeypatch.setattr("conceptmap.mapper.BATCH_CHARS", 10)
+    monkeypatch.setattr("conceptmap.notes.given.BATCH_CHARS", 10)
     found = mapper.annotate_many(NOTES)
     assert found.codes.height > 1
     assert not set(order) & set(seen)

@@ -51,6 +51,10 @@ def test_a_setting_that_there_is_not_is_refused() -> None:
         ("HPI: cough.\n\nASSESSMENT:\n1. Psoriasis\n", "L40.9"),
         ("HOSPITAL COURSE: acute pyelonephritis. Sepsis.\n", "A41.9"),
         ("HOSPITAL COURSE: acute pancreatitis. Sepsis.\n", "K85.90"),
+        ("HOSPITAL COURSE: postpartum anemia. Third degree perineal laceration during delivery.\n", "O70.20"),
+        ("HOSPITAL COURSE: postpartum anemia. Gout.\n", "O90.81"),
+        ("HPI: migraine.\n\nASSESSMENT:\n1. Shortness of breath\n2. Heart failure\n", "I50.9"),
+        ("HPI: migraine.\n\nASSESSMENT:\n1. Shortness of breath\n2. Psoriasis\n", "R06.02"),
     ],
 )
 def test_the_principal_diagnosis_by_setting_section_and_sequence(text: str, code: str) -> None:

@@ -157,7 +157,9 @@ def test_no_synonym_is_found_in_a_word_of_another_sense(word: str) -> None:
 def test_short_forms_are_read_by_their_company(text: str, long: str | None) -> None:
     reviewed = ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
     found = words(text)
-    at = next(i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu", "af", "ckd3", "ca", "l", "lp", "def"})
+    at = next(
+        i for i, form in enumerate(found.form) if form in {"hus", "ppm", "flu", "af", "ckd3", "ca", "l", "lp", "def"}
+    )
     assert reviewed.long_forms(text, found).get(at) == long
 
 

@@ -63,19 +63,20 @@ def note_pairs(notes: NotesLike) -> Iterator[Pair]:
 
 
 def batches(
-    pairs: Iterable[Pair], *, notes: int | None = None, chars: int = BATCH_CHARS
+    pairs: Iterable[Pair], *, notes: int | None = None, chars: int | None = None
 ) -> Iterator[tuple[list[str], list[str]]]:
     """Ids and texts of bounded size together; a batch is handed out before the pair after it is asked for.
 
     Args:
         pairs: (note_id, text) each.
         notes: most notes in a batch.
-        chars: most code points in a batch of more than one note.
+        chars: most code points in a batch of more than one note; BATCH_CHARS by default.
 
     >>> list(batches([("1", "ab"), ("2", "c"), ("3", "defg")], chars=4))
     [(['1', '2'], ['ab', 'c']), (['3'], ['defg'])]
     """
     note_ids, texts, size = list[str](), list[str](), 0
+    chars = BATCH_CHARS if chars is None else chars
     for note_id, text in pairs:
         if texts and size + len(text) > chars:
             yield note_ids, texts
