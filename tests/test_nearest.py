@@ -134,11 +134,12 @@ def test_a_function_reads_words_one_by_one_and_each_once() -> None:
     encoder = load_encoder(encode)
     assert (encoder.name, encoder.dim) == ("encode", 384)
     mapper = ConceptMapper.load(build_index(small_ontology(), encoder), encoder=encode)
+    fresh = load_encoder(encode)
     asked.clear()
-    (tokens,) = load_encoder(encode).tokens(["fever and Fever, fever"])
+    (tokens,) = fresh.tokens(["fever and Fever, fever"])
     assert tokens.to_polars()["text"].to_list() == ["fever", "and", "Fever", "fever"]
     np.testing.assert_array_equal(tokens.vectors[0], tokens.vectors[3])
-    assert [asked.count(word) for word in ("Fever", "and", "fever")] == [1, 1, 1]
+    assert sorted(asked) == ["Fever", "and", "fever"]
     assert mapper.nearest("hypertension", k=1)["code"].to_list() == ["I10"]
     assert mapper.annotate("Seen for pneumonia.").codes["code"].to_list() == ["J18.9"]
     with pytest.raises(InputError, match=r"no vector a string: got shape \(3,\)"):
