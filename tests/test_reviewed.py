@@ -85,8 +85,10 @@ def test_any_table_with_the_column_accept_will_do(tmp_path: Path, capfd: pytest.
 
 
 def test_marks_are_yes_or_no_or_nothing(workbook: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match="row 2 has another mark under Accept: got 'perhaps', expected yes or no"):
+    with pytest.raises(InputError, match="row 2 has another mark under Accept: got perhaps, expected yes or no"):
         with_marks(pl.DataFrame({"Accept": ["yes", "perhaps"]}), "here")
+    with pytest.raises(InputError, match="got a text, expected yes or no"):
+        with_marks(pl.DataFrame({"Accept": ["she denies it"]}), "here")
     assert main(["evaluate", str(workbook), str(workbook)]) == 2
     assert f"nothing is marked in {workbook}; type yes or no under Accept" in capfd.readouterr().err
     with pytest.raises(InputError, match="nothing is marked in"):

@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from conceptmap.errors import InputError, said_columns
+from conceptmap.errors import InputError, said_columns, said_id
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.notes.workbook import sheets_of
 
@@ -55,7 +55,7 @@ def with_marks(table: pl.DataFrame, where: str) -> pl.DataFrame:
         if mark and mark not in _MARKS:
             expected = "yes or no (y, x, ✓, 1 and n, 0 will do), or nothing"
             raise InputError(
-                f"{where}: row {row} has another mark under Accept", got=repr(mark[:20]), expected=expected
+                f"{where}: row {row} has another mark under Accept", got=said_id(mark) or "a text", expected=expected
             )
     return table.with_columns(pl.Series(ACCEPTED, [_MARKS.get(mark) for mark in marks], pl.Boolean))
 
