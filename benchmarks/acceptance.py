@@ -197,8 +197,8 @@ CARD_TEXT = """# Acceptance of ICD-10-CM codes
 `probability` in `codes.csv` and `candidates.csv`: that a coder would report the code. A logistic regression of
 {numbers} numbers, `conceptmap/data/acceptance_icd10cm.json`, over what is known of a code in its note. It orders the
 codes of a role, and a code below {threshold:.2f} is left out, unless it is the principal diagnosis, listed among the
-diagnoses, or the only injury beside an external cause; `candidates.csv` keeps it with the reason, `--explain NOTE`
-tells the strongest reasons of each code.
+diagnoses, the only injury beside an external cause, or the organism of an infection; `candidates.csv` keeps it with the
+reason, `--explain NOTE` tells the strongest reasons of each code.
 
 **Where it holds.** ICD-10-CM, notes of hospital stays and visits, mentions found by the index's own words, with an
 encoder or without. In other systems, in reports (which code what they tell one by one), with an adapter, and for codes

@@ -272,3 +272,9 @@ def test_the_page_of_a_note_shows_probabilities_where_there_are_any() -> None:
     for setting, measure in (("inpatient", "Probability"), ("report", "Score")):
         (note,) = mapper().pipe([("n", "HOSPITAL COURSE: gout.\n")], setting=setting)
         assert f'<th class="n">{measure}</tr>' in note.to_html()
+
+
+def test_the_organism_of_an_infection_stands() -> None:
+    grew, strict = "HOSPITAL COURSE: acute cystitis. Urine culture grew E. coli. Gout.\n", model(threshold=1.0)
+    assert sorted(names(judged(grew, strict))) == ["B96.20", "N30.00"]
+    assert sorted(names(judged(grew.replace("grew E. coli", "negative"), strict))) == ["N30.00"]

@@ -11,10 +11,12 @@ from conceptmap.coding.derived.external_causes import INJURED
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.reporting.integral import is_listed
-from conceptmap.ontology.code_ranges import within
+from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["NoteJudge"]
+
+_ORGANISMS = parse_ranges("B95-B97")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,21 @@ class NoteJudge:
     def least(self, kept: Sequence[ProposedCode], sure: Sequence[float], first: ProposedCode | None) -> int | None:
         """Place of the least probable code, if it is too improbable to stand; None without one.
 
-        The principal diagnosis stands, what the note lists among its diagnoses is for the coder to weigh, and the one
-        injury of a note that tells how it happened goes with its cause.
+        The principal diagnosis stands, what the note lists among its diagnoses is for the coder to weigh, the one
+        injury of a note that tells how it happened goes with its cause, and an organism with its infection.
         """
         below = [
             at
             for at, proposal in enumerate(kept)
             if sure[at] < self.model.threshold and proposal.affirmed and proposal is not first
         ]
-        below = [at for at in below if not (is_listed(kept[at], self.around) or self._is_the_injury(kept[at], kept))]
+        below = [at for at in below if not (is_listed(kept[at], self.around) or self._goes_along(kept[at], kept))]
         return min(below, key=lambda at: sure[at], default=None)
 
-    def _is_the_injury(self, proposal: ProposedCode, kept: Sequence[ProposedCode]) -> bool:
-        """Whether external causes would be left without an injury."""
+    def _goes_along(self, proposal: ProposedCode, kept: Sequence[ProposedCode]) -> bool:
+        """Whether other codes ask for it: an infection for its organism, external causes for the only injury."""
+        if within(self.book.codes[proposal.concept], _ORGANISMS):
+            return True  # the rules give one only where an infection leaves it open
         codes = [self.book.codes[other.concept] for other in kept if other is not proposal]
         injury = within(self.book.codes[proposal.concept], INJURED)
         return injury and any(c[0] in "VWXY" for c in codes) and not any(within(c, INJURED) for c in codes)
