@@ -6,11 +6,14 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from conceptmap.errors import printable
 
-__all__ = ["is_watched", "progress_bar", "waiting", "with_bar"]
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["is_watched", "progress_bar", "waiting", "watched_bar", "with_bar"]
 
 Item = TypeVar("Item")
 
@@ -24,6 +27,33 @@ def is_watched() -> bool:
 
 
 @contextmanager
+def watched_bar(**look: Any) -> Iterator[Callable[[int], tqdm[None] | None]]:  # noqa: ANN401
+    """A bar on stderr that is closed at the end.
+
+    Args:
+        look: more of what ``tqdm`` takes.
+
+    Yields:
+        Called with how many there are in all: the bar, which appears with the first call; None where nobody looks.
+    """
+    from tqdm import tqdm
+
+    bars: list[tqdm[None]] = []
+    hidden = not is_watched()
+
+    def bar_of(total: int) -> tqdm[None] | None:
+        if not bars and not hidden:
+            bars.append(tqdm(total=total, unit_scale=total > _MANY, dynamic_ncols=True, file=sys.stderr, **look))
+        return bars[0] if bars else None
+
+    try:
+        yield bar_of
+    finally:
+        for bar in bars:
+            bar.close()
+
+
+@contextmanager
 def progress_bar(what: str, *, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr that appears with the first call; nothing where nobody looks.
 
@@ -34,24 +64,13 @@ def progress_bar(what: str, *, unit: str) -> Iterator[Callable[[int, int], None]
     Yields:
         Called with how many are done and how many there are in all.
     """
-    from tqdm import tqdm
+    with watched_bar(desc=what, unit=unit) as bar_of:
 
-    bars: list[tqdm[None]] = []
-    hidden = not is_watched()
+        def progress(done: int, total: int) -> None:
+            if (bar := bar_of(total)) is not None:
+                bar.update(done - bar.n)
 
-    def progress(done: int, total: int) -> None:
-        if hidden:
-            return
-        if not bars:
-            scaled = total > _MANY
-            bars.append(tqdm(desc=what, total=total, unit=unit, unit_scale=scaled, dynamic_ncols=True, file=sys.stderr))
-        bars[0].update(done - bars[0].n)
-
-    try:
         yield progress
-    finally:
-        for bar in bars:
-            bar.close()
 
 
 def with_bar(items: Iterable[Item], *, unit: str, total: int | None) -> Iterator[Item]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from conceptmap.progress import is_watched
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from conceptmap.progress import is_watched, watched_bar
 
 __all__ = ["Progress", "State", "progress_line", "run_bar", "run_lines"]
 
 EVERY = 30.0
 """Seconds between two lines in a log."""
 _BAR = "coding: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} notes, {remaining} left{postfix}"
-_MANY = 10_000
-"""From so many on, counts are shown as 12.3k."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +39,17 @@ Progress = Callable[[State], None]
 @contextmanager
 def run_bar() -> Iterator[Progress]:
     """A bar on stderr for the states that it is called with; nothing where nobody looks."""
-    from tqdm import tqdm
+    with watched_bar(bar_format=_BAR) as bar_of:
 
-    bars: list[tqdm[None]] = []
-    hidden = not is_watched()
+        def progress(state: State) -> None:
+            if (bar := bar_of(state.total)) is None:
+                return
+            bar.initial = state.reused  # found done, so no measure of the speed
+            if state.quarantined:
+                bar.set_postfix_str(f"{state.quarantined:,} quarantined", refresh=False)
+            bar.update(state.done - bar.n)
 
-    def progress(state: State) -> None:
-        if hidden:
-            return
-        if not bars:
-            scaled = state.total > _MANY
-            bars.append(
-                tqdm(total=state.total, unit_scale=scaled, bar_format=_BAR, dynamic_ncols=True, file=sys.stderr)
-            )
-        bar = bars[0]
-        bar.initial = state.reused  # found done, so no measure of the speed
-        if state.quarantined:
-            bar.set_postfix_str(f"{state.quarantined:,} quarantined", refresh=False)
-        bar.update(state.done - bar.n)
-
-    try:
         yield progress
-    finally:
-        for bar in bars:
-            bar.close()
 
 
 @contextmanager
