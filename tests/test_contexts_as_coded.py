@@ -6,16 +6,12 @@ Each rule has a pair of notes that differ only by it.
 from __future__ import annotations
 
 import pytest
-from whole_release import codes_of
+from whole_release import codes_of, stay_codes
 
 from conceptmap.coding.reporting.setting import setting_of
 from conceptmap.text.sections import sections
 
 STAY = "HOSPITAL COURSE: {}\n"
-
-
-def _stay(text: str) -> set[str]:
-    return set(codes_of(STAY.format(text)))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +36,7 @@ def test_the_code_tells_how_to_take_what_is_said(text: str, other: str, code: st
 
 
 def test_a_relative_who_smokes_gives_the_patient_no_tobacco() -> None:
-    given = _stay("Asthma. Smoking cessation advice for his mother.")
+    given = stay_codes("Asthma. Smoking cessation advice for his mother.")
     assert not any(code.startswith(("F17", "Z71", "Z81", "Z87")) for code in given)
 
 
@@ -53,10 +49,10 @@ def test_a_relative_who_smokes_gives_the_patient_no_tobacco() -> None:
     ],
 )
 def test_what_a_word_beside_it_decides(text: str, code: str, other: str, instead: str) -> None:
-    assert code in _stay(text)
-    assert instead not in _stay(text)
-    assert instead in _stay(other)
-    assert code not in _stay(other)
+    assert code in stay_codes(text)
+    assert instead not in stay_codes(text)
+    assert instead in stay_codes(other)
+    assert code not in stay_codes(other)
 
 
 def test_bleeding_is_an_effect_of_the_anticoagulant_where_the_note_ties_them() -> None:
@@ -64,13 +60,13 @@ def test_bleeding_is_an_effect_of_the_anticoagulant_where_the_note_ties_them() -
     home = "HOME MEDICATIONS:\napixaban 5 mg BID\n"
     assert "T45.515A" in codes_of(home + STAY.format("Melena. Reversed with Kcentra."))
     assert "T45.515A" not in codes_of(home + STAY.format("Melena. Resolved with rest."))
-    assert "T45.515A" not in _stay("GI bleeding on warfarin due to a gastric ulcer.")
-    assert "K25.4" in _stay("GI bleeding on warfarin due to a gastric ulcer.")
+    assert "T45.515A" not in stay_codes("GI bleeding on warfarin due to a gastric ulcer.")
+    assert "K25.4" in stay_codes("GI bleeding on warfarin due to a gastric ulcer.")
 
 
 def test_unknown_consciousness_yields_to_its_loss() -> None:
     """One haemorrhage is one injury: "unknown" (A) adds nothing to "of unspecified duration" (9)."""
-    given = _stay("Fell. SDH with LOC. Traumatic subdural hemorrhage.")
+    given = stay_codes("Fell. SDH with LOC. Traumatic subdural hemorrhage.")
     assert "S06.5X9A" in given
     assert "S06.5XAA" not in given
 
@@ -97,8 +93,8 @@ def test_the_note_of_an_emergency_room_is_a_visit() -> None:
     ],
 )
 def test_what_a_coder_would_be_ashamed_of(text: str, other: str, code: str) -> None:
-    assert code in _stay(text)
-    assert code not in _stay(other)
+    assert code in stay_codes(text)
+    assert code not in stay_codes(other)
 
 
 def test_a_sign_that_only_the_examination_tells_of_is_not_reported() -> None:

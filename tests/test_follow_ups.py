@@ -6,13 +6,9 @@ Each rule has a pair of notes that differ only by it.
 from __future__ import annotations
 
 import pytest
-from whole_release import code_rows, codes_of
+from whole_release import code_rows, stay_codes
 
 STAY = "HOSPITAL COURSE: {}\n"
-
-
-def _stay(text: str) -> set[str]:
-    return set(codes_of(STAY.format(text)))
 
 
 @pytest.mark.parametrize(
@@ -37,12 +33,12 @@ def _stay(text: str) -> set[str]:
 def test_what_a_minor_fall_broke_in_brittle_bones_is_their_disease(
     text: str, code: str, other: str, instead: str
 ) -> None:
-    given = _stay(text)
+    given = stay_codes(text)
     assert code in given
     assert not any(c.startswith("S") for c in given)
-    assert code not in _stay(other)
+    assert code not in stay_codes(other)
     if not instead.startswith("M48"):
-        assert instead in _stay(other)
+        assert instead in stay_codes(other)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +52,9 @@ def test_what_a_minor_fall_broke_in_brittle_bones_is_their_disease(
     ],
 )
 def test_what_befell_a_joint_prosthesis(text: str, code: str, other: str, instead: str) -> None:
-    assert code in _stay(text)
-    assert instead in _stay(other)
-    assert code not in _stay(other)
+    assert code in stay_codes(text)
+    assert instead in stay_codes(other)
+    assert code not in stay_codes(other)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +73,7 @@ def test_what_befell_a_joint_prosthesis(text: str, code: str, other: str, instea
 def test_a_stay_for_the_treatment_of_a_neoplasm_says_so_first(text: str, code: str, other: str) -> None:
     principal = [code for code, row in code_rows(STAY.format(text)).items() if row["role"] == "principal"]
     assert principal == [code]
-    assert code not in _stay(other)
+    assert code not in stay_codes(other)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +85,13 @@ def test_a_stay_for_the_treatment_of_a_neoplasm_says_so_first(text: str, code: s
     ],
 )
 def test_a_complication_names_the_procedure_that_its_code_leaves_open(text: str, code: str, other: str) -> None:
-    assert code in _stay(text)
-    assert code not in _stay(other)
-    assert not any(c.startswith("Y83") for c in _stay("Kidney transplant rejection.")), "said by T86 (I.C.19.g.4)"
+    assert code in stay_codes(text)
+    assert code not in stay_codes(other)
+    assert not any(c.startswith("Y83") for c in stay_codes("Kidney transplant rejection.")), "said by T86 (I.C.19.g.4)"
 
 
 def test_an_infection_of_a_device_leaves_its_organism_and_site_to_second_codes() -> None:
-    assert {"T83.511A", "N39.0", "B96.20"} <= _stay("CAUTI with E. coli.")
-    assert {"T82.7XXA", "B95.61"} <= _stay("Dialysis catheter infection with MSSA.")
-    assert "A49.01" in _stay("Infection with MSSA.")
-    assert "T81.41XA" in _stay("Superficial wound infection, POD 5.")
+    assert {"T83.511A", "N39.0", "B96.20"} <= stay_codes("CAUTI with E. coli.")
+    assert {"T82.7XXA", "B95.61"} <= stay_codes("Dialysis catheter infection with MSSA.")
+    assert "A49.01" in stay_codes("Infection with MSSA.")
+    assert "T81.41XA" in stay_codes("Superficial wound infection, POD 5.")

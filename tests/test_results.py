@@ -6,13 +6,7 @@ Each rule has a pair of notes that differ only by it.
 from __future__ import annotations
 
 import pytest
-from whole_release import codes_of
-
-STAY = "HOSPITAL COURSE: {}\n"
-
-
-def _stay(text: str) -> set[str]:
-    return set(codes_of(STAY.format(text)))
+from whole_release import stay_codes
 
 
 @pytest.mark.parametrize(
@@ -34,9 +28,9 @@ def _stay(text: str) -> set[str]:
     ],
 )
 def test_a_test_counts_by_its_outcome(text: str, code: str, other: str, instead: str) -> None:
-    assert code in _stay(text)
-    assert instead in _stay(other)
-    assert code not in _stay(other)
+    assert code in stay_codes(text)
+    assert instead in stay_codes(other)
+    assert code not in stay_codes(other)
 
 
 @pytest.mark.parametrize(
@@ -52,22 +46,22 @@ def test_a_test_counts_by_its_outcome(text: str, code: str, other: str, instead:
     ],
 )
 def test_an_organism_names_the_infection_that_it_grew_from(text: str, code: str, other: str, instead: str) -> None:
-    assert code in _stay(text)
-    assert instead in _stay(other)
-    assert code not in _stay(other)
+    assert code in stay_codes(text)
+    assert instead in stay_codes(other)
+    assert code not in stay_codes(other)
 
 
 def test_an_organism_stays_where_an_infection_still_needs_it() -> None:
     """The code of the sepsis says it; the cellulitis leaves it to a second code."""
-    assert {"A41.02", "L03.116", "B95.62"} <= _stay("MRSA sepsis. Cellulitis of the left leg with MRSA.")
-    assert "B95.62" not in _stay("Sepsis. Blood cultures grew MRSA.")
-    assert "B95.62" not in _stay("MRSA in a culture. Gout.")
-    assert {"N39.0", "B96.20", "Z16.12"} <= _stay("UTI, urine culture grew ESBL E. coli.")
-    assert "Z16.12" not in _stay("UTI, urine culture grew E. coli.")
-    assert "Z16.21" in _stay("UTI due to vancomycin-resistant enterococcus.")
-    assert {"D70.9", "R50.81"} <= _stay("Neutropenic fever.")
-    assert "R50.81" not in _stay("Neutropenia.")
-    assert {"K29.70", "B96.81"} <= _stay("H. pylori gastritis.")
+    assert {"A41.02", "L03.116", "B95.62"} <= stay_codes("MRSA sepsis. Cellulitis of the left leg with MRSA.")
+    assert "B95.62" not in stay_codes("Sepsis. Blood cultures grew MRSA.")
+    assert "B95.62" not in stay_codes("MRSA in a culture. Gout.")
+    assert {"N39.0", "B96.20", "Z16.12"} <= stay_codes("UTI, urine culture grew ESBL E. coli.")
+    assert "Z16.12" not in stay_codes("UTI, urine culture grew E. coli.")
+    assert "Z16.21" in stay_codes("UTI due to vancomycin-resistant enterococcus.")
+    assert {"D70.9", "R50.81"} <= stay_codes("Neutropenic fever.")
+    assert "R50.81" not in stay_codes("Neutropenia.")
+    assert {"K29.70", "B96.81"} <= stay_codes("H. pylori gastritis.")
 
 
 @pytest.mark.parametrize(
@@ -91,14 +85,14 @@ def test_an_organism_stays_where_an_infection_still_needs_it() -> None:
     ],
 )
 def test_a_value_is_a_diagnosis_where_it_is_out_of_range_and_treated(text: str, other: str, code: str) -> None:
-    assert code in _stay(text)
-    assert code not in _stay(other)
+    assert code in stay_codes(text)
+    assert code not in stay_codes(other)
 
 
 def test_the_infection_right_behind_a_sepsis_shares_its_organism() -> None:
-    assert {"A41.59", "N39.0", "B96.1"} <= _stay("Sepsis due to Klebsiella UTI.")
-    assert "B96.1" not in _stay("Sepsis due to Klebsiella. UTI.")
-    assert {"A40.3", "J13"} <= _stay("Sepsis from Streptococcus pneumoniae pneumonia.")
-    assert "J13" not in _stay("Sepsis from Streptococcus pneumoniae. Gout.")
-    assert "B37.7" in _stay("Blood cultures grew Candida albicans.")
-    assert "B37.7" not in _stay("Wound cultures grew Candida albicans.")
+    assert {"A41.59", "N39.0", "B96.1"} <= stay_codes("Sepsis due to Klebsiella UTI.")
+    assert "B96.1" not in stay_codes("Sepsis due to Klebsiella. UTI.")
+    assert {"A40.3", "J13"} <= stay_codes("Sepsis from Streptococcus pneumoniae pneumonia.")
+    assert "J13" not in stay_codes("Sepsis from Streptococcus pneumoniae. Gout.")
+    assert "B37.7" in stay_codes("Blood cultures grew Candida albicans.")
+    assert "B37.7" not in stay_codes("Wound cultures grew Candida albicans.")

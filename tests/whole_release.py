@@ -9,7 +9,7 @@ import polars as pl
 
 from conceptmap.mapper import ConceptMapper
 
-__all__ = ["code_rows", "codes_of", "mapper"]
+__all__ = ["code_rows", "codes_of", "mapper", "stay_codes"]
 
 
 @cache
@@ -28,3 +28,8 @@ def code_rows(text: str, *, candidates: bool = False, **settings: Any) -> dict[s
 def codes_of(text: str, **settings: Any) -> set[str]:
     """Codes of a note."""
     return set(code_rows(text, **settings))
+
+
+def stay_codes(course: str) -> set[str]:
+    """The codes of a stay of which nothing but the hospital course is told."""
+    return codes_of(f"HOSPITAL COURSE: {course}\n")
