@@ -21,9 +21,9 @@ from conceptmap.data.tables import read_rows
 from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["with_organisms"]
+__all__ = ["ORGANISMS", "with_organisms"]
 
-_ORGANISMS: Final = parse_ranges("B95-B97")
+ORGANISMS: Final = parse_ranges("B95-B97")
 _ON_ITS_OWN: Final = parse_ranges("B96.81")
 """Helicobacter pylori is found and treated without a disease of its own."""
 _SEPSIS: Final = parse_ranges("A40-A41")
@@ -88,7 +88,7 @@ def with_organisms(proposals: ProposedCodes, book: CodeBook, around: MentionPlac
     _of_no_site(proposals, book, around)
     if rows:
         _of_sepsis(proposals, rows, book, around)
-    organisms = codes_in(proposals, _ORGANISMS, book) if rows else []
+    organisms = codes_in(proposals, ORGANISMS, book) if rows else []
     if not organisms:
         return
     named = {
@@ -101,7 +101,7 @@ def with_organisms(proposals: ProposedCodes, book: CodeBook, around: MentionPlac
         if organism.concept in named and not _is_needed(organism, proposals, book, around):
             take(proposals, organism.concept, "named by the code of its infection", taken)
     if around.setting != "report" and not codes_in(proposals, _INFECTIONS, book):
-        for organism in codes_in(proposals, _ORGANISMS, book):
+        for organism in codes_in(proposals, ORGANISMS, book):
             if not within(book.codes[organism.concept], _ON_ITS_OWN):
                 take(proposals, organism.concept, "the cause of an infection, and the note has none", taken)
 

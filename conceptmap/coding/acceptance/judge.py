@@ -9,14 +9,13 @@ from conceptmap.coding.acceptance.acceptance import Acceptance
 from conceptmap.coding.acceptance.known import Known, KnownOfCodes
 from conceptmap.coding.derived.external_causes import INJURED
 from conceptmap.coding.mention_places import MentionPlaces
+from conceptmap.coding.organisms import ORGANISMS
 from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.reporting.integral import is_listed
-from conceptmap.ontology.code_ranges import parse_ranges, within
+from conceptmap.ontology.code_ranges import within
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["NoteJudge"]
-
-_ORGANISMS = parse_ranges("B95-B97")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class NoteJudge:
 
     def _goes_along(self, proposal: ProposedCode, kept: Sequence[ProposedCode]) -> bool:
         """Whether other codes ask for it: an infection for its organism, external causes for the only injury."""
-        if within(self.book.codes[proposal.concept], _ORGANISMS):
+        if within(self.book.codes[proposal.concept], ORGANISMS):
             return True  # the rules give one only where an infection leaves it open
         codes = [self.book.codes[other.concept] for other in kept if other is not proposal]
         injury = within(self.book.codes[proposal.concept], INJURED)
