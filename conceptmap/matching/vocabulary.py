@@ -94,7 +94,7 @@ def stop_terms(system: str) -> frozenset[str]:
     """
     if table := _own_stop_terms(system):
         return frozenset(term for term, _ in reviewed_rows(table, ("term", "reason")))
-    return frozenset(term for term, heard in _shared_stop_terms() if heard == "never")
+    return _shared(system, "never")
 
 
 @cache
@@ -106,8 +106,7 @@ def everyday_words(system: str) -> frozenset[str]:
     >>> "water" in everyday_words("snomedct"), "water" in everyday_words("icd10cm")
     (True, False)
     """
-    shared = () if _own_stop_terms(system) else _shared_stop_terms()
-    return frozenset(term for term, heard in shared if heard == "by type")
+    return _shared(system, "by type")
 
 
 @cache
@@ -119,8 +118,13 @@ def loose_names(system: str) -> frozenset[str]:
     >>> "tumor" in loose_names("doid"), "tumor" in loose_names("icd10cm")
     (True, False)
     """
+    return _shared(system, "by name")
+
+
+def _shared(system: str, how: str) -> frozenset[str]:
+    """The terms of the list for systems without one of their own that are heard so."""
     shared = () if _own_stop_terms(system) else _shared_stop_terms()
-    return frozenset(term for term, heard in shared if heard == "by name")
+    return frozenset(term for term, heard in shared if heard == how)
 
 
 def _own_stop_terms(system: str) -> str:
