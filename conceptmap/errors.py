@@ -22,6 +22,7 @@ __all__ = [
     "ReaderError",
     "UnknownCodeError",
     "check_not_forked",
+    "counted",
     "printable",
     "said_codes",
     "said_columns",
@@ -126,7 +127,16 @@ def said_columns(columns: Sized) -> str:
     >>> said_columns(["Pt admitted with fever", " no cough"])
     '2 columns'
     """
-    return f"{len(columns):,} column{'' if len(columns) == 1 else 's'}"
+    return counted(len(columns), "column")
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things, whose name is given in the singular.
+
+    >>> counted(1, "code"), counted(1_200, "code")
+    ('1 code', '1,200 codes')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def said_codes(values: Iterable[object], most: int = 3) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from conceptmap.annotated.views import best, code_lines, counted
-from conceptmap.errors import InputError
+from conceptmap.annotated.views import best, code_lines
+from conceptmap.errors import InputError, counted
 from conceptmap.frames import ANNOTATIONS, CODES, MENTIONS, TAGS
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from conceptmap.annotated.note import as_pandas
-from conceptmap.annotated.views import best, code_lines, counted
+from conceptmap.annotated.views import best, code_lines
+from conceptmap.errors import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import polars as pl
 
 from conceptmap.export.mentions import context
 
-__all__ = ["best", "code_lines", "counted", "readable"]
+__all__ = ["best", "code_lines", "readable"]
 
 _FIRST = ("text", "code", "name", "confidence", "score", "rank", "system")
 WIDTH = 80
@@ -36,15 +36,6 @@ def best(mentions: pl.DataFrame) -> pl.DataFrame:
     first = mentions.filter(pl.col("rank") == 1)
     several = ["system"] if first["system"].n_unique() > 1 else []
     return first.select("text", "code", "name", "confidence", context(), *several, "start_char", "mention_id")
-
-
-def counted(n: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "code"), counted(1_200, "code")
-    ('1 code', '1,200 codes')
-    """
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def code_lines(codes: pl.DataFrame, *, width: int = WIDTH, most: int = MOST_LINES) -> list[str]:

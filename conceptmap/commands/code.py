@@ -12,7 +12,6 @@ from conceptmap.commands.common import (
     add_command,
     add_keeping,
     add_mapper_options,
-    counted,
     listed,
     load_mapper,
     mapper_options,
@@ -22,7 +21,7 @@ from conceptmap.commands.common import (
 )
 from conceptmap.commands.options.notes import NOTES_HELP, add_note_options, notes_of
 from conceptmap.commands.vectors import settle_encoder
-from conceptmap.errors import InputError
+from conceptmap.errors import InputError, counted
 
 if TYPE_CHECKING:
     from conceptmap.batch import Engine, Run
@@ -225,7 +224,7 @@ def _told(done: Run, seconds: float) -> int:
         )
         return report_quarantine(done.quarantined)
     counts, took = done.facts["counts"], done.facts["seconds"]
-    found = ", ".join(counted(counts[name], name) for name in ("notes", "annotations", "codes"))
+    found = ", ".join(counted(counts[f"{name}s"], name) for name in ("note", "annotation", "code"))
     if done.already:
         when = datetime.fromtimestamp((done.folder / "run.json").stat().st_mtime).astimezone()
         say(f"already done on {when:%Y-%m-%d at %H:%M}: {found}: {done.folder}; --no-resume does it again")

@@ -29,7 +29,6 @@ __all__ = [
     "add_scope_options",
     "add_table_output",
     "check_out",
-    "counted",
     "encoder_of",
     "listed",
     "load_mapper",
@@ -249,15 +248,6 @@ def ontology_of(source: str) -> Ontology:
 def listed(text: str) -> tuple[str, ...]:
     """The parts of a list with commas."""
     return tuple(dict.fromkeys(part for part in (part.strip() for part in text.split(",")) if part))
-
-
-def counted(n: int, what: str) -> str:
-    """A number of things, whose name is given in the plural.
-
-    >>> counted(1, "notes"), counted(1200, "codes")
-    ('1 note', '1,200 codes')
-    """
-    return f"{n:,} {what.removesuffix('s') if n == 1 else what}"
 
 
 def say(message: str) -> None:
