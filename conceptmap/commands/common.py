@@ -227,9 +227,12 @@ def _source(name: str) -> str:
     from conceptmap.readers import is_release
 
     path = Path(name)
-    if name == "icd10cm" or (path.is_dir() and ((path / "manifest.json").is_file() or not is_release(path))):
+    if name == "icd10cm" or (path / "manifest.json").is_file():
         return name
-    got = f"{name}, which is {'a release' if is_release(path) else 'a file'}" if path.exists() else f"no {name}"
+    released = is_release(path)
+    if path.is_dir() and not released:
+        return name  # whoever opens it says what it lacks
+    got = f"{name}, which is {'a release' if released else 'a file'}" if path.exists() else f"no {name}"
     then = f"build it first: conceptmap build {name if path.exists() else 'RELEASE'} -o INDEX"
     raise InputError("--ontology names no index", got=got, expected="icd10cm or an index folder", then=then)
 
