@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.errors import InputError
-from conceptmap.export.paths import paths_of
 from conceptmap.export.tagged_words import tagged_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conceptmap.annotated.note import AnnotatedNote
+    from conceptmap.export.paths import PathOf
     from conceptmap.mapper import ConceptMapper
 
 __all__ = ["annotated", "concept", "described", "nearest", "searched"]
@@ -30,10 +30,9 @@ def described(mapper: ConceptMapper) -> dict[str, Any]:
     return {"status": "ready", "systems": systems, "encoder": None if mapper.encoder is None else mapper.encoder.name}
 
 
-def annotated(mapper: ConceptMapper, text: str, *, note_id: str, k: int) -> dict[str, Any]:
-    """A note with every word explained: words, mentions and codes."""
+def annotated(mapper: ConceptMapper, text: str, *, above: PathOf, note_id: str, k: int) -> dict[str, Any]:
+    """A note with every word explained: words, mentions and codes with what stands above them."""
     note = mapper.annotate(text, note_id=note_id, k=k)
-    above = paths_of(mapper.path, mapper.indexes)
     found = note.to_dict()
     return {
         "note_id": note_id,

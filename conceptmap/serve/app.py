@@ -19,11 +19,12 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from conceptmap.errors import ConceptMapError, InputError
+from conceptmap.export.paths import PathOf, paths_of
 from conceptmap.files import json_of
 from conceptmap.serve import answers
 from conceptmap.serve.guard import Admission, Guard
 from conceptmap.serve.openapi import described_api
-from conceptmap.serve.reviewed import workbook_of
+from conceptmap.serve.reviewed import WORKBOOK_TYPE, workbook_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,6 @@ MOST_NOTES = 2_000
 """Notes of a file that are taken into the page."""
 MOST_ROWS = 100_000
 """Reviewed codes in a workbook."""
-WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _Answer = TypeVar("_Answer")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -54,7 +54,7 @@ def make_app(mapper: ConceptMapper, access: Admission | None = None) -> Starlett
         mapper: loaded; requests share it.
         access: who may ask for how much; by default this machine alone, on port 8000.
     """
-    api = _Api(mapper, anyio.CapacityLimiter(AT_ONCE))
+    api = _Api(mapper, paths_of(mapper.path, mapper.indexes), anyio.CapacityLimiter(AT_ONCE))
     routes = [
         Route("/", _file("index.html")),
         Route("/page.css", _file("page.css")),
@@ -78,6 +78,7 @@ class _Api:
     """The endpoints. Nothing of a request is kept."""
 
     mapper: ConceptMapper
+    above: PathOf
     turns: anyio.CapacityLimiter
 
     async def health(self, _request: Request) -> Response:
@@ -127,7 +128,7 @@ class _Api:
         return JSONResponse(await self._in_turn(lambda: answers.concept(self.mapper, system, code)))
 
     async def _annotated(self, note_id: str, text: str, k: int) -> dict[str, Any]:
-        return await self._in_turn(lambda: answers.annotated(self.mapper, text, note_id=note_id, k=k))
+        return await self._in_turn(lambda: answers.annotated(self.mapper, text, above=self.above, note_id=note_id, k=k))
 
     async def _lines(self, asked: _Asked) -> AsyncIterator[str]:
         for note_id, text in asked.notes or ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conceptmap import __version__
-from conceptmap.serve.reviewed import COLUMNS
+from conceptmap.serve.reviewed import COLUMNS, WORKBOOK_TYPE
 
 __all__ = ["described_api"]
 
@@ -165,5 +165,5 @@ def _workbook() -> dict[str, Any]:
     row = _object({name: {"type": "string"} for name in ("accept", *COLUMNS)})
     body = {"required": True, "content": _content(_object({"codes": {"type": "array", "items": row}}))}
     schema = {"type": "string", "contentEncoding": "binary"}
-    answers = _responses(schema, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+    answers = _responses(schema, WORKBOOK_TYPE)
     return {"summary": "Reviewed codes as a workbook", "requestBody": body, "responses": answers}

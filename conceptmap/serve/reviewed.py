@@ -11,8 +11,9 @@ import polars as pl
 from conceptmap.errors import InputError
 from conceptmap.export.workbook import ACCEPT, check_workbooks
 
-__all__ = ["COLUMNS", "workbook_of"]
+__all__ = ["COLUMNS", "WORKBOOK_TYPE", "workbook_of"]
 
+WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 COLUMNS = ("note_id", "system", "code", "name", "role", "text")
 
 

@@ -172,10 +172,21 @@ function conceptLine(concept) {
     systems() > 1 ? make("span", { class: "soft small" }, concept.system) : "",
     make("button", { type: "button", class: "small", onclick: () => addCode(concept), "aria-label": `Add ${concept.code}` }, "add"),
     figures(concept), path);
-  ask(`api/concepts/${encodeURIComponent(concept.system)}/${encodeURIComponent(concept.code)}`).then((reply) => reply.json()).then((found) => {
-    path.textContent = found.path.map(([code, name]) => `${code} ${name}`).join(" › ");
-  }).catch(() => {});
+  pathOf(concept).then((found) => { path.textContent = found; });
   return line;
+}
+
+const paths = new Map();     // key -> promise of the path in words, asked for once
+
+function pathOf(concept) {
+  const key = keyOf(concept);
+  if (!paths.has(key)) {
+    paths.set(key, ask(`api/concepts/${encodeURIComponent(concept.system)}/${encodeURIComponent(concept.code)}`)
+      .then((reply) => reply.json())
+      .then((found) => found.path.map(([code, name]) => `${code} ${name}`).join(" › "))
+      .catch(() => { paths.delete(key); return ""; }));
+  }
+  return paths.get(key);
 }
 
 const systems = () => at("system").options.length - 1;
