@@ -47,14 +47,18 @@ def test_a_pattern_is_found_as_before_however_often_it_is_asked_for() -> None:
         assert (first_of(words, text) is None) == (words.search(text) is None)
 
 
-def test_most_patterns_of_the_tables_need_words() -> None:
-    patterns = [
+def patterns_of_tables() -> list[re.Pattern[str]]:
+    return [
         item
         for module in (complications, external_causes)
         for row in module._patterns("icd10cm")
         for item in row
         if isinstance(item, re.Pattern)
     ]
+
+
+def test_most_patterns_of_the_tables_need_words() -> None:
+    patterns = patterns_of_tables()
     assert sum(not needed(pattern) for pattern in patterns) <= len(patterns) // 10
 
 
@@ -124,13 +128,7 @@ def test_what_is_tried_at_its_beginnings_is_what_is_found(flags: int) -> None:
 
 
 def test_most_patterns_of_the_tables_are_tried_at_their_beginnings_alone() -> None:
-    patterns = [
-        item
-        for module in (complications, external_causes)
-        for row in module._patterns("icd10cm")
-        for item in row
-        if isinstance(item, re.Pattern)
-    ]
+    patterns = patterns_of_tables()
     assert sum(not beginnings(pattern) for pattern in patterns) <= len(patterns) // 4
 
 
