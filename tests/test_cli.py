@@ -19,7 +19,7 @@ from small_mapper import index, ontology
 from conceptmap import cli
 from conceptmap.cli import main
 from conceptmap.commands import tag
-from conceptmap.commands.tables import columns
+from conceptmap.commands.options.tables import columns
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.frames import TAGS
 from conceptmap.index.building import build_index

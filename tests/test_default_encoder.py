@@ -13,7 +13,7 @@ from coded_mapper import embedded, small_ontology
 
 from conceptmap import mapper as mappers
 from conceptmap.cli import main
-from conceptmap.commands.vectors import BY_WORDS, settle_encoder
+from conceptmap.commands.options.vectors import BY_WORDS, settle_encoder
 from conceptmap.index.building import build_index
 from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper

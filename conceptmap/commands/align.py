@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import add_command, add_table_output, check_out, ontology_of, say, write_out
 from conceptmap.commands.options.parser import Repeated
-from conceptmap.commands.tables import read_table
+from conceptmap.commands.options.tables import read_table
 
 if TYPE_CHECKING:
     import polars as pl

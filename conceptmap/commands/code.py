@@ -20,7 +20,7 @@ from conceptmap.commands.common import (
     show,
 )
 from conceptmap.commands.options.notes import NOTES_HELP, add_note_options, notes_of
-from conceptmap.commands.vectors import settle_encoder
+from conceptmap.commands.options.vectors import settle_encoder
 from conceptmap.errors import InputError, counted
 
 if TYPE_CHECKING:

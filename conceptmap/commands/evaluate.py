@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import add_command, ontology_of, say, show, tell_unknown
-from conceptmap.commands.releases import add_history_options, with_history
-from conceptmap.commands.tables import read_table
+from conceptmap.commands.options.releases import add_history_options, with_history
+from conceptmap.commands.options.tables import read_table
 from conceptmap.errors import InputError, said_codes
 
 if TYPE_CHECKING:

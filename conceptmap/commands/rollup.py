@@ -16,8 +16,8 @@ from conceptmap.commands.common import (
     write_out,
 )
 from conceptmap.commands.options.parser import Repeated
-from conceptmap.commands.releases import add_history_options, with_history
-from conceptmap.commands.tables import read_table
+from conceptmap.commands.options.releases import add_history_options, with_history
+from conceptmap.commands.options.tables import read_table
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:

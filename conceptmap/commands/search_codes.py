@@ -6,7 +6,7 @@ import argparse
 import json
 
 from conceptmap.commands.common import add_command, add_mapper_options, load_mapper, say, show
-from conceptmap.commands.tables import aligned, terminal_width
+from conceptmap.commands.options.tables import aligned, terminal_width
 from conceptmap.errors import InputError
 
 __all__ = ["add", "run"]

@@ -15,7 +15,7 @@ from conceptmap.commands.common import (
     write_out,
 )
 from conceptmap.commands.options.notes import add_note_options, notes_of
-from conceptmap.commands.tables import read_table
+from conceptmap.commands.options.tables import read_table
 from conceptmap.errors import InputError, said_id
 from conceptmap.progress import progress_bar
 

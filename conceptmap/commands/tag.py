@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.commands.common import add_command, add_mapper_options, load_mapper, show, write_stdout
-from conceptmap.commands.tables import aligned, terminal_width
+from conceptmap.commands.options.tables import aligned, terminal_width
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:

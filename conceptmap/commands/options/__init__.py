@@ -1,1 +1,1 @@
-"""How a command line is read, and the options that several commands share."""
+"""How a command line is read, and what several commands share: options, releases, tables."""
