@@ -25,7 +25,8 @@ from typing import Any
 import polars as pl
 
 from conceptmap.coding.coding import INCLUDES
-from conceptmap.evaluate import GoldMentions, score_codes, score_mentions
+from conceptmap.evaluation.codes import score_codes
+from conceptmap.evaluation.mentions import GoldMentions, score_mentions
 from conceptmap.index.building import build_index
 from conceptmap.linking.linker import Linker
 from conceptmap.mapper import ConceptMapper, Results

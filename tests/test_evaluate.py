@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 from small_mapper import ontology
 
-from conceptmap.evaluate import GoldMentions, score_codes, score_mentions, score_spans, score_tokens
+from conceptmap.evaluation.codes import score_codes
+from conceptmap.evaluation.mentions import GoldMentions, score_mentions, score_spans, score_tokens
 from conceptmap.notes.marked import read_marked
 
 

@@ -11,7 +11,7 @@ from invented import OLD_CHAIN, OLD_MAYBE, OLD_NONE, OLD_SAME, RF2, UMLS, VELMOR
 
 from conceptmap.cli import main
 from conceptmap.errors import InputError
-from conceptmap.evaluate import score_codes
+from conceptmap.evaluation.codes import score_codes
 from conceptmap.index.given_vectors import read_vectors
 from conceptmap.maps.mapping import map_codes
 from conceptmap.ontology.earlier import retired_by_table, retired_since

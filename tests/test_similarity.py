@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from small_ontologies import Edge, dags, ontology_of
 
 from conceptmap.errors import InputError, UnknownCodeError
-from conceptmap.evaluate import score_codes
+from conceptmap.evaluation.codes import score_codes
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.similarity import MEASURES, Measure, Similarity, information_content
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from conceptmap.cli import main
-from conceptmap.evaluate import score_codes
+from conceptmap.evaluation.codes import score_codes
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.rollup_frames import spelled
 from conceptmap.readers.obo import read_obo

@@ -51,19 +51,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score and print."""
-    from conceptmap import evaluate
+    from conceptmap.evaluation.figures import as_text
 
     if (args.earlier or args.conversions) and not args.ontology:
         raise InputError("codes of earlier years need a release of today", then="add --ontology")
     ontology = with_history([ontology_of(args.ontology)], args)[0] if args.ontology else None
     marked = Path(args.gold).is_dir() or Path(args.gold).suffix.lower() in MARKED
     scores = _mentions(args, ontology) if marked else _codes(args, ontology)
-    show(json.dumps(scores, indent=2) if args.json else evaluate.as_text(scores))
+    show(json.dumps(scores, indent=2) if args.json else as_text(scores))
     return 0
 
 
 def _codes(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dict[str, float]]:
-    from conceptmap.evaluate import score_codes
+    from conceptmap.evaluation.codes import score_codes
     from conceptmap.notes.reviewed import is_reviewed
 
     gold = read_table(args.gold, ("note_id", "code"))
@@ -113,7 +113,7 @@ def _tell(table: str, frame: pl.DataFrame, ontology: Ontology) -> None:
 
 
 def _mentions(args: argparse.Namespace, ontology: Ontology | None) -> dict[str, dict[str, float]]:
-    from conceptmap.evaluate import GoldMentions, score_mentions, score_spans, score_tokens
+    from conceptmap.evaluation.mentions import GoldMentions, score_mentions, score_spans, score_tokens
     from conceptmap.notes.marked import read_marked
 
     columns = ("note_id", "start_char", "end_char", "code")

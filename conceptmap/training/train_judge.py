@@ -18,7 +18,7 @@ from conceptmap.adapters.linear import unit
 from conceptmap.adapters.logistic import fit_logistic, logits
 from conceptmap.adapters.memory import SEEN, Memory, forms_within
 from conceptmap.encoders.word_vectors import smoothed_words
-from conceptmap.evaluate import auc, precision_recall
+from conceptmap.evaluation.figures import auc, precision_recall
 from conceptmap.linking.linker import Linker
 from conceptmap.matching.mentions import Mention
 from conceptmap.notes.marked import MarkedNote
