@@ -3,6 +3,7 @@
 # make test-gpu   one page about a CUDA device: tests and speed (docs/gpu.md); GPU=gpu13 for CUDA 13
 # make lock   writes requirements.lock anew: what has to be installed, with the hashes of its files
 # make licences   writes docs/licences.md anew, where all of requirements.lock is installed
+# make docs   the pages as a site: build/docs/site; anything wrong with its links ends it
 # make outputs   writes docs/outputs.md anew: every column of every file
 #
 # PYTHON=python3.12 picks the interpreter (3.11 or newer), PIP_ARGS="..." goes to pip install.
@@ -18,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
 GPU ?= gpu
 
-.PHONY: demo test test-gpu lint types lock licences outputs clean
+.PHONY: demo test test-gpu lint types lock licences outputs docs clean
 
 demo: $(VENV)/installed
 	@echo "Coding the notes in examples/notes; the first run builds the ICD-10-CM index and keeps it."
@@ -52,6 +53,10 @@ licences: $(VENV)/installed
 
 outputs: $(VENV)/installed
 	$(BIN)/python tests/data_dictionary.py
+
+docs: $(VENV)/installed-dev
+	@$(BIN)/python tests/docs_site.py build/docs
+	@echo "python3 -m http.server --directory build/docs/site    # then open http://localhost:8000/"
 
 clean:
 	rm -rf $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
