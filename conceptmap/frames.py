@@ -14,6 +14,7 @@ __all__ = [
     "LOOKED_UP",
     "MENTIONS",
     "NEAREST",
+    "SITUATIONS",
     "SPANS",
     "TAGS",
     "frame_of",
@@ -130,6 +131,21 @@ MENTIONS = pl.Schema(
     }
 )
 """A row per mention and system, its best concept (``mentions.csv``)."""
+
+SITUATIONS = pl.Schema(
+    {
+        **{name: ANNOTATIONS[name] for name in ("note_id", "mention_id", "start_char", "end_char", "text", "section")},
+        **{name: ANNOTATIONS[name] for name in ("system", "code", "name")},
+        "context": pl.String(),
+        "situation_code": pl.String(),
+        "situation_name": pl.String(),
+        "by": pl.String(),
+        "of_code": pl.String(),
+        "of_name": pl.String(),
+        "release": pl.String(),
+    }
+)
+"""A row per mention that is negated, historical, suspected or the family's, with the concept that says both."""
 
 SPANS = pl.Schema(
     {

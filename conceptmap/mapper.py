@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
@@ -33,9 +33,8 @@ from conceptmap.linking.linker import Linker
 from conceptmap.linking.lookup import lookup_rows
 from conceptmap.linking.nearest import as_tokens, nearest_rows
 from conceptmap.linking.ranking import rank_spans
-from conceptmap.matching.content import content_words
 from conceptmap.matching.short_forms import expander
-from conceptmap.notes.given import NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
+from conceptmap.notes.given import Batches, NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.ontology.scope import Scope
 from conceptmap.ontology.search import check_query
@@ -51,7 +50,7 @@ from conceptmap.reading import (
     span_rows,
     tag_rows,
 )
-from conceptmap.text.page import Page
+from conceptmap.situations.situations import Situations
 from conceptmap.text.view import all_seen
 from conceptmap.topk import check_device, chosen_device
 
@@ -59,9 +58,6 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
 __all__ = ["AnnotatedNote", "ConceptMapper", "Results"]
-
-Batches: TypeAlias = Iterable[tuple[list[str], list[str]]]
-"""Ids and texts of notes that are encoded together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +124,7 @@ class ConceptMapper:
         device = chosen_device(device)
         searched_on = device if device.startswith("cuda") else "cpu"
         check_device(searched_on)
-        where = device.removesuffix(":all")
-        reader = None if encoder is None else load_encoder(encoder, device=where, dtype=dtype)
+        reader = None if encoder is None else load_encoder(encoder, device=device.removesuffix(":all"), dtype=dtype)
         found = (opened_index(source, reader, progress) for source in indexes or (EMBEDDED,))
         opened = tuple(index if searched_on == index.device else index.on(searched_on) for index in found)
         if scope:
@@ -218,19 +213,13 @@ class ConceptMapper:
         with ThreadPoolExecutor(1) as ahead:
             waiting: list[tuple[SpottedNotes, Future[list[TokenEmbeddings] | None]]] = []
             for note_ids, texts in given:
-                batch = self._spotted(note_ids, texts)
+                batch = SpottedNotes.of(note_ids, texts, self.linkers)
                 waiting.append((batch, ahead.submit(self._embed, batch.texts, None if for_tags else batch.spans)))
                 if len(waiting) == 2:
                     first, embeddings = waiting.pop(0)
                     yield first, embeddings.result()
             for batch, embeddings in waiting:
                 yield batch, embeddings.result()
-
-    def _spotted(self, note_ids: list[str], texts: list[str]) -> SpottedNotes:
-        pages = [Page.of(text) for text in texts]
-        contents = [content_words(page.text, expander(page.text), page.sentences) for page in pages]
-        read = [page.text for page in pages]
-        return SpottedNotes(note_ids, pages, contents, [linker.spot(read, contents) for linker in self.linkers])
 
     def _embed(self, texts: Sequence[str], spans: Sequence[Spans] | None) -> list[TokenEmbeddings] | None:
         """Tokens of the spans; of everything, as tags need it, without any."""
@@ -347,9 +336,8 @@ class ConceptMapper:
         """
         check_not_forked()
         vector = None if self.encoder is None else self.encoder.terms([check_query(query)])
-        return frame_of(
-            [row for one in self.linkers for row in lookup_rows(one, check_query(query), vector, k)], LOOKED_UP
-        )
+        rows = [row for one in self.linkers for row in lookup_rows(one, check_query(query), vector, k)]
+        return frame_of(rows, LOOKED_UP)
 
     @cached_property
     def crosswalk(self) -> Crosswalk:
@@ -363,6 +351,19 @@ class ConceptMapper:
             found: mentions or tags that this mapper gave, in any library's frame, which is the answer's too.
         """
         return as_given(align(frame_given(found, {}, what="the rows"), self.crosswalk), found)
+
+    @cached_property
+    def _situations(self) -> Situations:
+        return Situations.of(self.crosswalk.ontologies.values())
+
+    def situations(self, found: IntoDataFrame, *, nearest: bool = False) -> Any:  # noqa: ANN401 - as what was found
+        """Mentions with what is said of them as one concept, schema ``frames.SITUATIONS``: see `conceptmap/situations`.
+
+        Args:
+            found: mentions that this mapper gave, in any library's frame, which is the answer's too.
+            nearest: also situations of concepts above, where the mention's own has none; ``of_code`` says of which.
+        """
+        return as_given(self._situations.rows(frame_given(found, {}, what="the rows"), nearest=nearest), found)
 
     def path(self, system: str, code: str) -> list[tuple[str, str]]:
         """The way from the root of the hierarchy down to a code, itself last: (code, name) each."""

@@ -21,8 +21,9 @@ from conceptmap.linking.linker import Linker, Spotted
 from conceptmap.linking.ranking import Ranked
 from conceptmap.linking.senses import in_place
 from conceptmap.linking.tags import tag_tokens, tag_words
-from conceptmap.matching.content import Content
+from conceptmap.matching.content import Content, content_words
 from conceptmap.matching.mentions import Mention
+from conceptmap.matching.short_forms import expander
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context, assess
 from conceptmap.text.page import Page
@@ -57,6 +58,14 @@ class SpottedNotes:
     pages: list[Page]
     contents: list[Content]
     spotted: list[list[Spotted]]
+
+    @classmethod
+    def of(cls, note_ids: list[str], texts: Sequence[str], linkers: Sequence[Linker]) -> SpottedNotes:
+        """Go through the words of notes."""
+        pages = [Page.of(text) for text in texts]
+        contents = [content_words(page.text, expander(page.text), page.sentences) for page in pages]
+        read = [page.text for page in pages]
+        return cls(note_ids, pages, contents, [linker.spot(read, contents) for linker in linkers])
 
     @property
     def texts(self) -> list[str]:

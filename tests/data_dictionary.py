@@ -20,7 +20,7 @@ from conceptmap.export.brat import VALUES
 from conceptmap.export.omop import NOTE_NLP, OMOP_NOTES
 from conceptmap.export.omop_conditions import CONDITION_OCCURRENCE
 from conceptmap.export.wide import WIDE_COLUMNS
-from conceptmap.frames import ANNOTATIONS, CODES_ROLLED_UP, MENTIONS, SPANS, TAGS
+from conceptmap.frames import ANNOTATIONS, CODES_ROLLED_UP, MENTIONS, SITUATIONS, SPANS, TAGS
 from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.notes import read_notes
 from conceptmap.ontology.concepts import SYSTEMS
@@ -144,6 +144,23 @@ COLUMNS: dict[str, dict[str, Line]] = {
         "map_advice": Line("what the release advises", "text", "ALWAYS E11.9"),
         "map_category": Line("the release's category of the map", "text", "properly classified"),
     },
+    "situations": {
+        "release": Line("version of the system", "text"),
+        "code": Line("what is negated, the family's …", "a code", "38341003"),
+        "name": Line("its name", "text", "Hypertensive disorder"),
+        "context": Line(
+            "what is said of it",
+            "`negated`, `historical`, `negated historical`, `suspected`, `family`, `family negated`",
+            "family",
+        ),
+        "situation_code": Line("the concept that says both", "a code, or nothing", "160357008"),
+        "situation_name": Line("and its name", "text", "Family history of hypertension"),
+        "by": Line(
+            "what tells that", "`definition` of the release, `name`, or `itself`: the mention names it", "definition"
+        ),
+        "of_code": Line("what that concept is about; not `code` with `--situations nearest`", "a code", "38341003"),
+        "of_name": Line("and its name", "text", "Hypertensive disorder"),
+    },
     "wide": {
         "principal": Line("the principal diagnosis", "a code, or nothing"),
         "codes": Line("all codes in their order", "codes, semicolons"),
@@ -195,6 +212,12 @@ TABLES: dict[str, tuple[str, pl.Schema, str]] = {
         "With `--tags`: a row per token and ranked concept; one without a code where a token has none.",
     ),
     "mapped": ("mapped", MAPPED_CODES, "With `--map SYSTEM`: a row per note, code and target."),
+    "situations": (
+        "situations",
+        SITUATIONS,
+        "With `--situations`: a row per mention that is negated, historical, suspected or the family's, with the "
+        "concept that says both where the release has one (not ICD-10-CM, whose codes Z80-Z87 stand among `codes`).",
+    ),
     "wide": (
         "wide.csv",
         WIDE_COLUMNS,

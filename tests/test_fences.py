@@ -63,7 +63,7 @@ STOREYS = (
     {"coding", "linking"},
     {"adapters"},
     {"index"},
-    {"encoders", "maps", "matching", "readers"},
+    {"encoders", "maps", "matching", "readers", "situations"},
     {"notes", "ontology", "text", "topk"},
     {"data", "files"},
     {"progress"},

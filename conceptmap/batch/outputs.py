@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from conceptmap.export.tables import TableFiles
 from conceptmap.export.views import NoteView
 from conceptmap.export.wide import WIDE_COLUMNS, WideFiles
 from conceptmap.export.workbook import WorkbookFile
-from conceptmap.frames import ANNOTATIONS, CODES, CODES_ROLLED_UP, MENTIONS, TAGS
+from conceptmap.frames import ANNOTATIONS, CODES, CODES_ROLLED_UP, MENTIONS, SITUATIONS, TAGS
 from conceptmap.notes.notes import BadNote, Notes
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Outputs:
         report: the HTML report.
         carried: new names of the carried columns by their old ones.
         code_map: where codes are mapped to.
+        situated: gives the rows of ``situations`` for mentions, where they are asked for.
     """
 
     tables: Mapping[str, TableFiles]
@@ -68,6 +70,7 @@ class Outputs:
     report: ReportFiles | None
     carried: Mapping[str, str]
     code_map: CodeMap | None
+    situated: Callable[[pl.DataFrame], pl.DataFrame] | None
     stack: ExitStack
 
     @classmethod
@@ -89,6 +92,7 @@ class Outputs:
         schemas |= {"tags": TAGS} if settings.tags else {}
         schemas |= {"candidates": of_codes} if settings.candidates else {}
         schemas |= {"mapped": MAPPED_CODES} if code_map is not None else {}
+        schemas |= {"situations": SITUATIONS} if settings.situations else {}
         with ExitStack() as stack:
             options = {"formats": settings.formats, "spreadsheet_safe": settings.spreadsheet_safe}
             tables = {
@@ -101,7 +105,9 @@ class Outputs:
             if "html" in settings.formats:
                 path = paths_of(mapper.path, mapper.indexes)
                 report = ReportFiles(staging, n_notes=notes.n_notes, path=path, title=f"{notes.source}, coded")
-            return cls(tables, documents, report, carried, code_map, stack.pop_all())
+            nearest = settings.situations == "nearest"
+            situated = partial(mapper.situations, nearest=nearest) if settings.situations else None
+            return cls(tables, documents, report, carried, code_map, situated, stack.pop_all())
 
     def __enter__(self) -> Outputs:
         return self
@@ -131,6 +137,8 @@ class Outputs:
         }
         if self.code_map is not None:
             frames["mapped"] = self.code_map.rows(notes, results)
+        if self.situated is not None:
+            frames["situations"] = self.situated(results.mentions)
         kept = notes.select("note_id", *(pl.col(old).alias(new) for old, new in self.carried.items()))
         for name in CARRYING if self.carried else ():
             frames[name] = frames[name].join(kept, on="note_id", how="left", maintain_order="left")

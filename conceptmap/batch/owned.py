@@ -61,7 +61,7 @@ DOCUMENTS = {
 }
 NUMBERED = {"html": PAGE, "spacy": re.compile(r"docs-\d{4,}\.spacy")}
 """Further files of a format, as many as the notes need."""
-TABLES = ("annotations", "mentions", "codes", "tags", "candidates", "mapped")
+TABLES = ("annotations", "mentions", "codes", "tags", "candidates", "mapped", "situations")
 OVERWRITE = "type --overwrite to replace files of these names, or choose another folder"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -91,6 +91,7 @@ def _written_by(settings: Settings) -> Callable[[str], bool]:
     tables = ["annotations", "mentions", "codes", *(["tags"] if settings.tags else [])]
     tables += ["candidates"] if settings.candidates else []
     tables += ["mapped"] if settings.map_to else []
+    tables += ["situations"] if settings.situations else []
     names = {RUN_FILE, *(f"{table}.{suffix}" for table in tables for suffix in settings.formats)}
     names |= {name for form in settings.formats for name in DOCUMENTS.get(form, ())}
     brat = "brat" in settings.formats

@@ -9,9 +9,11 @@ from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.errors import InputError
 from conceptmap.export.tables import TABLE_FORMATS
 
-__all__ = ["FORMATS", "Asked", "Part", "Settings"]
+__all__ = ["FORMATS", "SITUATIONS_OF", "Asked", "Part", "Settings"]
 
 FORMATS = (*TABLE_FORMATS, "xlsx", "wide", "omop", "fhir", "brat", "pubtator", "bioc", "cas", "spacy", "html")
+SITUATIONS_OF = ("exact", "nearest")
+"""Whose situation may stand for a mention: its own concept's, or the nearest concept's that has one."""
 TAGS_ASKED = 5
 TAGS_SHOWN = 3
 """Concepts of a word outside mentions in the report."""
@@ -51,6 +53,8 @@ class Settings:
         mce: a Medicare Code Editor list (see ``code_edits``); without one sex and age edits are not assessed.
         date: ``nlp_date`` of OMOP, as YYYY-MM-DD; today when None.
         map_to: also write the codes mapped to this system, or by the map set of this id.
+        situations: also write mentions with what is said of them as one concept: "exact", or "nearest" where concepts
+            above serve too.
 
     Raises:
         InputError: something that there is not.
@@ -67,12 +71,15 @@ class Settings:
     mce: str | None = None
     date: str | None = None
     map_to: str | None = None
+    situations: str | None = None
 
     def __post_init__(self) -> None:
         check_include(self.include)
         check_setting(self.setting)
         if unknown := [name for name in self.formats if name not in FORMATS]:
             raise InputError("unknown format", got=", ".join(unknown), expected=", ".join(FORMATS))
+        if self.situations not in (None, *SITUATIONS_OF):
+            raise InputError("unknown kind of situations", got=self.situations, expected=" or ".join(SITUATIONS_OF))
         if self.candidates < 0:
             raise InputError("candidates must not be negative", got=self.candidates, expected="0 or more")
         if self.athena is not None and "omop" not in self.formats:

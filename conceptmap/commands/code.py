@@ -112,6 +112,14 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         metavar="SYSTEM",
         help="also write mapped: the codes in another system by the maps of the indexes, rules tried on the patient",
     )
+    parser.add_argument(
+        "--situations",
+        nargs="?",
+        const="exact",
+        choices=["exact", "nearest"],
+        help="also write situations: what is negated, historical, suspected or the family's as one concept, such as "
+        "SNOMED CT's situations with explicit context; nearest: else of a concept above, and says of which",
+    )
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="nlp_date of OMOP; today by default")
     parser.add_argument(
         "--spreadsheet-safe",
@@ -169,6 +177,7 @@ def run(args: argparse.Namespace) -> int:
         mce=args.mce,
         date=args.date,
         map_to=args.map_to,
+        situations=args.situations,
     )
     part, engine = None if args.shards is None else Part.read(args.shards), _engine(args)
     check_folder(Path(args.output), settings, overwrite=args.overwrite)

@@ -34,6 +34,7 @@ FRAMES: Mapping[str, str] = {
     "maps": "maps.parquet",
     "remarks": "notes.parquet",
     "lexicon": "lexicon.parquet",
+    "situations": "situations.parquet",
 }
 """The file of each frame of an index."""
 
@@ -43,6 +44,7 @@ _TEXTS: Mapping[str, tuple[str, ...]] = {
     "edges": ("parent", "child"),
     "maps": (),
     "remarks": ("node", "code", "kind", "text"),
+    "situations": ("node", "finding", "context"),
 }
 """Columns of text without a null."""
 _TYPES: Mapping[str, Mapping[str, pl.DataType]] = {
@@ -57,12 +59,14 @@ _TYPES: Mapping[str, Mapping[str, pl.DataType]] = {
     "edges": {},
     "maps": dict.fromkeys(("code", "target_system", "target_code", "relation", "map_set"), pl.String()),
     "remarks": {},
+    "situations": {"general": pl.Boolean(), "defined": pl.Boolean()},
 }
 """Types of other columns, where a frame has them."""
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "concepts": ("active", "billable"),
     "terms": ("row",),
     "maps": ("code", "target_system", "target_code"),
+    "situations": ("general", "defined"),
 }
 
 
@@ -148,6 +152,10 @@ def check_frames(folder: Path, frames: Mapping[str, pl.DataFrame | None], *, row
     )
     firsts = terms["node"].filter(terms["node"].ne_missing(terms["node"].shift()))  # terms of a concept stand together
     refuse("terms", unless=not _places(places, firsts).null_count(), got="a term without its concept")
+    situations = frames.get("situations")
+    if situations is not None:
+        known = not any(_places(places, situations[side]).null_count() for side in ("node", "finding"))
+        refuse("situations", unless=known, got="a situation without its concept")
     lexicon = frames.get("lexicon")
     if lexicon is not None and lexicon.height:
         inside = lexicon["concept"].is_between(0, found.height - 1).all()

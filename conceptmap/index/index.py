@@ -40,6 +40,7 @@ class ConceptIndex:
         edges: ``parent, child``.
         maps: maps to other systems, or None.
         remarks: definitions and instructions, or None.
+        situations: concepts that are a finding in a context, or None.
         lexicon: wordings of the terms for lexical evidence (`conceptmap.matching.lexicon.LEXICON`), or None.
         vectors: the stored rows, memory-mapped when opened. *Shape:* (n_rows, dim) float16, float32, or uint16 bit
             patterns of bfloat16; None for a lexical index.
@@ -55,6 +56,7 @@ class ConceptIndex:
     maps: pl.DataFrame | None = None
     remarks: pl.DataFrame | None = None
     lexicon: pl.DataFrame | None = None
+    situations: pl.DataFrame | None = None
     vectors: NDArray[Any] | None = field(default=None, repr=False)
     norms: NDArray[np.float64] | None = field(default=None, repr=False)
     checked: CheckedRows | None = field(default=None, repr=False)
@@ -380,7 +382,8 @@ class ConceptIndex:
         from conceptmap.ontology.ontology import Ontology
 
         terms = self.terms.filter(pl.col("kind") != GIVEN).drop("row")
-        return Ontology(self.system, self.release, self.concepts, terms, self.edges, self.maps, self.remarks)
+        others = self.edges, self.maps, self.remarks, self.situations
+        return Ontology(self.system, self.release, self.concepts, terms, *others)
 
 
 def _assembled(
@@ -392,5 +395,5 @@ def _assembled(
 ) -> ConceptIndex:
     ordered = terms.select("row", *(name for name in terms.columns if name != "row"))
     concepts, ordered = without_control(ontology.concepts, "name"), without_control(ordered, "term")
-    frames = (concepts, ordered, ontology.edges, ontology.maps, ontology.remarks, None)
+    frames = (concepts, ordered, ontology.edges, ontology.maps, ontology.remarks, None, ontology.situations)
     return ConceptIndex(manifest.printable(), *frames, vectors=vectors, norms=norms)

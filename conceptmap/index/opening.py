@@ -18,7 +18,7 @@ __all__ = ["LAYOUT", "VECTORS", "opened_frames", "opened_vectors"]
 VERIFY_AT_OPENING = 1 << 30
 """Bytes: vectors of at least this size are checked block by block as they are first read."""
 VECTORS = "vectors.safetensors"
-OPTIONAL = ("maps", "remarks", "lexicon")
+OPTIONAL = ("maps", "remarks", "lexicon", "situations")
 LAYOUT = indexfiles.FolderLayout(
     "an index",
     frozenset({indexfiles.MANIFEST, VECTORS, *FRAMES.values()}),

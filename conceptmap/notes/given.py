@@ -19,11 +19,24 @@ if TYPE_CHECKING:
     import narwhals as nw
     from narwhals.typing import IntoDataFrame
 
-__all__ = ["BATCH_CHARS", "NotesLike", "as_given", "batches", "frame_given", "n_given", "note_pairs", "spans_asked"]
+__all__ = [
+    "BATCH_CHARS",
+    "Batches",
+    "NotesLike",
+    "as_given",
+    "batches",
+    "frame_given",
+    "n_given",
+    "note_pairs",
+    "spans_asked",
+]
 
 NotesLike: TypeAlias = "Notes | IntoDataFrame | Mapping[Any, Any] | Iterable[Any]"
 """A dataframe (polars, pandas, pyarrow …) with note_id and text; texts, (note_id, text) pairs, dicts of these two, or a
 dict from ids to texts; what `read_notes` gave. Ids are strings or integers; texts without any are numbered from 1."""
+
+Batches: TypeAlias = Iterable[tuple[list[str], list[str]]]
+"""Ids and texts of notes that are gone through together."""
 
 BATCH_CHARS = 100_000
 """Notes are encoded together up to this many characters."""

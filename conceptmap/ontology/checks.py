@@ -11,15 +11,17 @@ import polars as pl
 from conceptmap.errors import InputError, said_columns
 from conceptmap.ontology.dag import Dag
 
-__all__ = ["check_acyclic", "check_columns", "check_nodes", "none"]
+__all__ = ["FRAMES", "check_acyclic", "check_columns", "check_nodes", "none"]
 
-_COLUMNS = {
+FRAMES = {
     "concepts": ("node", "code", "kind", "name", "active", "billable"),
     "terms": ("node", "code", "term", "kind"),
     "edges": ("parent", "child"),
     "maps": ("code", "target_system", "target_code"),
     "remarks": ("node", "code", "kind", "text"),
+    "situations": ("node", "finding", "context", "general", "defined"),
 }
+"""The columns that each frame of an ontology has."""
 
 
 def check_columns(frames: Mapping[str, pl.DataFrame | None]) -> None:
@@ -28,7 +30,7 @@ def check_columns(frames: Mapping[str, pl.DataFrame | None]) -> None:
     Raises:
         InputError: names the frame and the columns.
     """
-    for frame_name, columns in _COLUMNS.items():
+    for frame_name, columns in FRAMES.items():
         frame = frames[frame_name]
         if frame is not None and (missing := [column for column in columns if column not in frame.columns]):
             expected = f"columns {', '.join(columns)}"

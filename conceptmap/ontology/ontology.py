@@ -9,6 +9,7 @@ Frames (Polars; readers fill them, ``ConceptIndex`` keeps them):
 - ``edges``: ``parent, child``, nodes.
 - ``maps``: ``code, target_system, target_code`` and whatever else the release says of a map.
 - ``remarks``: ``node, code, kind, text``: definitions, exclusions, coding instructions.
+- ``situations``: ``node, finding, context, general, defined``: see ``conceptmap/situations``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from conceptmap.errors import InputError, UnknownCodeError, said_codes, said_columns
-from conceptmap.ontology.checks import check_acyclic, check_columns, check_nodes, none
+from conceptmap.ontology.checks import FRAMES, check_acyclic, check_columns, check_nodes, none
 from conceptmap.ontology.concepts import SYSTEMS, check_code
 from conceptmap.ontology.dag import Dag
 from conceptmap.ontology.number_index import NumberedRows
@@ -58,6 +59,7 @@ class Ontology:
         edges: a row per is-a edge.
         maps: a row per map to another system, or None.
         remarks: a row per definition or instruction, or None.
+        situations: a row per concept that the release defines as a finding in a context, or None.
 
     Raises:
         InputError: at construction, when frames lack columns, nodes repeat, edges or terms lead nowhere, or
@@ -71,9 +73,10 @@ class Ontology:
     edges: pl.DataFrame
     maps: pl.DataFrame | None = None
     remarks: pl.DataFrame | None = None
+    situations: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        check_columns({name: getattr(self, name) for name in ("concepts", "terms", "edges", "maps", "remarks")})
+        check_columns({name: getattr(self, name) for name in FRAMES})
         check_nodes(self.concepts, self.terms, self.edges, dag=lambda: self.dag, rows_of=self.rows_of)
         check_acyclic(self.dag, self.edges)
 

@@ -17,6 +17,7 @@ from conceptmap.errors import InputError, ReaderError
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, open_archive
 from conceptmap.readers.maps import rf2_maps
+from conceptmap.readers.rf2.situations import ATTRIBUTES, situations
 from conceptmap.readers.rf2_files import Rf2Release, find_release
 from conceptmap.readers.rf2_history import history
 from conceptmap.readers.tables import ReadReport
@@ -69,13 +70,14 @@ def read_rf2(
         raise InputError("no SNOMED CT release given", expected="a zip or a folder")
     archives = [source if isinstance(source, Archive) else open_archive(source) for source in sources]
     tables = find_release(archives, at=_date(at), strict=strict, report=report)
-    concepts = tables.table("concept", ["id", "active", "moduleId"], active=False).sort("id")
+    concepts = tables.table("concept", ["id", "active", "moduleId", "definitionStatusId"], active=False).sort("id")
     if not concepts.height:
         raise ReaderError(
             "no concepts in the release", got=", ".join(file.member.path for file in tables.of("concept"))
         )
     named, terms = _descriptions(tables, concepts, None if language is None else _reference_sets(language))
-    edges = _edges(tables, concepts)
+    relationships = _relationships(tables)
+    edges = _edges(tables, relationships, concepts)
     replacements, history_maps = history(tables, concepts)
     try:
         return Ontology(
@@ -86,6 +88,7 @@ def read_rf2(
             edges=edges,
             maps=pl.concat([rf2_maps(tables), history_maps], how="diagonal"),
             remarks=_definitions(tables, concepts),
+            situations=situations(relationships, edges, concepts),
         )
     except InputError as error:
         raise ReaderError(f"SNOMED CT {tables.version}: {error}") from None
@@ -249,11 +252,16 @@ def _definitions(tables: Rf2Release, concepts: pl.DataFrame) -> pl.DataFrame:
 # -- hierarchy --------------------------------------------------------------------------------------------------------
 
 
-def _edges(tables: Rf2Release, concepts: pl.DataFrame) -> pl.DataFrame:
-    """Active inferred is-a rows between active concepts, parent→child, none twice."""
-    columns = ["sourceId", "destinationId", "characteristicTypeId"]
-    rows = tables.table("relationship", columns, where=pl.col("typeId") == _IS_A)
-    rows = rows.filter(pl.col("characteristicTypeId") == _INFERRED)
+def _relationships(tables: Rf2Release) -> pl.DataFrame:
+    """Active inferred rows of the types that are read: is-a, and those that define situations."""
+    columns = ["sourceId", "destinationId", "typeId", "relationshipGroup", "characteristicTypeId"]
+    rows = tables.table("relationship", columns, where=pl.col("typeId").is_in([_IS_A, *ATTRIBUTES]))
+    return rows.filter(pl.col("characteristicTypeId") == _INFERRED)
+
+
+def _edges(tables: Rf2Release, relationships: pl.DataFrame, concepts: pl.DataFrame) -> pl.DataFrame:
+    """Is-a rows between active concepts, parent→child, none twice."""
+    rows = relationships.filter(pl.col("typeId") == _IS_A)
     if not rows.height:
         files = ", ".join(file.member.path for file in tables.of("relationship"))
         raise ReaderError(

@@ -1,0 +1,1 @@
+"""Release Format 2: what a release says beyond its hierarchy."""

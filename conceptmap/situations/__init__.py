@@ -1,0 +1,1 @@
+"""Mentions with what is said of them as one concept: "Family history of …", "Suspected …", "No …"."""
