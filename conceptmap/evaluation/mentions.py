@@ -1,4 +1,4 @@
-"""Scores of mentions, given spans and tokens against a gold standard."""
+"""Figures of mentions, given spans and tokens against a gold standard."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from conceptmap.evaluation.above import upwards
-from conceptmap.evaluation.figures import Scores, auc, precision_recall
+from conceptmap.evaluation.calibrated import calibration_of
+from conceptmap.evaluation.characters import character_figures
+from conceptmap.evaluation.figures import Scores
+from conceptmap.evaluation.sampled import Areas, Figures, Measured, mean_of, per_note, places, precision_recall_of
 from conceptmap.frames import overlapping
 from conceptmap.notes.marked import MarkedNote
 
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["GoldMentions", "score_mentions", "score_spans", "score_tokens"]
+__all__ = [
+    "GoldMentions",
+    "measure_mentions",
+    "measure_spans",
+    "measure_tokens",
+    "score_mentions",
+    "score_spans",
+    "score_tokens",
+]
 
 SPAN_RANKS = (1, 5, 20)
 
@@ -60,17 +72,38 @@ class GoldMentions:
 
 
 def _spellings(codes: Sequence[str], systems: frozenset[str]) -> list[str]:
-    """The codes as they are, and without the system in front.
+    """The codes without the system in front, and as they are.
 
     >>> _spellings(["icd10cm:I10", "DOID:4"], frozenset(["icd10cm"]))
-    ['icd10cm:I10', 'DOID:4', 'I10']
+    ['I10', 'icd10cm:I10', 'DOID:4']
     """
-    parts = (code.partition(":") for code in codes)
-    return [*codes, *(bare for system, _, bare in parts if bare and system.lower() in systems)]
+    bare = [code.partition(":")[2] if code.partition(":")[0].lower() in systems else "" for code in codes]
+    return [spelling for pair in zip(bare, codes, strict=True) for spelling in pair if spelling]
 
 
 def score_mentions(gold: GoldMentions, predicted: pl.DataFrame, *, ontology: Ontology | None = None) -> Scores:
-    """Score mentions end to end.
+    """Score mentions end to end: the figures of `measure_mentions` over all notes."""
+    return measure_mentions(gold, predicted, ontology=ontology).scores()
+
+
+def score_spans(gold: GoldMentions, predicted: pl.DataFrame) -> Scores:
+    """Score the ranking of concepts for the gold spans: the figures of `measure_spans` over all notes."""
+    return measure_spans(gold, predicted).scores()
+
+
+def score_tokens(gold: GoldMentions, predicted: pl.DataFrame) -> Scores:
+    """Score token tags: the figures of `measure_tokens` over all notes."""
+    return measure_tokens(gold, predicted).scores()
+
+
+def measure_mentions(
+    gold: GoldMentions,
+    predicted: pl.DataFrame,
+    *,
+    ontology: Ontology | None = None,
+    seen: Iterable[str] | None = None,
+) -> Measured:
+    """Measure mentions end to end.
 
     A rank-1 prediction is right when it overlaps a gold mention and its code is one of that mention's; a gold mention
     is found when some prediction is right for it. Predictions that overlap an ignored span and no gold mention do not
@@ -78,41 +111,94 @@ def score_mentions(gold: GoldMentions, predicted: pl.DataFrame, *, ontology: Ont
 
     Args:
         gold: what should be found.
-        predicted: ``note_id, start_char, end_char, code`` and ``rank`` (1 where there is none).
+        predicted: ``note_id, start_char, end_char, code`` and ``rank`` (1 where there is none), ``probability``.
         ontology: adds the section ``hierarchy``: of overlapping pairs, how much of what is above (and at) the two
             codes is shared, best pair each.
+        seen: codes seen in training: adds ``seen`` and ``unseen``, by the code of the mention or of the prediction.
+
+    Returns:
+        ``mentions``, as above; ``strict``, where the spans are the same; ``detection``, whatever the code;
+        ``characters``, see `character_figures`; the above; ``calibration`` where there are probabilities; ``counts``.
     """
-    first = _first_ranks(gold, predicted).select(_SPAN).unique(maintain_order=True).with_row_index("guess")
-    touched = overlapping(first, gold.mentions).with_columns(right=pl.col("codes").list.contains(pl.col("code")))
-    right = touched.filter("right")
-    off = first.join(touched, on="guess", how="anti")
+    first = _first_ranks(gold, predicted)
+    chance = [pl.col("probability").max()] if "probability" in first.columns else []
+    guesses = first.group_by(_SPAN, maintain_order=True).agg(chance).with_row_index("guess")
+    touched = overlapping(guesses, gold.mentions).with_columns(right=pl.col("codes").list.contains(pl.col("code")))
+    off = guesses.join(touched, on="guess", how="anti")
     off = off.join(overlapping(off, gold.ignored), on="guess", how="anti")
-    counted = touched["guess"].n_unique() + off.height
-    n_right, n_found = right["guess"].n_unique(), right["mention"].n_unique()
-    scores = {"mentions": precision_recall(n_right, counted, n_found, gold.mentions.height)}
+    counted = pl.concat((guesses.join(touched, on="guess", how="semi"), off))
+    same = (pl.col("start_char") == pl.col("start_char_right")) & (pl.col("end_char") == pl.col("end_char_right"))
+    right = touched.filter("right")
+    ids = pl.Series("note_id", gold.note_ids, dtype=pl.String)
+    pairs = _Pairs(ids, counted, gold.mentions)
+    figures = pairs.figures("mentions", right) | pairs.figures("strict", right.filter(same))
+    figures |= pairs.figures("detection", touched) | character_figures(gold.mentions, counted, ids)
     if ontology is not None:
-        scores["hierarchy"] = _shared(touched, counted, gold.mentions.height, upwards(ontology))
-    scores["counts"] = {"notes": len(gold.note_ids), "mentions": gold.mentions.height, "predictions": counted}
-    return scores
+        figures |= _shared(touched, pairs, upwards(ontology))
+    if seen is not None:
+        figures |= _by_seen(pairs, right, frozenset(seen))
+    known = pl.col("guess").is_in(right["guess"].unique().implode())
+    judged = counted.with_columns(right=known).drop_nulls("probability") if chance else counted.clear()
+    chances, bins = calibration_of(judged, ids)
+    counts = {"notes": len(ids), "mentions": gold.mentions.height, "predictions": counted.height}
+    return Measured(gold.note_ids, figures | chances, counts, bins)
 
 
-def score_spans(gold: GoldMentions, predicted: pl.DataFrame) -> Scores:
-    """Score the ranking of concepts for exactly the gold spans: the share with a right code among the best 1, 5, 20.
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Predictions that count, and gold mentions."""
+
+    ids: pl.Series
+    guesses: pl.DataFrame
+    gold: pl.DataFrame
+
+    def figures(self, section: str, right: pl.DataFrame) -> Figures:
+        """Precision, recall and F1 by the pairs ``guess, mention`` that are right."""
+        sides = []
+        for side, key in ((self.guesses, "guess"), (self.gold, "mention")):
+            hit = pl.col(key).is_in(right[key].unique().implode()).cast(pl.Float64)
+            sides.append(per_note(self.ids, side.with_columns(hit=hit, n=1.0), ["hit", "n"]))
+        return precision_recall_of(section, np.concatenate(sides, axis=1))
+
+
+def _by_seen(pairs: _Pairs, right: pl.DataFrame, seen: frozenset[str]) -> Figures:
+    """Mentions whose concept was seen in training, and others; a prediction goes by its own code."""
+    wanted = list(seen)
+    figures: Figures = {}
+    for section, there in (("seen", pl.lit(value=True)), ("unseen", pl.lit(value=False))):
+        guesses = pairs.guesses.filter(pl.col("code").is_in(wanted).fill_null(value=False) == there)
+        gold = pairs.gold.filter(pl.col("codes").list.eval(pl.element().is_in(wanted)).list.any() == there)
+        figures |= _Pairs(pairs.ids, guesses, gold).figures(section, right)
+    return figures
+
+
+def measure_spans(gold: GoldMentions, predicted: pl.DataFrame, *, seen: Iterable[str] | None = None) -> Measured:
+    """Measure the ranking of concepts for exactly the gold spans: the share with a right code among the best 1, 5, 20.
 
     Args:
         gold: what should be found.
         predicted: ``note_id, start_char, end_char, code, rank``.
+        seen: codes seen in training: adds ``seen`` and ``unseen``.
     """
     wanted = _with_rank(predicted).filter(pl.col("rank") <= max(SPAN_RANKS))
     spans = gold.mentions.join(wanted, on=["note_id", "start_char", "end_char"], how="inner")
     best = spans.filter(pl.col("codes").list.contains(pl.col("code"))).group_by("mention").agg(pl.col("rank").min())
-    total = max(gold.mentions.height, 1)
-    found = {f"acc@{k}": best.filter(pl.col("rank") <= k).height / total for k in SPAN_RANKS}
-    return {"gold spans": found, "counts": {"mentions": gold.mentions.height}}
+    ranked = gold.mentions.join(best, on="mention", how="left", maintain_order="left")
+    sections = {"gold spans": ranked}
+    if seen is not None:
+        there = pl.col("codes").list.eval(pl.element().is_in(list(seen))).list.any()
+        sections |= {"seen": ranked.filter(there), "unseen": ranked.filter(~there)}
+    figures: Figures = {}
+    for section, rows in sections.items():
+        for k in SPAN_RANKS:
+            hit = (pl.col("rank") <= k).fill_null(value=False).cast(pl.Float64)
+            sums = per_note(gold.note_ids, rows.with_columns(hit=hit, n=1.0), ["hit", "n"])
+            figures[section, f"acc@{k}"] = mean_of(sums[:, 0], sums[:, 1])
+    return Measured(gold.note_ids, figures, {"mentions": gold.mentions.height})
 
 
-def score_tokens(gold: GoldMentions, predicted: pl.DataFrame) -> Scores:
-    """Score token tags: right codes of the tokens inside gold mentions, and how well the score finds these tokens.
+def measure_tokens(gold: GoldMentions, predicted: pl.DataFrame) -> Measured:
+    """Measure token tags: right codes of the tokens inside gold mentions, and how well the score finds these tokens.
 
     Args:
         gold: what should be found.
@@ -126,12 +212,19 @@ def score_tokens(gold: GoldMentions, predicted: pl.DataFrame) -> Scores:
     tokens = tokens.with_columns(score)
     covers = (pl.col("start_char_right") <= pl.col("start_char")) & (pl.col("end_char") <= pl.col("end_char_right"))
     within = overlapping(tokens, gold.mentions).filter(covers)
-    n_inside = within["guess"].n_unique()
-    right = within.filter(pl.col("codes").list.contains(pl.col("code")))["guess"].n_unique()
+    right = within.filter(pl.col("codes").list.contains(pl.col("code")))["guess"].unique()
+    inside = tokens.filter(pl.col("guess").is_in(within["guess"].unique().implode()))
+    inside = inside.with_columns(hit=pl.col("guess").is_in(right.implode()).cast(pl.Float64), n=1.0)
     judged = tokens.join(overlapping(tokens, gold.ignored), on="guess", how="anti")
     judged = judged.with_columns(inside=pl.col("guess").is_in(within["guess"].unique().implode()))
-    tags = {"acc@1": right / max(n_inside, 1), "auc": auc(judged["score"], judged["inside"])}
-    return {"token tags": tags, "counts": {"tokens inside": n_inside, "tokens": judged.height}}
+    ids = pl.Series("note_id", gold.note_ids, dtype=pl.String)
+    sums = per_note(ids, inside, ["hit", "n"])
+    scores = judged["score"].to_numpy().astype(np.float64)
+    figures: Figures = {
+        ("token tags", "acc@1"): mean_of(sums[:, 0], sums[:, 1]),
+        ("token tags", "auc"): Areas(len(ids), places(judged, ids), scores, judged["inside"].to_numpy()),
+    }
+    return Measured(gold.note_ids, figures, {"tokens inside": inside.height, "tokens": judged.height})
 
 
 _SPAN = ("note_id", "start_char", "end_char", "code")
@@ -148,7 +241,7 @@ def _first_ranks(gold: GoldMentions, predicted: pl.DataFrame) -> pl.DataFrame:
     return _with_rank(predicted).filter(known & (pl.col("rank") == 1)).drop("guess", strict=False)
 
 
-def _shared(touched: pl.DataFrame, guessed: int, gold: int, above: Callable[[str], Iterable[str]]) -> dict[str, float]:
+def _shared(touched: pl.DataFrame, pairs: _Pairs, above: Callable[[str], Iterable[str]]) -> Figures:
     """Partial credit: the shared part of what is above the predicted code (precision) and the gold code (recall)."""
     best_guess: dict[int, float] = {}
     best_gold: dict[int, float] = {}
@@ -159,4 +252,8 @@ def _shared(touched: pl.DataFrame, guessed: int, gold: int, above: Callable[[str
             both = len(own & other)
             best_guess[guess] = max(best_guess.get(guess, 0.0), both / max(len(own), 1))
             best_gold[mention] = max(best_gold.get(mention, 0.0), both / max(len(other), 1))
-    return precision_recall(sum(best_guess.values()), guessed, sum(best_gold.values()), gold)
+    sides = []
+    for side, key, best in ((pairs.guesses, "guess", best_guess), (pairs.gold, "mention", best_gold)):
+        credit = pl.Series("credit", [best.get(at, 0.0) for at in side[key]], dtype=pl.Float64)
+        sides.append(per_note(pairs.ids, side.with_columns(credit, n=1.0), ["credit", "n"]))
+    return precision_recall_of("hierarchy", np.concatenate(sides, axis=1))

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import polars as pl
 
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.similarity import Similarity
 
-__all__ = ["BestMatches", "best_matches", "shared_part"]
+__all__ = ["best_matches", "shared_part"]
 
 _SIDES = ("gold", "guess")
 
 
-@dataclass(frozen=True)
-class BestMatches:
-    """What the codes of two sides come to.
-
-    Attributes:
-        gold_sum: similarities of the gold codes to their best matches, added up; ``n_gold`` codes.
-        guess_sum: likewise of the guessed codes.
-        average: mean over the notes of the two sides' mean similarities; two empty sides are alike.
-    """
-
-    gold_sum: float
-    n_gold: int
-    guess_sum: float
-    n_guess: int
-    average: float
-
-
-def best_matches(gold: pl.DataFrame, guess: pl.DataFrame, ontology: Ontology, notes: pl.Series) -> BestMatches:
+def best_matches(gold: pl.DataFrame, guess: pl.DataFrame, ontology: Ontology, notes: pl.Series) -> pl.DataFrame:
     """Match the codes of each note, by Lin's similarity on the hierarchy; an unknown code matches itself alone.
 
     Args:
@@ -39,6 +20,11 @@ def best_matches(gold: pl.DataFrame, guess: pl.DataFrame, ontology: Ontology, no
         guess: likewise.
         ontology: whose hierarchy is meant.
         notes: ids of the notes that count.
+
+    Returns:
+        A row a note: ``note_id``, ``gold_sum`` and ``guess_sum``, the similarities of either side's codes to their best
+        matches added up, ``n_gold`` and ``n_guess``, how many codes there are, and ``average``, the mean of the two
+        sides' means; two empty sides are alike.
     """
     sides = [_placed(frame, ontology, name) for frame, name in zip((gold, guess), _SIDES, strict=True)]
     pairs = sides[0].join(sides[1], on="note_id", maintain_order="left_right")
@@ -49,19 +35,18 @@ def best_matches(gold: pl.DataFrame, guess: pl.DataFrame, ontology: Ontology, no
     same = (pl.col("gold") == pl.col("guess")).cast(pl.Float64)
     pairs = pl.concat([inside.with_columns(alike), pairs.filter(~known).with_columns(alike=same)])
     best = [_best(side, pairs, name) for side, name in zip(sides, _SIDES, strict=True)]
-    per_note = pl.DataFrame({"note_id": notes})
+    rows = pl.DataFrame({"note_id": notes})
     for found, name in zip(best, _SIDES, strict=True):
-        mean = found.group_by("note_id").agg(pl.col("alike").mean().alias(name))
-        per_note = per_note.join(mean, on="note_id", how="left")
-    one, two = (pl.col(name).fill_null(0.0) for name in _SIDES)
-    neither = pl.all_horizontal(pl.col(_SIDES).is_null())
-    average = per_note.select(pl.when(neither).then(1.0).otherwise((one + two) / 2).mean()).item()
-    sums = [float(found["alike"].sum()) for found in best]
-    return BestMatches(sums[0], best[0].height, sums[1], best[1].height, float(average or 0.0))
+        sums = found.group_by("note_id").agg(pl.col("alike").sum().alias(f"{name}_sum"), pl.len().alias(f"n_{name}"))
+        rows = rows.join(sums, on="note_id", how="left", maintain_order="left")
+    rows = rows.with_columns(pl.exclude("note_id").fill_null(0).cast(pl.Float64))
+    one, two = (pl.col(f"{name}_sum") / pl.max_horizontal(f"n_{name}", 1) for name in _SIDES)
+    neither = (pl.col("n_gold") + pl.col("n_guess")) == 0
+    return rows.with_columns(average=pl.when(neither).then(1.0).otherwise((one + two) / 2))
 
 
-def shared_part(gold: pl.DataFrame, guess: pl.DataFrame, notes: pl.Series) -> float:
-    """Mean over the notes of the shared part of two sets of codes (Jaccard); two empty sets are the same.
+def shared_part(gold: pl.DataFrame, guess: pl.DataFrame, notes: pl.Series) -> pl.Series:
+    """For each note the shared part of two sets of codes (Jaccard); two empty sets are the same.
 
     Args:
         gold: ``note_id, code``, each pair once.
@@ -71,11 +56,13 @@ def shared_part(gold: pl.DataFrame, guess: pl.DataFrame, notes: pl.Series) -> fl
     both = gold.join(guess, on=["note_id", "code"], how="semi")
     sizes = pl.DataFrame({"note_id": notes})
     for frame, name in ((gold, "gold"), (guess, "guess"), (both, "both")):
-        sizes = sizes.join(frame.group_by("note_id").agg(pl.len().alias(name)), on="note_id", how="left")
+        sizes = sizes.join(
+            frame.group_by("note_id").agg(pl.len().alias(name)), on="note_id", how="left", maintain_order="left"
+        )
     either = pl.col("gold") + pl.col("guess") - pl.col("both")
     share = pl.when(either > 0).then(pl.col("both") / either).otherwise(1.0)
     sizes = sizes.with_columns(pl.col("gold", "guess", "both").fill_null(0).cast(pl.Int64))
-    return float(sizes.select(share.mean()).item() or 0.0)
+    return sizes.select(share=share)["share"]
 
 
 def _placed(frame: pl.DataFrame, ontology: Ontology, name: str) -> pl.DataFrame:
