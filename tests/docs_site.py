@@ -27,6 +27,7 @@ PAGES = (
     "benchmarks/*.svg",
     "conceptmap/data/*.md",
     "docs/**/*",
+    "notebooks/*.md",
     "ontologies/*.md",
 )
 NAMES = {
@@ -64,7 +65,8 @@ def build(folder: Path) -> Path:
         [tool, "build", "--clean", "--strict"], cwd=folder, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
+        said, _, _ = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr).partition("Traceback")
+        raise SystemExit(said)
     return folder / "site"
 
 

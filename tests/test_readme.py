@@ -1,4 +1,4 @@
-"""Runs what the pages show: every ``python`` block, and every ``conceptmap`` line of the README's ``console`` blocks.
+"""Runs what the pages show, from top to bottom: every ``python`` block, every command of a ``console`` block.
 
 A ``text`` block right after a ``python`` block is what it prints; in a ``console`` block the lines under a command are
 what it prints on stdout. Both are compared the way doctest does, with ``...`` standing for anything.
@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from conceptmap.cli import main
+
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "docs/python.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/command-line.md", "docs/python.md")
 """Pages whose Python and commands are run."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -29,26 +28,25 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in BLOCK.finditer(text)]
 
 
-def python_examples(text: str) -> list[tuple[str, str | None]]:
-    """Each python block with the text block that follows it, if one does."""
+def examples(text: str) -> list[tuple[str, str, str | None]]:
+    """What a page runs, in order: its language, the code or command, and what it prints where that is shown."""
     found = blocks(text)
     following = [*found[1:], ("", "")]
-    return [
-        (code, expected if after == "text" else None)
-        for (language, code), (after, expected) in zip(found, following, strict=True)
-        if language == "python"
-    ]
-
-
-def console_examples(text: str) -> list[tuple[str, str]]:
-    """Each command after a ``$`` with the output shown under it, ``\\``-continued lines joined."""
-    commands = []
-    for language, body in blocks(text):
-        if language == "console":
+    ran: list[tuple[str, str, str | None]] = []
+    for (language, body), (after, printed) in zip(found, following, strict=True):
+        if language == "python":
+            ran.append(("python", body, printed if after == "text" else None))
+        elif language == "console":
             for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
                 command, _, output = part.replace("\\\n", " ").partition("\n")
-                commands.append((command, output))
-    return commands
+                ran.append(("console", command, output if output.strip() else None))
+    return ran
+
+
+def run_command(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    assert words[0] == "conceptmap", "console blocks hold only conceptmap commands; others go into a sh block"
+    assert main(words[1:]) == 0, command
 
 
 def assert_shows(expected: str, got: str) -> None:
@@ -56,38 +54,24 @@ def assert_shows(expected: str, got: str) -> None:
     assert doctest.OutputChecker().check_output(expected, got, options), f"expected:\n{expected}\ngot:\n{got}"
 
 
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty folder with the examples in it, as a fresh clone has."""
-    folder = tmp_path_factory.mktemp("readme")
-    (folder / "examples").symlink_to(REPOSITORY / "examples")
-    return folder
-
-
 @pytest.mark.parametrize("page", PAGES)
-def test_python_blocks_print_what_they_say(page: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(workplace)
+def test_pages_do_what_they_say(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder with nothing in it but the examples, as a fresh clone has."""
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
     names: dict[str, object] = {}
-    examples = python_examples((REPOSITORY / page).read_text(encoding="utf-8"))
-    assert examples
-    for code, expected in examples:
+    shown = examples((REPOSITORY / page).read_text(encoding="utf-8"))
+    assert shown
+    for language, code, expected in shown:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(code, page, "exec"), names)
+            if language == "python":
+                exec(compile(code, page, "exec"), names)
+            else:
+                run_command(code)
         if expected is not None:
             assert_shows(expected, printed.getvalue())
-
-
-@pytest.mark.parametrize(("command", "expected"), console_examples(README))
-def test_console_blocks_print_what_they_say(workplace: Path, command: str, expected: str) -> None:
-    words = shlex.split(command, comments=True)
-    assert words[0] == "conceptmap", "console blocks hold only conceptmap commands; others go into a sh block"
-    environment = {**os.environ, "COLUMNS": "100"}
-    line = [sys.executable, "-c", "import sys; from conceptmap.cli import main; sys.exit(main())", *words[1:]]
-    done = subprocess.run(line, cwd=workplace, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    if expected.strip():
-        assert_shows(expected, done.stdout)
 
 
 def test_links_lead_somewhere() -> None:
@@ -99,7 +83,11 @@ def test_links_lead_somewhere() -> None:
 
 def test_a_block_is_read_with_its_output() -> None:
     text = "```python\nprint(1)\n```\n\n```text\n1\n```\n```console\n$ conceptmap info x \\\n  --verify\nok\n```\n"
-    assert python_examples(text) == [("print(1)\n", "1\n")]
-    assert console_examples(text) == [("conceptmap info x    --verify", "ok\n")]
+    assert examples(text) == [
+        ("python", "print(1)\n", "1\n"),
+        ("console", "conceptmap info x    --verify", "ok\n"),
+    ]
     with pytest.raises(AssertionError):
         assert_shows("ok ...\n", "no\n")
+    with pytest.raises(AssertionError, match="only conceptmap commands"):
+        run_command("ls")
