@@ -101,6 +101,7 @@ def test_a_sample_has_half_decisions_and_is_the_same_for_a_seed(mutants: ModuleT
 
 
 def test_the_run_tells_who_kills_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="limits and timers of POSIX")
     out, file = tmp_path / "out.jsonl", "conceptmap/text/remembered.py"
     program = [sys.executable, str(BENCHMARKS / "mutations.py"), str(out), "--sample", "4"]
     for _ in range(2):
