@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from conceptmap.ontology.scope import Scope as Scope
     from conceptmap.ontology.similarity import Similarity as Similarity
     from conceptmap.readers import load_ontology as load_ontology
+    from conceptmap.retrieval.search import NoteSearch as NoteSearch
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _HOME = {
     "ConceptIndex": "conceptmap.index.index",
     "ConceptMapError": "conceptmap.errors",
     "ConceptMapper": "conceptmap.mapper",
+    "NoteSearch": "conceptmap.retrieval.search",
     "Ontology": "conceptmap.ontology.ontology",
     "Scope": "conceptmap.ontology.scope",
     "Similarity": "conceptmap.ontology.similarity",
@@ -61,6 +63,7 @@ __all__ = [
     "ConceptIndex",
     "ConceptMapError",
     "ConceptMapper",
+    "NoteSearch",
     "Ontology",
     "Scope",
     "Similarity",

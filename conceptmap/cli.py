@@ -30,6 +30,7 @@ from conceptmap.commands import (
     evaluate,
     info,
     rollup,
+    search,
     search_codes,
     serve,
     spans,
@@ -43,7 +44,23 @@ from conceptmap.memory import collect_seldom
 
 __all__ = ["main"]
 
-_COMMANDS = (code, tag, serve, search_codes, spans, build, info, evaluate, rollup, map_codes, diff, align, adapt, bench)
+_COMMANDS = (
+    code,
+    tag,
+    serve,
+    search,
+    search_codes,
+    spans,
+    build,
+    info,
+    evaluate,
+    rollup,
+    map_codes,
+    diff,
+    align,
+    adapt,
+    bench,
+)
 _EPILOG = (
     "conceptmap help COMMAND shows a command's options; "
     "exit codes: 0 done, 1 internal error, 2 usage or input, 3 finished but some notes were not coded (see run.json), "

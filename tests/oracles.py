@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["topk_oracle"]
+__all__ = ["maxsim_oracle", "topk_oracle"]
 
 
 def topk_oracle(
@@ -39,3 +40,33 @@ def topk_oracle(
             scores[i, rank], rows[i, rank] = cosine[row], row
             rank += 1
     return scores, rows
+
+
+def maxsim_oracle(
+    query: NDArray[Any],
+    tokens: NDArray[Any],
+    edges: NDArray[np.int64],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    passages: NDArray[np.bool_] | None = None,
+    groups: NDArray[Any] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Scores, passages and best rows of all passages that may answer, in order: float64, parts rounded to float32."""
+    left, right = (np.asarray(array, dtype=np.float64) for array in (query, tokens))
+    left, right = (array / np.sqrt((array * array).sum(axis=1, keepdims=True)) for array in (left, right))
+    found = []
+    for passage in range(len(edges) - 1):
+        rows = [row for row in range(int(edges[passage]), int(edges[passage + 1])) if mask is None or mask[row]]
+        if not rows or (passages is not None and not passages[passage]):
+            continue
+        cosine = (right[rows] @ left.T).astype(np.float32)
+        best = cosine.argmax(axis=0)
+        found.append((math.fsum(map(float, cosine.max(axis=0))), passage, [rows[place] for place in best]))
+    found.sort(key=lambda entry: (-entry[0], entry[1]))
+    if groups is not None:
+        firsts: dict[int, tuple[float, int, list[int]]] = {}
+        for entry in found:
+            firsts.setdefault(int(groups[entry[1]]), entry)
+        found = list(firsts.values())
+    scores, best_passages, rows_of = ([entry[at] for entry in found] for at in range(3))
+    return np.array(scores, np.float64), np.array(best_passages, np.int64), np.array(rows_of, np.int64)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "QUARANTINED",
     "add_command",
+    "add_encoder_options",
     "add_keeping",
     "add_mapper_options",
     "add_overwrite",

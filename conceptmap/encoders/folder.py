@@ -12,7 +12,7 @@ from conceptmap.encoders.pooling import MODES
 from conceptmap.errors import ModelError
 from conceptmap.files import json_of
 
-__all__ = ["Card", "SentenceFacts", "hidden_size", "identity", "read_card", "sentence_facts"]
+__all__ = ["Card", "SentenceFacts", "hidden_size", "identity", "is_late_interaction", "read_card", "sentence_facts"]
 
 _SNAPSHOT = re.compile(r"models--(?P<name>[^/\\]+)[/\\]snapshots[/\\](?P<commit>[0-9a-f]{40})$")
 _NON_COMMERCIAL = re.compile(r"(^|[^a-z])nc([^a-z]|$)|non-?commercial|research-only|academic-only")
@@ -135,6 +135,32 @@ def sentence_facts(folder: Path) -> SentenceFacts:
         own_modules=bool(modes)
         and not (plain and set(modes) <= set(MODES) and (not prompt or pooling.get("include_prompt", True))),
     )
+
+
+def is_late_interaction(folder: Path) -> bool:
+    """Whether a folder says how its token vectors are projected and compared with one another: a ColBERT.
+
+    Saved by sentence-transformers (a module ``MultiVectorMask``), by PyLate (a model of type ``ColBERT``) or by the
+    code of the paper (an architecture ``HF_ColBERT``).
+
+    Raises:
+        ModelError: as `sentence_facts`; or a module's weights are pickled.
+    """
+    modules = _modules(folder)
+    saved = _object(folder / "config_sentence_transformers.json").get("model_type")
+    made = _object(folder / "config.json").get("architectures") if not modules else None
+    late = saved in ("ColBERT", "MultiVectorEncoder") or any(kind == "MultiVectorMask" for kind, _ in modules)
+    if not late and not (isinstance(made, list) and "HF_ColBERT" in made):
+        return False
+    for _, path in modules:
+        if any((folder / path).glob("*.bin")) and not any((folder / path).glob("*.safetensors")):
+            raise ModelError(
+                "the model folder has weights that are not safe to read",
+                got=f"{path or folder.name} without *.safetensors",
+                expected="model.safetensors",
+                then="save the model again with save_pretrained",
+            )
+    return True
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:

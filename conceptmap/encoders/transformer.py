@@ -29,7 +29,7 @@ from conceptmap.encoders.terms import Sentence, library_terms, pooled_terms
 from conceptmap.encoders.tokenise import Tokeniser, tokeniser
 from conceptmap.errors import ModelError
 
-__all__ = ["fetch", "load_folder", "loaded_model", "padded"]
+__all__ = ["fetch", "load_folder", "loaded_model", "padded", "quietly"]
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
 PROBE = "a \N{FACE WITH THERMOMETER} \u00e9 \ufffd [SEP]\n"
@@ -67,7 +67,7 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
     card = read_card(folder)
     facts = sentence_facts(folder)
     chosen = torch_dtype(dtype, device)
-    with foreign_files(facts.transformer), _quietly():
+    with foreign_files(facts.transformer), quietly():
         network, cutter, longest = _load(facts, weights_dtype(chosen))
         model = _model(network.to(device).eval(), cutter, longest, device=device, dtype=chosen)
         encode_terms, term_dim = _terms(model, facts, folder, device=device, dtype=weights_dtype(chosen))
@@ -214,7 +214,7 @@ def _terms(
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep transformers from writing to the terminal; its settings come back afterwards."""
     from transformers.utils import logging as noise
 

@@ -1,0 +1,1 @@
+"""Late-interaction models: token vectors with a projection of their own."""
