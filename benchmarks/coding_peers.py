@@ -49,7 +49,7 @@ def names_of(linker: Linker) -> list[tuple[str, str]]:
         for term, kind in linker.index.terms.select("term", "kind").iter_rows()
         for wording in variants(term, curated=kind in ("clinical", "index") or not titles)
     }
-    wordings.update({short: long for short, long, near in abbreviations() if not near})
+    wordings.update({short: long for short, long, near, _ in abbreviations() if not near})
     texts = list(wordings.values())
     contents = [content_words(text) for text in texts]
     out: dict[str, tuple[str, str]] = {}  # peers fold case, so that each name has one code however it is written

@@ -63,7 +63,7 @@ class SpottedNotes:
     def of(cls, note_ids: list[str], texts: Sequence[str], linkers: Sequence[Linker]) -> SpottedNotes:
         """Go through the words of notes."""
         pages = [Page.of(text) for text in texts]
-        contents = [content_words(page.text, expander(page.text), page.sentences) for page in pages]
+        contents = [content_words(page.text, expander(page.text, page.sections), page.sentences) for page in pages]
         read = [page.text for page in pages]
         return cls(note_ids, pages, contents, [linker.spot(read, contents) for linker in linkers])
 

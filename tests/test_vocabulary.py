@@ -164,15 +164,15 @@ def test_short_forms_are_read_by_their_company(text: str, long: str | None) -> N
 
 
 def test_long_forms_say_more_than_short_ones() -> None:
-    same = [(short, long) for short, long, _ in abbreviations() if words(short).form == words(long).form]
+    same = [(short, long) for short, long, *_ in abbreviations() if words(short).form == words(long).form]
     assert not same
-    assert len({(short, long) for short, long, _ in abbreviations()}) == len(abbreviations())
+    assert len({(short, long) for short, long, *_ in abbreviations()}) == len(abbreviations())
 
 
 def test_context_words_are_lower_case_words() -> None:
     contexts = [row["context"] for row in read_table("abbreviations")]
     assert not [context for context in contexts if context != context.lower()]
-    assert not [near for _, _, near in abbreviations() if not all(near)]
+    assert not [near for _, _, near, _ in abbreviations() if not all(near)]
 
 
 @pytest.mark.parametrize("table", ["stop_terms", "stop_terms_icd10cm"])
@@ -189,3 +189,9 @@ def test_each_system_has_stop_terms_of_its_own_or_the_shared_ones() -> None:
     assert not stop_terms("hp") & everyday_words("hp")
     assert not everyday_words("icd10cm") | loose_names("icd10cm")
     assert not stop_terms("hp") & loose_names("hp")
+
+
+def test_a_short_form_of_several_meanings_is_no_synonym() -> None:
+    """The list of short forms says when it is read so; as a synonym it would stand for its code everywhere."""
+    several = {short.lower() for short, _, near, unless in abbreviations() if near or unless}
+    assert {term for term, *_ in SYNONYMS} & several <= {"flu"}

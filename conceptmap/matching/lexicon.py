@@ -230,7 +230,7 @@ def _bags(term: str, kind: str, *, titles: bool) -> Iterator[tuple[str, list[str
 @cache
 def _short_forms() -> tuple[ShortForms, frozenset[str]]:
     """The reviewed short forms that need no company, which a text is read without."""
-    entries = [Abbreviation(short, long) for short, long, near in abbreviations() if not near]
+    entries = [Abbreviation(short, long) for short, long, near, _ in abbreviations() if not near]
     return ShortForms.of(entries), frozenset(entry.short for entry in entries)
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from conceptmap.matching.content import long_form
 from conceptmap.matching.vocabulary import abbreviations
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
+from conceptmap.text.sections import Section
 from conceptmap.text.words import Words
 
 __all__ = ["Expand", "expander"]
@@ -22,8 +23,8 @@ def _reviewed() -> ShortForms:
     return ShortForms.of(Abbreviation(*entry) for entry in abbreviations())
 
 
-def expander(text: str) -> Expand:
-    """What turns the short forms of a text into the forms of their long forms.
+def expander(text: str, parts: Sequence[Section] | None = None) -> Expand:
+    """What turns the short forms of a text into the forms of their long forms; ``parts`` are its sections, if known.
 
     >>> from conceptmap.text.words import words
     >>> text = "Known HTN."
@@ -32,7 +33,7 @@ def expander(text: str) -> Expand:
     """
 
     def expand(found: Words) -> dict[int, Sequence[str]]:
-        long = _reviewed().long_forms(text, found)
+        long = _reviewed().long_forms(text, found, parts)
         return {i: long_form(full) if full else () for i, full in long.items()}
 
     return expand

@@ -21,8 +21,15 @@ __all__ = ["abbreviations", "clinical_synonyms", "everyday_words", "has_synonyms
 ANY_CONTEXT = "any"
 """In the context column: the reading holds in every clinical text."""
 
+NOTHING = "nothing"
+"""In the unless column: nothing beside a short form tells of something else."""
+
+ABBREVIATIONS = ("short", "long", "context", "unless", "reason")
+"""Columns of ``abbreviations.csv``."""
+
 SYNONYMS = ("term", "code", "kind", "reason")
 """Columns of ``synonyms_<system>.csv``."""
+_WORD = re.compile(r"[^:+]+(?!:)\b")
 _SYSTEM = re.compile(r"[a-z0-9]+")
 _STOP_TERMS_OF = {"icd10": "icd10cm"}
 
@@ -65,19 +72,19 @@ def clinical_synonyms(system: str) -> pl.DataFrame | None:
 
 
 @cache
-def abbreviations() -> tuple[tuple[str, str, frozenset[str]], ...]:
+def abbreviations() -> tuple[tuple[str, str, frozenset[str], frozenset[str]], ...]:
     """Short forms that are safe to expand where the note does not define them itself.
 
     Returns:
         (short form as written, case and all; long form; normal forms of words of which one must be in the note, empty
-        where the reading holds in any clinical text; ``next:angle`` asks for the word right behind). Several readings
-        of one short form are in order of preference.
+        where the reading holds in any clinical text; what beside it tells of something else): see
+        `text.abbreviations.Abbreviation`. Several readings of one short form are in order of preference.
 
-    >>> [(long, sorted(near)) for short, long, near in abbreviations() if short == "COPD"]
+    >>> [(long, sorted(near)) for short, long, near, _ in abbreviations() if short == "COPD"]
     [('chronic obstructive pulmonary disease', [])]
     """
-    rows = reviewed_rows("abbreviations", ("short", "long", "context", "reason"))
-    return tuple((short, long, _near(context)) for short, long, context, _ in rows)
+    rows = reviewed_rows("abbreviations", ABBREVIATIONS)
+    return tuple((short, long, _words(context), _words(unless)) for short, long, context, unless, _ in rows)
 
 
 @cache
@@ -138,5 +145,8 @@ def _shared_stop_terms() -> tuple[tuple[str, str], ...]:
     return tuple((term, heard) for term, _, heard in reviewed_rows("stop_terms", ("term", "reason", "heard")))
 
 
-def _near(context: str) -> frozenset[str]:
-    return frozenset() if context == ANY_CONTEXT else frozenset(map(normal_form, context.split(";")))
+def _words(cell: str) -> frozenset[str]:
+    """Normal forms of the words of a cell."""
+    if cell in (ANY_CONTEXT, NOTHING):
+        return frozenset()
+    return frozenset(_WORD.sub(lambda word: normal_form(word[0]), asked) for asked in cell.split(";"))

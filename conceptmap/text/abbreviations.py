@@ -12,8 +12,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from conceptmap.text.remembered import Remembered
+from conceptmap.text.sections import Section, section_name, sections
 from conceptmap.text.words import Words
 
 __all__ = ["Abbreviation", "ShortForms", "definitions"]
@@ -24,6 +26,25 @@ _SHORT = re.compile(r"^(?=.*[A-Za-z])[A-Za-z0-9][\w/&.+-]{0,9}(?: [\w/&.+-]{1,6}
 _SEVERAL = re.compile(r"[^\w']+")
 _MOST_REMEMBERED = 100_000
 _LAST_WORD = re.compile(r"(\S+)$")
+_DRUG_LISTS: Final = frozenset({"medications", "admission medications", "discharge medications"})
+_VACCINES: Final = frozenset({"immunizations"})
+_DOSE: Final = re.compile(
+    r"[ \t]*\(?(?:(?:\d+(?:[.,/]\d+)*[ ]?(?:mg|mcg|\u00b5g|\u03bcg|gm|grams?|units?|u|iu|meq"
+    r"|tabs?|caps?|puffs?|packets?)|\d{1,2}(?:\.\d+)?[ ]?g)\b(?![ ]?/[ ]?(?:d?l|ml|g)\b)"
+    r"|(?:bid|b\.i\.d|tid|t\.i\.d|qid|qhs|qam|qpm|q\.?[ ]?\d+[ ]?h)\b"
+    r"|(?:tab|tablet|cap|capsule|packet|powder|drip|gtt|inhaler|cream|ointment|syrup|suspension)s?\b)",
+    re.IGNORECASE,
+)
+"""A dose, how often, or the form of a drug."""
+_ITEM: Final = re.compile(r"(?:\A|[\n;,\u2022|]|:[ \t])[ \t]*(?:[-*\u2022+]|\d{1,2}[.)])?[ \t]*\Z")
+_VALUE: Final = re.compile(r"[ \t]*(?:is|was|of|=|:|<|>|~)?[ \t]*\d(?![.)]\s)")
+_RATIO: Final = re.compile(r"[ \t]*:?[ \t]*\d+[ ]?/[ ]?\d")
+_COLON: Final = re.compile(r"[ \t]*:")
+_VACCINE: Final = re.compile(
+    r"[ \t]*(?:#?\d[ ]?)?(?:vaccin\w*|vax\w*|immuni[sz]\w*|shots?|boosters?|given)\b", re.IGNORECASE
+)
+_BEHIND: Final = {"colon": _COLON, "number": _VALUE, "ratio": _RATIO, "vaccine": _VACCINE}
+"""What stands right behind a short form, by the name that the list calls it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +55,20 @@ class Abbreviation:
         short: the short form, upper and lower case as written in notes.
         long: what it stands for.
         near: words of which one must be in the note for this reading; empty means none is needed. ``next:tenderness``
-            asks for the word right behind the short form.
+            asks for the word right behind the short form, ``before:colon`` for the one right before, ``renal+mass``
+            for both words anywhere.
+        unless: what beside the short form tells of something else: ``next:insulin``, the word right behind it,
+            ``before:chest`` the one right before, ``colon``, ``number``, ``ratio`` ("4/4") or ``vaccine`` behind it.
     """
 
     short: str
     long: str
     near: frozenset[str] = frozenset()
+    unless: frozenset[str] = frozenset()
+
+    def fits(self, forms: frozenset[str]) -> bool:
+        """Whether a note with these words may mean this reading."""
+        return not self.near or any(forms.issuperset(asked.split("+")) for asked in self.near)
 
 
 def definitions(text: str) -> dict[str, str]:
@@ -117,12 +146,13 @@ class ShortForms:
             by_short[entry.short] = (*by_short.get(entry.short, ()), entry)
         return cls(by_short)
 
-    def long_forms(self, text: str, found: Words) -> dict[int, str]:
+    def long_forms(self, text: str, found: Words, parts: Sequence[Section] | None = None) -> dict[int, str]:
         """The long forms of the short forms in a text, by the number of their word; empty for a phrase's later words.
 
         Args:
             text: the note.
             found: its words.
+            parts: its sections, where they are known.
         """
         written = found.written
         there = set(written)
@@ -132,7 +162,8 @@ class ShortForms:
         for i, full in places.items():
             if i + 1 < len(written):
                 places[i] = self.before(written[i], _with_decimals(text, found, i + 1), full)
-        known = {i: full for i, full in places.items() if full is not None}
+            places[i] = self.behind(written[i], found.form[i - 1] if i else "", places[i])
+        known = self.those_meant(text, found, {i: full for i, full in places.items() if full is not None}, parts)
         if there.isdisjoint(self._first_words):
             return known
         return known | self.phrases(text, found.start_char, found.end_char, written)
@@ -169,6 +200,42 @@ class ShortForms:
             return None
         asked = f"next:{following}"
         return next((entry.long for entry in entries if asked in entry.near), long)
+
+    def behind(self, short: str, preceding: str, long: str | None) -> str | None:
+        """The reading of a short form by the word before it: "colon ca" is a cancer in any note.
+
+        Args:
+            short: as written.
+            preceding: normal form of the word before it; empty where there is none.
+            long: its reading in this note.
+        """
+        asked = f"before:{preceding}"
+        return next((entry.long for entry in self.reviewed.get(short, ()) if asked in entry.near), long)
+
+    def those_meant(
+        self, text: str, found: Words, places: Mapping[int, str], parts: Sequence[Section] | None = None
+    ) -> dict[int, str]:
+        """The places but those where what stands beside a short form tells of something else.
+
+        A drug list names drugs, so the first word of its items is no disease, nor is anything with a dose behind it
+        ("PEG bid", "NPH 20 units"); an immunization is none either.
+        """
+        parts = sections(text) if parts is None and places else parts or []
+        return {
+            i: full
+            for i, full in places.items()
+            if (entry := self._entry(found.written[i], full)) is None
+            or not (
+                _DOSE.match(text, found.end_char[i])
+                or any(_is_beside(asked, text, found, i) for asked in entry.unless)
+                or _is_listed(text, found, i, section_name(parts, found.start_char[i]))
+            )
+        }
+
+    def _entry(self, word: str, long: str) -> Abbreviation | None:
+        """The entry that gives a word its reading; None where the note itself defines it."""
+        short = word if word in self.reviewed else word.removesuffix("s")
+        return next((entry for entry in self.reviewed.get(short, ()) if entry.long == long), None)
 
     def phrases(self, text: str, starts: Sequence[int], ends: Sequence[int], written: Sequence[str]) -> dict[int, str]:
         """Short forms of several words: the long form at the first of them, nothing at the others.
@@ -210,6 +277,27 @@ class ShortForms:
 
     def _reviewed(self, short: str, forms: frozenset[str]) -> str | None:
         for entry in self.reviewed.get(short, ()):
-            if not entry.near or entry.near & forms:
+            if entry.fits(forms):
                 return entry.long
         return None
+
+
+def _is_beside(asked: str, text: str, found: Words, i: int) -> bool:
+    """Whether what tells of something else stands beside a word."""
+    side, _, word = asked.partition(":")
+    if not word:
+        return _BEHIND[asked].match(text, found.end_char[i]) is not None
+    other = i + 1 if side == "next" else i - 1
+    return 0 <= other < len(found.form) and found.form[other] == word and found.gap[max(i, other)] < 2
+
+
+def _is_listed(text: str, found: Words, i: int, section: str | None) -> bool:
+    """Whether a word is the name of an item of a drug list, or anything in a list of vaccines."""
+    if section in _VACCINES:
+        return True
+    start, end = found.start_char[i], found.end_char[i]
+    return (
+        section in _DRUG_LISTS
+        and _ITEM.search(text[max(0, start - 8) : start]) is not None
+        and text[end : end + 1] != ":"
+    )

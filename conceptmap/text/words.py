@@ -74,6 +74,7 @@ _IRREGULAR = {
     "apices": "apex",
     "appendices": "appendix",
     "indices": "index",
+    "injections": "injections",  # what is given; the redness of an eye is one injection
     "fibre": "fiber",
     "fibres": "fiber",
     "centre": "center",
