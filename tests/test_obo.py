@@ -10,7 +10,8 @@ import pytest
 from conceptmap.errors import ReaderError
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
-from conceptmap.readers.obo import read_obo, split_xref
+from conceptmap.readers.graphs.terms import split_xref
+from conceptmap.readers.obo import read_obo
 from conceptmap.readers.tables import ReadReport
 
 FILE = Path(__file__).parents[1] / "ontologies" / "fixtures" / "obo" / "invented.obo"

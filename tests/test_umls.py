@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 from invented import ACUTE, LUMENEL, UMLS, VELMORA, copied, file_of, spoiled, zipped
 
+from conceptmap.cli import main
 from conceptmap.errors import InputError, ReaderError
+from conceptmap.index.index import ConceptIndex
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.rollup import roll_up
 from conceptmap.readers.tables import ReadReport
@@ -227,6 +229,33 @@ def test_a_zip_reads_as_its_folder(whole: Ontology, tmp_path: Path) -> None:
 
 def test_the_folder_meta_alone_serves(whole: Ontology) -> None:
     assert same(read_rrf(UMLS / "2025AA" / "META"), whole)
+
+
+def test_a_meta_folder_is_found_however_deep_it_lies(whole: Ontology, release: Path, tmp_path: Path) -> None:
+    deep = tmp_path / "downloads" / "umls-full" / "2025AA-full" / "extracted"
+    deep.mkdir(parents=True)
+    release.rename(deep / "release")
+    found = read_rrf(tmp_path / "downloads")
+    assert same(found, whole)
+    assert found.release == "2025AA"
+    packed = zipped(tmp_path / "downloads", tmp_path / "deep.zip")
+    assert same(read_rrf(packed), whole)
+
+
+def test_two_meta_folders_are_not_guessed_between(release: Path) -> None:
+    again = release / "2025AB" / "META"
+    again.mkdir(parents=True)
+    (again / "MRCONSO.RRF").write_bytes(file_of(release, "MRCONSO.RRF").read_bytes() * 2)
+    with pytest.raises(ReaderError, match="several files named MRCONSO"):
+        read_rrf(release)
+
+
+def test_a_release_may_be_named_on_the_command_line(release: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    given = ["build", str(release), "-o", str(index), "--system", "umls", "--encoder", "none", "--release", "2099AB"]
+    assert main(given) == 0
+    assert ConceptIndex.open(index).release == "2099AB"
+    assert ConceptIndex.open(index).ontology().release == "2099AB"
 
 
 def test_mrconso_alone_serves(tmp_path: Path) -> None:

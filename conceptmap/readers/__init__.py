@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_release", "load_ontology"]
 
-Format = Literal["rf2", "rrf", "rxnorm", "icd10cm", "claml", "obo", "list"]
+Format = Literal["rf2", "rrf", "rxnorm", "icd10cm", "claml", "obo", "rdf", "list"]
 
 _FORMATS: dict[str, Format] = {
     "snomedct": "rf2",
@@ -37,11 +37,12 @@ _OPTIONS: dict[Format, dict[str, str]] = {
     "rxnorm": {"sabs": "sabs", "suppress": "suppress"},
     "icd10cm": {},
     "obo": {},
+    "rdf": {"language": "language"},
     "list": {},
 }
 """Choices that a format's releases leave open, and what the format's reader calls them."""
 
-_OF_ANY_SYSTEM = ("obo", "claml", "list")
+_OF_ANY_SYSTEM = ("obo", "claml", "rdf", "list")
 _HEAD_BYTES = 4096
 
 
@@ -60,17 +61,17 @@ def load_ontology(
 ) -> Ontology:
     """Returns the ontology in a release as it was downloaded: a zip, a folder or a file.
 
-    SNOMED CT RF2, UMLS RRF, RxNorm RRF, ICD-10-CM (tabular XML, order file, alphabetic index), ICD-10 in ClaML, OBO and
-    lists of codes and terms (CSV, TSV, Parquet) are told apart by their files.
+    SNOMED CT RF2, UMLS RRF, RxNorm RRF, ICD-10-CM (tabular XML, order file, alphabetic index), ICD-10 in ClaML, OBO,
+    OWL and SKOS in RDF (extra ``rdf``) and lists of codes and terms (CSV, TSV, Parquet) are told apart by their files.
 
     Args:
         source: the release, or ``"icd10cm"`` for the embedded one.
         more: SNOMED CT extensions to read together with their edition.
-        system: prefix of the system, where it is not what the files say: for an OBO or ClaML file of your own;
-            for a list, which cannot say it.
+        system: prefix of the system, where it is not what the files say: for an OBO, OWL or ClaML file of your own;
+            for a list and for SKOS, which cannot say it.
         release: version to carry instead of the one that the files name.
         language: SNOMED CT: ``en-US`` (the default), ``en-GB`` or the id of a language reference set, several in order
-            of preference. UMLS: values of LAT (``ENG`` by default), or ``all``. ClaML: of labels, such as ``en``.
+            of preference. UMLS: values of LAT (``ENG`` by default), or ``all``. ClaML, OWL, SKOS: of labels, ``en``.
         at: SNOMED CT: date ``YYYYMMDD``, the content as it was then, out of the Full files.
         sabs: UMLS: sources to keep, such as ``SNOMEDCT_US``; all by default.
         suppress: UMLS: values of SUPPRESS to keep; ``N`` by default.
@@ -154,6 +155,10 @@ def _format_of(archive: Archive, system: str | None) -> Format:
         return "rxnorm"
     if any(name.endswith(".obo") for name in names):
         return "obo"
+    from conceptmap.readers.graphs.rdf import SUFFIXES
+
+    if any(name.endswith(SUFFIXES) for name in names):
+        return "rdf"
     from conceptmap.readers.icd10cm import FILES
 
     if any(pattern.search(name) for pattern in FILES.values() for name in names):
@@ -165,7 +170,9 @@ def _format_of(archive: Archive, system: str | None) -> Format:
     if system in _FORMATS:
         return _FORMATS[system]
     got = ", ".join(names[:5])
-    expected = "files of SNOMED CT RF2, UMLS or RxNorm RRF, ICD-10-CM, ClaML or OBO, or a .csv of code and term"
+    expected = (
+        "files of SNOMED CT RF2, UMLS or RxNorm RRF, ICD-10-CM, ClaML, OBO, OWL or SKOS, or a .csv of code and term"
+    )
     raise ReaderError(f"{archive.source.name} holds no release of a known format", got=got, expected=expected)
 
 
@@ -180,6 +187,7 @@ def _is_list(archive: Archive, system: str | None) -> bool:
 
 def _format_of_xml(archive: Archive) -> Format | None:
     from conceptmap.readers.archive import stream
+    from conceptmap.readers.graphs.triples import is_rdf
 
     for member in archive.members:
         if member.name.lower().endswith(".xml"):
@@ -188,6 +196,8 @@ def _format_of_xml(archive: Archive) -> Format | None:
                 return "icd10cm"
             if b"<ClaML" in head:
                 return "claml"
+            if is_rdf(head):
+                return "rdf"
     return None
 
 
@@ -205,6 +215,10 @@ def _read(found: Format, archives: list[Archive], system: str | None, arguments:
         from conceptmap.readers.rrf.rxnorm import read_rxnorm
 
         return read_rxnorm(archive, **arguments)
+    if found == "rdf":
+        from conceptmap.readers.graphs.rdf import read_rdf
+
+        return read_rdf(archive, system=system, **arguments)
     if found == "list":
         from conceptmap.readers.lists import read_list
 

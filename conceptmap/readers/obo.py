@@ -9,24 +9,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 from conceptmap.errors import InputError, ReaderError
-from conceptmap.frames import frame_of
 from conceptmap.memory import no_collection
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers.archive import Archive, Member, open_archive, whole
-from conceptmap.readers.cycles import edges_without_cycles
+from conceptmap.readers.graphs.terms import Term, cut_cycles, ontology_of
 from conceptmap.readers.tables import MalformedRow, ReadReport
 
-__all__ = ["read_obo", "split_xref"]
+__all__ = ["read_obo"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:(EXACT|NARROW|BROAD|RELATED)\b\s*)?([^\s\[]+)?')  # and scope, type
 _SCOPES = {f"{scope}_synonym": scope.upper() for scope in ("exact", "narrow", "broad", "related")} | {
@@ -40,34 +33,6 @@ _WHITE = {"n", "t", "W"}
 _MATCH = re.compile(r'(?:skos:)?(exact|close|broad|narrow|related)Match\s+"?([^"\s]+)')
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DAY_FIRST = re.compile(r"(\d{2}):(\d{2}):(\d{4})")
-_OUR_NAMES = (
-    (re.compile(r"snomed.*|sctid"), "snomedct"),
-    (re.compile(r"umls.*"), "umls"),
-    (re.compile(r"msh|mesh.*"), "mesh"),
-    (re.compile(r"icd-?10-?cm.*"), "icd10cm"),
-    (re.compile(r"icd-?10(?:who)?"), "icd10"),
-    (re.compile(r"icd-?9-?cm.*"), "icd9cm"),
-    (re.compile(r"icd-?9"), "icd9"),
-    (re.compile(r"icd-?o"), "icdo"),
-    (re.compile(r"mim|omim.*"), "omim"),
-    (re.compile(r"orpha(?:net)?"), "orphanet"),
-    (re.compile(r"ncit?"), "ncit"),
-)
-_FULL_CURIES = {"doid", "hp", "mondo"}
-
-
-def _strings(*names: str) -> pl.Schema:
-    return pl.Schema([(name, pl.String()) for name in names])
-
-
-_LISTED = ("alt_ids", "replaced_by", "consider")
-_CONCEPTS = pl.Schema(
-    {**_strings("node", "code", "kind", "name"), "active": pl.Boolean(), "billable": pl.Boolean(), **_strings(*_LISTED)}
-)
-_TERMS = _strings("node", "code", "term", "kind", "scope", "type")
-_EDGES = _strings("parent", "child")
-_MAPS = _strings("code", "target_system", "target_code", "relation")
-_NOTES = _strings("node", "code", "kind", "text")
 
 
 def read_obo(
@@ -103,86 +68,48 @@ def read_obo(
             for number, line in enumerate(_text(archive, member).split("\n"), start=1):
                 stanzas.take(number, line.strip())
             terms = stanzas.finished()
-            _cut_cycles(stanzas, terms)
-            ontology = _ontology(terms, system, release or _release(stanzas.header), report)
+            cut_cycles(terms, stanzas.refuse)
+            ontology = ontology_of(terms, system, release or _release(stanzas.header), report)
     except InputError as error:
         raise ReaderError(f"{member.name}: {error}") from None
     _warn(report, member.name)
     return ontology
 
 
-@cache
-def split_xref(xref: str) -> tuple[str, str]:
-    """Returns system and code of a cross-reference; the code is as in the file.
+def _take(term: Term, tag: str, value: str) -> bool:
+    """Keeps what a clause says of the meaning and passes over the rest; False if it cannot be read."""
+    if tag in _XREFS:
+        term.maps.append(("xref", value.partition(" ")[0]))
+    elif tag in _SCOPES or tag == "def":
+        return _take_quoted(term, tag, value)
+    elif tag in _LISTS:
+        getattr(term, _LISTS[tag]).append(value.partition(" ")[0])
+    elif tag == "name":
+        term.name = _plain(_bare(value))
+    elif tag == "id":
+        fresh = not term.id
+        term.id = term.id or value.partition(" ")[0]
+        return fresh
+    elif tag == "comment" and value:
+        term.notes.append(("comment", _plain(_bare(value))))
+    elif tag == "is_obsolete":
+        term.active = not value.startswith("true")
+    elif tag == "property_value" and (found := _MATCH.match(value)):
+        term.maps.append((f"{found[1]}Match", found[2]))
+    return True
 
-    >>> split_xref("SNOMEDCT_US_2016_03_01:44054006"), split_xref("ICD10CM:E11.9"), split_xref("HP:0001250")
-    (('snomedct', '44054006'), ('icd10cm', 'E11.9'), ('hp', 'HP:0001250'))
-    >>> split_xref("ICD-10:G40"), split_xref("MIM:143100")
-    (('icd10', 'G40'), ('omim', '143100'))
-    """
-    prefix, colon, code = xref.partition(":")
-    if not colon or code.startswith("//"):
-        return ("iri" if colon else ""), xref
-    system = prefix.lower()
-    for pattern, ours in _OUR_NAMES:
-        if pattern.fullmatch(system):
-            return ours, code
-    return system, xref if system in _FULL_CURIES else code
 
-
-@dataclass
-class _Term:
-    """One [Term] stanza that starts on ``line``."""
-
-    line: int
-    id: str = ""
-    name: str = ""
-    active: bool = True
-    parents: list[str] = field(default_factory=list)
-    synonyms: list[tuple[str, str, str | None]] = field(default_factory=list)
-    alt_ids: list[str] = field(default_factory=list)
-    replaced_by: list[str] = field(default_factory=list)
-    consider: list[str] = field(default_factory=list)
-    maps: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def prefix(self) -> str:
-        return self.id.partition(":")[0]
-
-    def take(self, tag: str, value: str) -> bool:
-        """Keeps what a clause says of the meaning and passes over the rest; False if it cannot be read."""
-        if tag in _XREFS:
-            self.maps.append(("xref", value.partition(" ")[0]))
-        elif tag in _SCOPES or tag == "def":
-            return self._take_quoted(tag, value)
-        elif tag in _LISTS:
-            getattr(self, _LISTS[tag]).append(value.partition(" ")[0])
-        elif tag == "name":
-            self.name = _plain(_bare(value))
-        elif tag == "id":
-            fresh = not self.id
-            self.id = self.id or value.partition(" ")[0]
-            return fresh
-        elif tag == "comment" and value:
-            self.notes.append(("comment", _plain(_bare(value))))
-        elif tag == "is_obsolete":
-            self.active = not value.startswith("true")
-        elif tag == "property_value" and (found := _MATCH.match(value)):
-            self.maps.append((f"{found[1]}Match", found[2]))
-        return True
-
-    def _take_quoted(self, tag: str, value: str) -> bool:
-        if not (parts := _QUOTED.match(value)):
-            return False
-        text = _plain(parts[1])
-        if tag == "def" and text:
-            self.notes.append(("definition", text))
-        elif parts[3] == "obsolete_synonym":  # HPO: once used, and wrong today
-            self.notes.append(("obsolete_synonym", text))
-        elif text:
-            self.synonyms.append((text, parts[2] or _SCOPES[tag], parts[3]))
-        return True
+def _take_quoted(term: Term, tag: str, value: str) -> bool:
+    if not (parts := _QUOTED.match(value)):
+        return False
+    text = _plain(parts[1])
+    if tag == "def" and text:
+        term.notes.append(("definition", text))
+    elif parts[3] == "obsolete_synonym":  # HPO: once used, and wrong today
+        term.notes.append(("obsolete_synonym", text))
+    elif text:
+        term.synonyms.append((text, parts[2] or _SCOPES[tag], parts[3]))
+    return True
 
 
 @dataclass
@@ -193,7 +120,7 @@ class _Stanzas:
     strict: bool
     report: ReadReport
     header: dict[str, str] = field(default_factory=dict)
-    terms: list[_Term] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     stanza: str = ""
 
     def take(self, number: int, line: str) -> None:
@@ -203,14 +130,14 @@ class _Stanzas:
         if line[0] == "[":
             self.stanza = line.partition("]")[0][1:]
             if self.stanza == "Term":
-                self.terms.append(_Term(number))
+                self.terms.append(Term(number))
             return
         tag, colon, value = line.partition(":")
         if not colon:
             self.refuse(number, "not a clause", "tag: value")
         elif not self.stanza:
             self.header[tag] = value.lstrip()
-        elif self.stanza == "Term" and not self.terms[-1].take(tag, value.lstrip()):
+        elif self.stanza == "Term" and not _take(self.terms[-1], tag, value.lstrip()):
             self.refuse(number, f"{tag} cannot be read", "one id in a [Term], and quotes around texts")
             if tag == "id":  # another term, whose [Term] is missing: what follows is not said of the one before
                 self.stanza = "without a [Term]"
@@ -221,7 +148,7 @@ class _Stanzas:
             raise ReaderError(f"{self.file}, line {number}: {what}", expected=expected)
         self.report.add_malformed([MalformedRow(self.file, number, what)])
 
-    def finished(self) -> list[_Term]:
+    def finished(self) -> list[Term]:
         """Returns the terms, each with an id of its own."""
         lines: dict[str, int] = {}
         kept = []
@@ -235,43 +162,6 @@ class _Stanzas:
         if not kept:
             raise ReaderError(f"{self.file} holds no [Term]", expected="an OBO flat file")
         return kept
-
-
-def _cut_cycles(stanzas: _Stanzas, terms: list[_Term]) -> None:
-    """Refuses the is_a lines that make a term its own ancestor, the fewest by a rule: see `edges_without_cycles`."""
-    number = {term.id: at for at, term in enumerate(terms)}
-    edges = [(number[parent], at) for at, term in enumerate(terms) for parent in term.parents if parent in number]
-    if not edges:
-        return
-    parents, children = np.array(edges, dtype=np.int64).T
-    for place in np.flatnonzero(~edges_without_cycles(len(terms), parents, children)).tolist():
-        parent, child = (terms[at] for at in edges[place])
-        ring = " → ".join(terms[at].id for at in _way(edges, edges[place][1], edges[place][0]))
-        stanzas.refuse(
-            child.line,
-            f"{child.id} is_a {parent.id} closes the cycle {ring} → {child.id}",
-            "no term above itself; --lenient leaves that is_a out",
-        )
-        child.parents = [name for name in child.parents if name != parent.id]
-
-
-def _way(edges: list[tuple[int, int]], start: int, end: int) -> list[int]:
-    """A shortest way down from one term to another."""
-    below: dict[int, list[int]] = {}
-    for parent, child in edges:
-        below.setdefault(parent, []).append(child)
-    above, waiting = {start: start}, [start]
-    for here in waiting:
-        if here == end:
-            break
-        for child in below.get(here, ()):
-            if child not in above:
-                above[child] = here
-                waiting.append(child)
-    way = [end]
-    while way[-1] != start and way[-1] in above:
-        way.append(above[way[-1]])
-    return way[::-1]
 
 
 def _the_file(archive: Archive) -> Member:
@@ -321,42 +211,3 @@ def _release(header: dict[str, str]) -> str:
     if day := _DAY_FIRST.match(header.get("date", "")):
         return f"{day[3]}-{day[2]}-{day[1]}"
     return "undated"
-
-
-def _ontology(terms: list[_Term], system: str | None, release: str, report: ReadReport) -> Ontology:
-    prefixes = Counter(term.prefix for term in terms if term.active) or Counter([terms[0].prefix])
-    prefix = prefixes.most_common(1)[0][0]
-    known = {term.id for term in terms}
-    edges = dict.fromkeys((parent, term.id) for term in terms for parent in term.parents)
-    kept = [edge for edge in edges if edge[0] in known]
-    report.leave_out("is_a lines with a parent that the file does not hold", len(edges) - len(kept))
-    concepts = [
-        (
-            term.id,
-            term.id,
-            "concept" if term.prefix == prefix else "imported",
-            term.name or term.id,
-            term.active,
-            None,
-            *(" ".join(ids) for ids in (term.alt_ids, term.replaced_by, term.consider)),
-        )
-        for term in terms
-    ]
-    texts = [row for term in terms if term.active and term.name and term.prefix == prefix for row in _texts(term)]
-    maps = [(term.id, *split_xref(target), relation) for term in terms for relation, target in term.maps]
-    notes = [(term.id, term.id, kind, text) for term in terms for kind, text in term.notes]
-    return Ontology(
-        system=system or prefix.lower(),
-        release=release,
-        concepts=frame_of(concepts, _CONCEPTS).with_columns(pl.col(_LISTED).str.extract_all(r"\S+")),
-        terms=frame_of(texts, _TERMS).unique(["node", "term"], keep="first", maintain_order=True),
-        edges=frame_of(kept, _EDGES),
-        maps=frame_of(maps, _MAPS).unique(maintain_order=True),
-        remarks=frame_of(notes, _NOTES),
-    )
-
-
-def _texts(term: _Term) -> Iterator[tuple[str, str, str, str, str | None, str | None]]:
-    yield term.id, term.id, term.name, "preferred", None, None
-    for text, scope, kind in term.synonyms:
-        yield term.id, term.id, text, "synonym", scope, kind

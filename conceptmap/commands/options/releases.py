@@ -27,7 +27,7 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
         type=listed,
         metavar="L,…",
         help="SNOMED CT: en-US (default), en-GB or ids of language reference sets, best first; UMLS: ENG (default), "
-        "SPA, … or all; ClaML: of labels",
+        "SPA, … or all; ClaML, OWL, SKOS: of labels",
     )
     group.add_argument(
         "--at", metavar="YYYYMMDD", help="SNOMED CT: the content as it was then; needs the release's Full files"
