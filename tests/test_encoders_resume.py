@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conceptmap.cli import main
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.encoders.resume import resumable_terms
+from conceptmap.index.index import ConceptIndex
 
 TERMS = [f"term {i}" for i in range(10)]
 
@@ -62,3 +64,32 @@ def test_a_damaged_chunk_is_encoded_again(encoder: TokenEncoder, asked: list[lis
         path.write_bytes(damaged)
         assert encode(TERMS).tobytes() == first.tobytes()
     assert len(asked) == 4
+
+
+def test_an_interrupted_build_goes_on_and_leaves_nothing_but_the_index(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release, output = tmp_path / "list.csv", tmp_path / "index"
+    release.write_text("code,term\n" + "".join(f"C{n},ailment number {n}\n" for n in range(12)))
+    asked: list[list[str]] = []
+    plain = TokenEncoder.index_terms
+
+    def encode(self: TokenEncoder, terms: Sequence[str], progress: Any = None) -> np.ndarray[Any, Any]:
+        asked.append(list(terms))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return plain(self, terms, progress)
+
+    monkeypatch.setattr(TokenEncoder, "index_terms", encode)
+    monkeypatch.setattr("conceptmap.index.rows.STRINGS_AT_ONCE", 4)
+    command = ["build", str(release), "--system", "own", "-o", str(output)]
+    assert main(command) == 130
+    parts = tmp_path / "index.parts"
+    (parts / "mine.txt").write_text("a file of somebody else")
+    assert not output.exists()
+    capsys.readouterr()
+    assert main(command) == 0
+    assert f"an earlier build left 1 part in {parts}" in capsys.readouterr().err
+    assert [len(part) for part in asked] == [4, 4, 4, 4], "the first four strings were encoded once"
+    assert [path.name for path in parts.iterdir()] == ["mine.txt"]
+    assert ConceptIndex.open(output).n_rows == 12

@@ -21,7 +21,7 @@ from conceptmap.commands.common import (
 from conceptmap.commands.options.parser import Repeated
 from conceptmap.commands.options.releases import add_history_options, add_release_options, load_release, with_history
 from conceptmap.commands.options.tables import read_table
-from conceptmap.errors import InputError, said_codes
+from conceptmap.errors import InputError, counted, said_codes
 from conceptmap.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def _add_vector_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build the index."""
+    from conceptmap.encoders.resume import forget_parts
     from conceptmap.index.building import SILENT_FACT
 
     _check(args)
@@ -119,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
     if SILENT_FACT in index.manifest.facts:
         say(f"no text can find {index.manifest.facts[SILENT_FACT]} (info INDEX --silent lists concepts without a name)")
     folder = index.save(args.output, overwrite=args.overwrite)
+    forget_parts(_parts(args))
     say(f"{index.n_rows:,} rows of width {index.dim}: {folder}")
     return 0
 
@@ -148,14 +150,29 @@ def _check_outputs(args: argparse.Namespace) -> None:
         check_out(args.left_out, overwrite=args.overwrite)
 
 
+def _parts(args: argparse.Namespace) -> Path:
+    """Where encoded terms are kept until the index is saved."""
+    output = Path(args.output).absolute()
+    return output.with_name(f"{output.name}.parts")
+
+
 def _of_terms(args: argparse.Namespace, ontology: Ontology, synonyms: pl.DataFrame | None) -> ConceptIndex:
+    from conceptmap.encoders.resume import kept_parts
     from conceptmap.index.building import build_index
 
     args.encoder = args.encoder or "embedded"
-    encoder = encoder_of(args)
-    with progress_bar("building the index", unit="token") as progress:
+    encoder, parts = encoder_of(args), _parts(args)
+    if kept := kept_parts(parts):
+        say(f"an earlier build left {counted(kept, 'part')} in {parts}: what they hold is not encoded again")
+    with progress_bar("building the index", unit="term") as progress:
         index = build_index(
-            ontology, encoder, synonyms=synonyms, centre=args.centre, scope=scope_of(args), progress=progress
+            ontology,
+            encoder,
+            synonyms=synonyms,
+            centre=args.centre,
+            scope=scope_of(args),
+            parts=parts if encoder else None,
+            progress=progress,
         )
     if not args.background or encoder is None:
         return index

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEncoder, load_encoder
+from conceptmap.encoders.resume import resumable_terms
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index.cosine_scale import measured
 from conceptmap.index.given_vectors import GivenVectors
@@ -38,6 +39,7 @@ def build_index(
     dtype: str = "float16",
     facts: Mapping[str, str] | None = None,
     scope: Scope | None = None,
+    parts: Path | None = None,
     progress: Progress | None = None,
 ) -> ConceptIndex:
     """Build the index of an ontology.
@@ -50,12 +52,13 @@ def build_index(
         dtype: type of the stored rows.
         facts: recorded in the manifest.
         scope: only its concepts get terms and rows; the others stay in the hierarchy.
+        parts: a folder where encoded terms are kept until the index is saved, so that an interrupted build goes on.
         progress: called with the terms encoded and their total.
     """
     if synonyms is not None and synonyms.height:
         ontology = ontology.with_terms(synonyms)
     ontology, narrowed = _narrowed(ontology, scope)
-    encode = None if encoder is None else encoder.index_terms
+    encode = None if encoder is None else _encode_terms(encoder, parts)
     computed = {} if encoder is None else {"dtype": encoder.index_dtype}
     index = ConceptIndex.build(
         ontology,
@@ -72,6 +75,10 @@ def build_index(
 
         index = measured(index, encoder, reference=is_embedded(encoder))
     return _with_wordings(index, ontology, scope)
+
+
+def _encode_terms(encoder: TokenEncoder, parts: Path | None) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    return encoder.index_terms if parts is None else resumable_terms(encoder, parts, index=True)
 
 
 def _narrowed(ontology: Ontology, scope: Scope | None) -> tuple[Ontology, dict[str, str]]:
