@@ -27,7 +27,6 @@ from conceptmap.commands import (
     build,
     code,
     diff,
-    evaluate,
     info,
     rollup,
     search,
@@ -38,6 +37,7 @@ from conceptmap.commands import (
 )
 from conceptmap.commands import map as map_codes
 from conceptmap.commands.common import say
+from conceptmap.commands.evaluation import evaluate
 from conceptmap.commands.options.parser import Parser
 from conceptmap.errors import ConceptMapError, printable
 from conceptmap.memory import collect_seldom

@@ -60,7 +60,7 @@ def group_figures(
     assert right is not None
     assert found is not None
     sides = [_hits(guessed, right), _hits(gold, found)]
-    groups = pl.concat([side["group"] for side in sides]).drop_nulls().unique().sort()
+    groups = sorted(pl.concat([side["group"] for side in sides]).drop_nulls().unique(), key=_numbers_first)
     figures: Figures = {}
     for group in groups:
         guess, wanted = (side.filter(pl.col("group") == group) for side in sides)
@@ -69,6 +69,12 @@ def group_figures(
         names = {"precision", "recall", "f1"} if gold is not None and guessed is not None else {"precision"}
         figures |= {name: figure for name, figure in three.items() if name[1] in names}
     return figures
+
+
+def _numbers_first(name: str) -> tuple[int, str]:
+    """Chapter 2 before chapter 10."""
+    first = name.partition(" ")[0]
+    return int(first) if first.isdecimal() else 1 << 30, name
 
 
 def _hits(side: pl.DataFrame | None, other: pl.DataFrame) -> pl.DataFrame:

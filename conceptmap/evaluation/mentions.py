@@ -15,16 +15,18 @@ from conceptmap.evaluation.characters import character_figures
 from conceptmap.evaluation.figures import Scores
 from conceptmap.evaluation.sampled import Areas, Figures, Measured, mean_of, per_note, places, precision_recall_of
 from conceptmap.frames import overlapping
-from conceptmap.notes.marked import MarkedNote
+from conceptmap.notes.marked import MarkedNote, MarkedSpan
 
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
 
 __all__ = [
     "GoldMentions",
+    "MentionPairs",
     "measure_mentions",
     "measure_spans",
     "measure_tokens",
+    "pairs_of",
     "score_mentions",
     "score_spans",
     "score_tokens",
@@ -69,6 +71,21 @@ class GoldMentions:
             pl.DataFrame(mentions, schema=schema, orient="row").with_row_index("mention"),
             pl.DataFrame(ignored, schema=spans, orient="row"),
         )
+
+    @classmethod
+    def of_table(cls, table: pl.DataFrame, systems: Iterable[str] = ()) -> GoldMentions:
+        """The mentions of a table; several rows of one span are several right codes, one without a code is ignored.
+
+        Args:
+            table: ``note_id, start_char, end_char, code``.
+            systems: as of `of`.
+        """
+        rows = table.drop_nulls(["note_id", "start_char", "end_char"])
+        spans = rows.group_by("note_id", "start_char", "end_char", maintain_order=True).agg(pl.col("code").drop_nulls())
+        notes: dict[str, list[MarkedSpan]] = {note: [] for note in table["note_id"].drop_nulls().unique().sort()}
+        for note, start, end, codes in spans.iter_rows():
+            notes[note].append(MarkedSpan(start, end, tuple(codes)))
+        return cls.of([MarkedNote.of(note, "", marked) for note, marked in notes.items()], systems)
 
 
 def _spellings(codes: Sequence[str], systems: frozenset[str]) -> list[str]:
@@ -120,24 +137,18 @@ def measure_mentions(
         ``mentions``, as above; ``strict``, where the spans are the same; ``detection``, whatever the code;
         ``characters``, see `character_figures`; the above; ``calibration`` where there are probabilities; ``counts``.
     """
-    first = _first_ranks(gold, predicted)
-    chance = [pl.col("probability").max()] if "probability" in first.columns else []
-    guesses = first.group_by(_SPAN, maintain_order=True).agg(chance).with_row_index("guess")
-    touched = overlapping(guesses, gold.mentions).with_columns(right=pl.col("codes").list.contains(pl.col("code")))
-    off = guesses.join(touched, on="guess", how="anti")
-    off = off.join(overlapping(off, gold.ignored), on="guess", how="anti")
-    counted = pl.concat((guesses.join(touched, on="guess", how="semi"), off))
+    pairs = pairs_of(gold, predicted)
+    ids, counted, touched = pairs.ids, pairs.guesses, pairs.touched
     same = (pl.col("start_char") == pl.col("start_char_right")) & (pl.col("end_char") == pl.col("end_char_right"))
     right = touched.filter("right")
-    ids = pl.Series("note_id", gold.note_ids, dtype=pl.String)
-    pairs = _Pairs(ids, counted, gold.mentions)
     figures = pairs.figures("mentions", right) | pairs.figures("strict", right.filter(same))
     figures |= pairs.figures("detection", touched) | character_figures(gold.mentions, counted, ids)
     if ontology is not None:
-        figures |= _shared(touched, pairs, upwards(ontology))
+        figures |= _shared(pairs, upwards(ontology))
     if seen is not None:
         figures |= _by_seen(pairs, right, frozenset(seen))
     known = pl.col("guess").is_in(right["guess"].unique().implode())
+    chance = "probability" in counted.columns
     judged = counted.with_columns(right=known).drop_nulls("probability") if chance else counted.clear()
     chances, bins = calibration_of(judged, ids)
     counts = {"notes": len(ids), "mentions": gold.mentions.height, "predictions": counted.height}
@@ -145,12 +156,20 @@ def measure_mentions(
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Predictions that count, and gold mentions."""
+class MentionPairs:
+    """Predictions and the gold mentions that they overlap.
+
+    Attributes:
+        ids: of the notes.
+        guesses: ``guess`` (a number), ``note_id, start_char, end_char, code``: each that counts, once.
+        gold: as `GoldMentions.mentions`.
+        touched: a row for every ``guess`` and ``mention`` that overlap, with ``right``.
+    """
 
     ids: pl.Series
     guesses: pl.DataFrame
     gold: pl.DataFrame
+    touched: pl.DataFrame
 
     def figures(self, section: str, right: pl.DataFrame) -> Figures:
         """Precision, recall and F1 by the pairs ``guess, mention`` that are right."""
@@ -161,14 +180,26 @@ class _Pairs:
         return precision_recall_of(section, np.concatenate(sides, axis=1))
 
 
-def _by_seen(pairs: _Pairs, right: pl.DataFrame, seen: frozenset[str]) -> Figures:
+def pairs_of(gold: GoldMentions, predicted: pl.DataFrame) -> MentionPairs:
+    """Returns the rank-1 predictions that count, and what they overlap; see `measure_mentions`."""
+    first = _first_ranks(gold, predicted)
+    chance = [pl.col("probability").max()] if "probability" in first.columns else []
+    guesses = first.group_by(_SPAN, maintain_order=True).agg(chance).with_row_index("guess")
+    touched = overlapping(guesses, gold.mentions).with_columns(right=pl.col("codes").list.contains(pl.col("code")))
+    off = guesses.join(touched, on="guess", how="anti")
+    off = off.join(overlapping(off, gold.ignored), on="guess", how="anti")
+    counted = pl.concat((guesses.join(touched, on="guess", how="semi"), off))
+    return MentionPairs(pl.Series("note_id", gold.note_ids, dtype=pl.String), counted, gold.mentions, touched)
+
+
+def _by_seen(pairs: MentionPairs, right: pl.DataFrame, seen: frozenset[str]) -> Figures:
     """Mentions whose concept was seen in training, and others; a prediction goes by its own code."""
     wanted = list(seen)
     figures: Figures = {}
     for section, there in (("seen", pl.lit(value=True)), ("unseen", pl.lit(value=False))):
         guesses = pairs.guesses.filter(pl.col("code").is_in(wanted).fill_null(value=False) == there)
         gold = pairs.gold.filter(pl.col("codes").list.eval(pl.element().is_in(wanted)).list.any() == there)
-        figures |= _Pairs(pairs.ids, guesses, gold).figures(section, right)
+        figures |= MentionPairs(pairs.ids, guesses, gold, pairs.touched).figures(section, right)
     return figures
 
 
@@ -241,11 +272,11 @@ def _first_ranks(gold: GoldMentions, predicted: pl.DataFrame) -> pl.DataFrame:
     return _with_rank(predicted).filter(known & (pl.col("rank") == 1)).drop("guess", strict=False)
 
 
-def _shared(touched: pl.DataFrame, pairs: _Pairs, above: Callable[[str], Iterable[str]]) -> Figures:
+def _shared(pairs: MentionPairs, above: Callable[[str], Iterable[str]]) -> Figures:
     """Partial credit: the shared part of what is above the predicted code (precision) and the gold code (recall)."""
     best_guess: dict[int, float] = {}
     best_gold: dict[int, float] = {}
-    for guess, mention, code, codes in touched.select("guess", "mention", "code", "codes").iter_rows():
+    for guess, mention, code, codes in pairs.touched.select("guess", "mention", "code", "codes").iter_rows():
         own = set(above(code)) if code is not None else set()
         for accepted in codes:
             other = set(above(accepted))

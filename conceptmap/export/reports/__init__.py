@@ -1,0 +1,1 @@
+"""Pages about measurements: what ``evaluate`` and ``probe`` found."""
