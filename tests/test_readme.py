@@ -19,7 +19,7 @@ from conceptmap.cli import main
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "docs/tutorial.md", "docs/command-line.md", "docs/python.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/command-line.md", "docs/python.md", "docs/evaluation.md")
 """Pages whose Python and commands are run."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
