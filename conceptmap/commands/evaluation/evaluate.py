@@ -14,7 +14,7 @@ from conceptmap.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-    from conceptmap.commands.evaluation.shown import Shown
+    from conceptmap.commands.evaluation.shown import Measurement
     from conceptmap.evaluation.sampled import Measured
 
 __all__ = ["add", "run"]
@@ -106,16 +106,16 @@ def _check(args: argparse.Namespace) -> None:
         check_out(path, overwrite=args.overwrite)
 
 
-def _shown(args: argparse.Namespace, one: Measured, two: Measured | None) -> Shown:
-    from conceptmap.commands.evaluation.shown import Shown
+def _shown(args: argparse.Namespace, one: Measured, two: Measured | None) -> Measurement:
+    from conceptmap.commands.evaluation.shown import Measurement
     from conceptmap.evaluation.intervals import compared, intervals
 
     drawn = intervals(one, draws=args.draws, seed=args.seed) if args.draws else {}
     differences = compared(one, two, draws=args.draws, seed=args.seed) if two is not None else {}
-    return Shown(one, drawn, differences)
+    return Measurement(one, drawn, differences)
 
 
-def _write(args: argparse.Namespace, shown: Shown, errors: pl.DataFrame | None) -> None:
+def _write(args: argparse.Namespace, shown: Measurement, errors: pl.DataFrame | None) -> None:
     from conceptmap.export.csv import csv_bytes
 
     options = {"overwrite": args.overwrite, "group_readable": args.group_readable}

@@ -10,7 +10,7 @@ from conceptmap.commands.options.tables import aligned, terminal_width
 from conceptmap.evaluation.intervals import Difference
 from conceptmap.evaluation.sampled import Measured
 
-__all__ = ["Shown", "as_json", "lines"]
+__all__ = ["Measurement", "as_json", "lines"]
 
 GROUPS = ("role ", "chapter ")
 """Sections that are one line each."""
@@ -18,7 +18,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Shown:
+class Measurement:
     """What was measured.
 
     Attributes:
@@ -32,7 +32,7 @@ class Shown:
     differences: Mapping[Key, Difference]
 
 
-def lines(shown: Shown) -> str:
+def lines(shown: Measurement) -> str:
     """Lines for people."""
     scores = shown.measured.scores()
     counts = scores.pop("counts")
@@ -47,7 +47,7 @@ def lines(shown: Shown) -> str:
     return "\n".join([*text, "", "  ".join(f"{name} {_number(value)}" for name, value in counts.items())])
 
 
-def _figures(shown: Shown, scores: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, ...]]:
+def _figures(shown: Measurement, scores: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, ...]]:
     yield ("", "", "figure", "95 % interval") if shown.intervals else ("", "", "figure")
     for section, figures in scores.items():
         for at, (name, value) in enumerate(figures.items()):
@@ -56,7 +56,7 @@ def _figures(shown: Shown, scores: Mapping[str, Mapping[str, float]]) -> Iterato
             yield (*row, _interval(*interval)) if interval else row
 
 
-def _compared(shown: Shown, scores: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, ...]]:
+def _compared(shown: Measurement, scores: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, ...]]:
     yield "", "", "figure", "other", "differs", "95 % interval", "p"
     for section, figures in scores.items():
         names = [name for name in figures if (section, name) in shown.differences]
@@ -66,7 +66,7 @@ def _compared(shown: Shown, scores: Mapping[str, Mapping[str, float]]) -> Iterat
             yield *row, _interval(found.low, found.high), f"{found.p:.3f}"
 
 
-def _groups(shown: Shown, scores: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, ...]]:
+def _groups(shown: Measurement, scores: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, ...]]:
     yield "precision", "recall", "f1", "95 % interval", ""
     for section, figures in scores.items():
         cells = [f"{figures[name]:.3f}" if name in figures else "" for name in ("precision", "recall", "f1")]
@@ -88,7 +88,7 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
-def as_json(shown: Shown) -> dict[str, Any]:
+def as_json(shown: Measurement) -> dict[str, Any]:
     """The sections, and beside them ``intervals``, ``reliability`` and ``against``."""
     found: dict[str, Any] = dict(shown.measured.scores())
     if shown.intervals:
