@@ -91,6 +91,8 @@ CODES = pl.Schema(
         "code_first": pl.String,
         "use_additional": pl.String,
         "combined_from": pl.String,
+        "rests_on": pl.String,
+        "weighed": pl.String,
         "reason": pl.String,
         "notes": pl.String,
     }

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,43 +14,34 @@ from typing import TYPE_CHECKING, Any, overload
 import polars as pl
 
 from conceptmap.adapters import Adapter
-from conceptmap.adapters.compatibility import fitting_adapters
 from conceptmap.annotated.note import AnnotatedNote
+from conceptmap.annotated.notes_read import notes_read, rows_of_spans
 from conceptmap.annotated.results import Results
 from conceptmap.annotated.views import readable
-from conceptmap.coding.coding import check_include
+from conceptmap.coding.coding import CodedNote, check_include
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
-from conceptmap.encoders import Dtype, EncoderLike, Spans, TokenEmbeddings, TokenEncoder, load_encoder
+from conceptmap.encoders import Dtype, EncoderLike, TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.encoders.embeddings import Vectors
 from conceptmap.errors import InputError, check_not_forked
 from conceptmap.frames import ANNOTATIONS, CODES, LOOKED_UP, NEAREST, SPANS, TAGS, frame_of
 from conceptmap.index.embedded import EMBEDDED, opened_index
 from conceptmap.index.index import ConceptIndex
+from conceptmap.learned.code_adapter import CodeAdapter
+from conceptmap.learned.opened import AnyAdapter, check_include_learned, opened_adapters
+from conceptmap.learning.fit_codes import fitted_codes, patients_of
+from conceptmap.learning.learn_codes import CodeSettings
 from conceptmap.linking.alignment import align
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.lookup import lookup_rows
 from conceptmap.linking.nearest import as_tokens, nearest_rows
-from conceptmap.linking.ranking import rank_spans
-from conceptmap.matching.short_forms import expander
 from conceptmap.notes.given import Batches, NotesLike, as_given, batches, frame_given, n_given, note_pairs, spans_asked
 from conceptmap.ontology.crosswalk import Crosswalk
 from conceptmap.ontology.scope import Scope
 from conceptmap.ontology.search import check_query
 from conceptmap.progress import with_bar
-from conceptmap.reading import (
-    Reading,
-    SpottedNotes,
-    annotation_rows,
-    candidate_rows,
-    code_rows,
-    coded,
-    reading_of,
-    span_rows,
-    tag_rows,
-)
+from conceptmap.reading import Reading, annotation_rows, candidate_rows, code_rows, coded, tag_rows
 from conceptmap.situations.situations import Situations
-from conceptmap.text.view import all_seen
 from conceptmap.topk import check_device, chosen_device
 
 if TYPE_CHECKING:
@@ -70,6 +60,7 @@ class ConceptMapper:
         adapters: at most one for each system.
         scope: which concepts are wanted; None for all.
         codes_by_words: `code` leaves the encoder aside.
+        code_adapters: what coded notes taught; at most one for each system.
     """
 
     indexes: tuple[ConceptIndex, ...]
@@ -77,13 +68,14 @@ class ConceptMapper:
     adapters: tuple[Adapter, ...] = ()
     scope: Scope | None = None
     codes_by_words: bool = False
+    code_adapters: tuple[CodeAdapter, ...] = ()
 
     @classmethod
     def load(
         cls,
         *indexes: str | Path | ConceptIndex,
         encoder: str | Path | EncoderLike | None = "embedded",
-        adapter: str | Path | Adapter | Sequence[str | Path | Adapter] = (),
+        adapter: AnyAdapter | Sequence[AnyAdapter] = (),
         device: str = "cpu",
         dtype: Dtype = "auto",
         scope: Scope | None = None,
@@ -129,13 +121,18 @@ class ConceptMapper:
         opened = tuple(index if searched_on == index.device else index.on(searched_on) for index in found)
         if scope:
             scope.check([index.ontology() for index in opened])
-        return cls(opened, reader, fitting_adapters(adapter, opened, reader), scope, usual)
+        of_mentions, of_codes = opened_adapters(adapter, opened, reader)
+        return cls(opened, reader, of_mentions, scope, usual, of_codes)
 
     @cached_property
     def linkers(self) -> tuple[Linker, ...]:
         """One for each index."""
         adapters = {adapter.made_for.system: adapter for adapter in self.adapters}
         return tuple(Linker(index, adapters.get(index.system), self.scope) for index in self.indexes)
+
+    @cached_property
+    def _learned(self) -> dict[str, CodeAdapter]:
+        return {adapter.made_for.system: adapter for adapter in self.code_adapters}
 
     @cached_property
     def instructions(self) -> tuple[Instructions | None, ...]:
@@ -174,7 +171,7 @@ class ConceptMapper:
             InputError: these are no notes, ``include`` names what cannot be included, or there is no such setting.
         """
         check_setting(setting)
-        asked, k = check_include(include), 5 if tags is True else int(tags)
+        asked, k = self.asked(include), 5 if tags is True else int(tags)
         return self._results(self._read(batches(note_pairs(notes)), for_tags=k > 0), asked, setting, k, candidates)
 
     def _results(
@@ -184,7 +181,7 @@ class ConceptMapper:
         rows: dict[str, list[tuple[Any, ...]]] = {"mentions": [], "codes": [], "tags": [], "candidates": []}
         for reading in readings:
             rows["mentions"] += annotation_rows(reading, self.linkers, self._encoder_name)
-            accepted = coded(reading, self.linkers, self.instructions, asked, setting)
+            accepted = self.coded(reading, asked, setting)
             rows["codes"] += code_rows(reading, self.linkers, accepted)
             if candidates:
                 rows["candidates"] += candidate_rows(reading, self.linkers, accepted, asked, candidates)
@@ -193,39 +190,26 @@ class ConceptMapper:
         schemas = {"mentions": ANNOTATIONS, "codes": CODES, "tags": TAGS, "candidates": CODES}
         return Results(**{name: frame_of(rows[name], schema) for name, schema in schemas.items()})
 
+    def asked(self, include: Iterable[str]) -> frozenset[str]:
+        """What is to be included.
+
+        Raises:
+            InputError: there is no such thing, or coders decided what is.
+        """
+        check_include_learned(include, self.code_adapters)
+        return check_include(include)
+
+    def coded(self, reading: Reading, include: frozenset[str], setting: str | None = None) -> list[CodedNote]:
+        """The codes of a note that was read, for each index."""
+        return coded(reading, self.linkers, self.instructions, include, setting, learned=self._learned)
+
     def readings(self, notes: NotesLike) -> Iterator[Reading]:
         """What is found in notes, before it becomes rows."""
         return self._read(batches(note_pairs(notes)), for_tags=False)
 
     def _read(self, given: Batches, *, for_tags: bool) -> Iterator[Reading]:
         """Everything that a note goes through before it becomes rows."""
-        for batch, embeddings in self._encoded(given, for_tags=for_tags):
-            pairs = zip(self.linkers, batch.spotted, strict=True)
-            linked = [linker.link(batch.texts, batch.contents, spotted, embeddings) for linker, spotted in pairs]
-            for i, (note_id, page) in enumerate(zip(batch.note_ids, batch.pages, strict=True)):
-                tokens = None if embeddings is None else embeddings[i]
-                yield reading_of(note_id, page, tokens, self.linkers, [found[i] for found in linked])
-
-    def _encoded(
-        self, given: Batches, *, for_tags: bool
-    ) -> Iterator[tuple[SpottedNotes, list[TokenEmbeddings] | None]]:
-        """Batches with their embeddings; while one is encoded, the words of the next are gone through."""
-        with ThreadPoolExecutor(1) as ahead:
-            waiting: list[tuple[SpottedNotes, Future[list[TokenEmbeddings] | None]]] = []
-            for note_ids, texts in given:
-                batch = SpottedNotes.of(note_ids, texts, self.linkers)
-                waiting.append((batch, ahead.submit(self._embed, batch.texts, None if for_tags else batch.spans)))
-                if len(waiting) == 2:
-                    first, embeddings = waiting.pop(0)
-                    yield first, embeddings.result()
-            for batch, embeddings in waiting:
-                yield batch, embeddings.result()
-
-    def _embed(self, texts: Sequence[str], spans: Sequence[Spans] | None) -> list[TokenEmbeddings] | None:
-        """Tokens of the spans; of everything, as tags need it, without any."""
-        if self.encoder is None and spans is None:
-            raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
-        return None if self.encoder is None else self.encoder.tokens(texts, spans=spans)
+        return notes_read(given, self.linkers, self.encoder, for_tags=for_tags)
 
     @property
     def _encoder_name(self) -> str:
@@ -259,7 +243,7 @@ class ConceptMapper:
         check_setting(setting)
         if batch_size < 1:
             raise InputError("batch_size must be at least 1", got=batch_size)
-        asked, k = check_include(include), k if self.encoder is not None else 0
+        asked, k = self.asked(include), k if self.encoder is not None else 0
         pairs = note_pairs(notes)
         pairs = with_bar(pairs, unit="note", total=n_given(notes)) if progress else pairs
         return self._annotated(pairs, batch_size, asked, setting, k)
@@ -324,6 +308,24 @@ class ConceptMapper:
         vars(by_words)["linkers"], vars(by_words)["instructions"] = self.linkers, self.instructions  # made once
         return by_words
 
+    def fit(self, notes: NotesLike, codes: IntoDataFrame, settings: CodeSettings | None = None) -> ConceptMapper:
+        """Learn which codes the coders of notes give; the mapper that gives such codes, its adapter in `code_adapters`.
+
+        Args:
+            notes: as in `annotate_many`; in a dataframe ``person_id`` says whose note each is.
+            codes: a dataframe with note_id and code, a row per code that a coder gave.
+            settings: how to learn.
+
+        Raises:
+            InputError: several indexes, other adapters, too little to learn from, or no LightGBM where it is asked for.
+        """
+        check_not_forked()
+        bare, asked = replace(self._coder, code_adapters=()), settings or CodeSettings()
+        read, whose = bare.readings(notes), patients_of(notes)
+        parts = bare.linkers, bare.instructions, codes, asked
+        adapter = fitted_codes(read, *parts, encoder=bare.encoder, patients=whose)
+        return replace(bare, code_adapters=(adapter,))
+
     def search_codes(self, query: str, *, k: int = 10) -> pl.DataFrame:
         """Codes by the words of their names and synonyms, and by vectors where there is an encoder: for people.
 
@@ -386,14 +388,4 @@ class ConceptMapper:
         """
         check_not_forked()
         known, asked = spans_asked(notes, spans)
-        rows: list[tuple[Any, ...]] = []
-        for note_ids, texts in batches(known):
-            given = [asked[note_id] for note_id in note_ids]
-            texts, wanted = all_seen(texts, given)
-            embeddings = self._embed(texts, wanted)
-            expands = [expander(text) for text in texts]
-            for linker in self.linkers:
-                ranked = rank_spans(linker, self.encoder, texts, wanted, embeddings, expands, k)
-                for note_id, here, lists in zip(note_ids, given, ranked, strict=True):
-                    rows += span_rows(note_id, here, lists, linker)
-        return as_given(frame_of(rows, SPANS), notes)
+        return as_given(frame_of(list(rows_of_spans(known, asked, self.linkers, self.encoder, k)), SPANS), notes)

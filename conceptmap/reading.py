@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from conceptmap.coding.acceptance.acceptance import Acceptance, acceptance_of
@@ -17,6 +18,8 @@ from conceptmap.coding.neoplasms import with_neoplasms
 from conceptmap.coding.results import with_results
 from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders import Spans, TokenEmbeddings
+from conceptmap.learned.code_adapter import CodeAdapter
+from conceptmap.learned.note_facts import EVERY_CONTEXT, NoteFacts, facts_of
 from conceptmap.linking.linker import Linker, Spotted
 from conceptmap.linking.ranking import Ranked
 from conceptmap.linking.senses import in_place
@@ -40,12 +43,14 @@ __all__ = [
     "candidate_rows",
     "code_rows",
     "coded",
+    "facts_of_reading",
     "outside_headings",
     "reading_of",
     "span_rows",
     "tag_rows",
 ]
 
+NOTHING_LEARNED: Mapping[str, CodeAdapter] = MappingProxyType({})
 ABSTAINS = 0
 """Rank of the one row, without a code, of a mention that an adapter found too improbable."""
 
@@ -110,6 +115,11 @@ class Reading:
     def mention_id(self, mention: Mention) -> str:
         """``m1`` for the first span of the note, and so on."""
         return f"m{self._numbers[mention.start_char, mention.end_char]}"
+
+    @cached_property
+    def content(self) -> Content:
+        """Its content words, abbreviations expanded."""
+        return content_words(self.page.text, expander(self.page.text), self.page.sentences)
 
     @cached_property
     def _numbers(self) -> Mapping[tuple[int, int], int]:
@@ -213,9 +223,51 @@ def coded(
     setting: str | None = None,
     *,
     accepting: Callable[[Linker], Acceptance | None] = acceptance_for,
+    learned: Mapping[str, CodeAdapter] = NOTHING_LEARNED,
 ) -> list[CodedNote]:
-    """The codes of a note for each linker, whose release may have coding instructions."""
-    found = [
+    """The codes of a note for each linker, whose release may have coding instructions.
+
+    Where coded notes were learned from, by system, they decide; what they say holds for every context.
+    """
+    found = _by_rules(reading, linkers, instructions, include, setting, accepting, learned)
+    for at, linker in enumerate(linkers):
+        if (adapter := learned.get(linker.index.system)) is not None:
+            found[at] = _as_learned(adapter, reading, at, linker, found[at], instructions[at])
+    return [_within(linker, note) for linker, note in zip(linkers, found, strict=True)]
+
+
+def facts_of_reading(reading: Reading, linker: Linker, note: CodedNote, at: int) -> NoteFacts:
+    """What learning from codes sees of a note; ``at`` is the place of the linker among those that it was read with."""
+    mentions = reading.coding[at]
+    contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
+    return facts_of(reading.note_id, reading.page, reading.content, mentions, contexts, linker.book, note)
+
+
+def _as_learned(
+    adapter: CodeAdapter,
+    reading: Reading,
+    at: int,
+    linker: Linker,
+    note: CodedNote,
+    instructions: Instructions | None,
+) -> CodedNote:
+    facts = facts_of_reading(reading, linker, note, at)
+    spans = [(m.start_char, m.end_char) for m in reading.coding[at]]
+    contexts = [reading.contexts[span] for span in spans]
+    return adapter.coded(facts, reading.page, contexts, spans, linker.book, note, instructions)
+
+
+def _by_rules(
+    reading: Reading,
+    linkers: Sequence[Linker],
+    instructions: Sequence[Instructions | None],
+    include: frozenset[str],
+    setting: str | None,
+    accepting: Callable[[Linker], Acceptance | None],
+    learned: Mapping[str, CodeAdapter],
+) -> list[CodedNote]:
+    theirs = [learned.get(linker.index.system) for linker in linkers]
+    return [
         note_codes(
             mentions,
             [reading.contexts[m.start_char, m.end_char] for m in mentions],
@@ -224,13 +276,12 @@ def coded(
             sections=reading.page.sections,
             sentences=reading.page.sentences,
             instructions=rules,
-            include=include,
-            setting=setting,
+            include=EVERY_CONTEXT if adapter else include,
+            setting=setting or (adapter.setting if adapter else None),
             acceptance=accepting(linker),
         )
-        for linker, rules, mentions in zip(linkers, instructions, reading.coding, strict=True)
+        for linker, rules, mentions, adapter in zip(linkers, instructions, reading.coding, theirs, strict=True)
     ]
-    return [_within(linker, note) for linker, note in zip(linkers, found, strict=True)]
 
 
 def _within(linker: Linker, note: CodedNote) -> CodedNote:
@@ -238,8 +289,9 @@ def _within(linker: Linker, note: CodedNote) -> CodedNote:
     wanted = linker.within
     if wanted is None:
         return note
-    accepted, taken = (tuple(c for c in codes if wanted[c.concept]) for codes in (note.accepted, note.taken))
-    return replace(note, accepted=accepted, taken=taken)
+    lists = (note.accepted, note.taken, note.ranked)
+    accepted, taken, ranked = (tuple(c for c in codes if wanted[c.concept]) for codes in lists)
+    return replace(note, accepted=accepted, taken=taken, ranked=ranked)
 
 
 def code_rows(reading: Reading, linkers: Sequence[Linker], notes: Sequence[CodedNote]) -> Iterator[tuple[Any, ...]]:
@@ -258,7 +310,7 @@ def candidate_rows(
     """Rows of ``frames.CODES`` for the n best codes, accepted or not."""
     for linker, mentions, note in zip(linkers, reading.coding, notes, strict=True):
         contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
-        ranked = note_candidates(mentions, contexts, linker.book, note, include=include)
+        ranked = [*note.ranked] or note_candidates(mentions, contexts, linker.book, note, include=include)
         if linker.within is not None:
             ranked = [code for code in ranked if linker.within[code.concept]]
         ranked = ranked[:n]
@@ -272,11 +324,12 @@ def _rows(
     for rank, code in enumerate(codes, 1):
         found = [mentions[number] for number in code.evidence]
         evidence = " ".join(map(reading.mention_id, found))
-        c, best, links = code.concept, mentions[code.best], code.links
-        words = counted(map(reading.wording, found))
+        c, best, links = code.concept, Mention(*code.place, ()) if code.place else mentions[code.best], code.links
+        words = counted(map(reading.wording, found or [best]))
         place = reading.section(best), reading.written(best.start_char, best.end_char)[0], reading.snippet(best)
         others = (links.excludes, links.code_first, links.use_additional, links.combined_from)
-        facts = (book.codes[c], book.names[c], code.score, book.billable[c], rank, evidence)
+        score = None if code.place else code.score
+        facts = (book.codes[c], book.names[c], score, book.billable[c], rank, evidence)
         said = (
             code.role,
             setting,
@@ -285,6 +338,8 @@ def _rows(
             words,
             *place,
             *(";".join(dict.fromkeys(codes)) for codes in others),
+            code.rests_on or None,
+            code.weighed or None,
         )
         yield (reading.note_id, linker.index.system, *facts, *said, code.reason, code.notes)
 

@@ -102,6 +102,16 @@ COLUMNS: dict[str, dict[str, Line]] = {
         "code_first": Line("what has to be coded before it and is not, or is missing", "codes or ranges, semicolons"),
         "use_additional": Line("what has to be coded beside it and is missing", "codes or ranges, semicolons"),
         "combined_from": Line("the codes that it says in one", "codes, semicolons"),
+        "rests_on": Line(
+            "with a code adapter: what of the note speaks for it, and how often coders gave it where that stood",
+            "text; semicolons between mentions and words",
+            "mentions of it (right in 7 of 9 notes)",
+        ),
+        "weighed": Line(
+            "with a code adapter: the five features that moved its probability most",
+            "text, each with the logits that it adds",
+            "coders gave it to training notes (+0.8)",
+        ),
         "reason": Line("in `candidates`: why a rule took it away", "text; nothing for what stands"),
         "notes": Line("what a coder should know of it", "sentences, semicolons"),
     },

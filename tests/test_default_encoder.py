@@ -12,6 +12,7 @@ import pytest
 from coded_mapper import embedded, small_ontology
 
 from conceptmap import mapper as mappers
+from conceptmap.annotated import notes_read
 from conceptmap.cli import main
 from conceptmap.commands.options.vectors import BY_WORDS, settle_encoder
 from conceptmap.index.building import build_index
@@ -87,13 +88,13 @@ def test_from_python_code_goes_by_words_of_what_is_loaded_by_default(monkeypatch
 def test_a_mapper_that_codes_by_words_encodes_for_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
     index, encoder = build_index(small_ontology(), embedded()), embedded()
     encoded: list[bool] = []
-    whole = ConceptMapper._embed
+    whole = notes_read._embed
 
-    def told(self: ConceptMapper, *given: Any) -> Any:
-        encoded.append(self.encoder is not None)
-        return whole(self, *given)
+    def told(encoder: Any, *given: Any) -> Any:
+        encoded.append(encoder is not None)
+        return whole(encoder, *given)
 
-    monkeypatch.setattr(ConceptMapper, "_embed", told)
+    monkeypatch.setattr(notes_read, "_embed", told)
     by_words, by_both = ConceptMapper((index,), encoder, codes_by_words=True), ConceptMapper((index,), encoder)
     assert by_words.code(NOTE)["code"].to_list() == ["I50.9", "R50.9"]
     assert encoded == [False]

@@ -104,6 +104,7 @@ def code_notes(
     """
     target = Path(folder)
     check_folder(target, settings, overwrite=overwrite)
+    mapper.asked(settings.include)
     prepared = prepare(settings, notes, mapper)
     asked = settings.asked(with_encoder=mapper.encoder is not None)
     run = run_key(mapper, asked, {} if engine.source is None else engine.source.precision)

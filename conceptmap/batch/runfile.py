@@ -80,6 +80,10 @@ def mapper_facts(mapper: ConceptMapper) -> dict[str, object]:
         facts["adapters"] = [
             {"system": adapter.made_for.system, "sha256": adapter.sha256} for adapter in mapper.adapters
         ]
+    if mapper.code_adapters:
+        facts["code_adapters"] = [
+            {"system": adapter.made_for.system, "sha256": adapter.sha256} for adapter in mapper.code_adapters
+        ]
     if mapper.scope:
         facts["scope"] = asdict(mapper.scope)
     return facts

@@ -39,7 +39,7 @@ from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
 from conceptmap.text.sections import Section
 
-__all__ = ["INCLUDES", "CodedNote", "NoteCode", "check_include", "counts", "note_candidates", "note_codes"]
+__all__ = ["INCLUDES", "CodedNote", "NoteCode", "check_include", "counts", "in_order", "note_candidates", "note_codes"]
 
 MORE_MENTIONS = 0.02
 """Added to a code's score for each doubling of its mentions."""
@@ -64,6 +64,9 @@ class NoteCode:
         links: other codes that it speaks of.
         probability: that a coder would report it; None where no acceptance model holds.
         known: what that rests on, a number for each of ``acceptance.known.FEATURES``; empty without one.
+        rests_on: where coded notes were learned from: what of the note speaks for it, and how often it was right there.
+        weighed: likewise: what moved its probability most, in words.
+        place: half-open code points of the words that it rests on where no mention names it; ``best`` is then -1.
     """
 
     concept: int
@@ -77,6 +80,9 @@ class NoteCode:
     links: OtherCodes = field(default_factory=OtherCodes)
     probability: float | None = None
     known: Known = ()
+    rests_on: str = ""
+    weighed: str = ""
+    place: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,14 @@ class CodedNote:
         accepted: its codes in order of role, then probability, then score, then place.
         taken: what the rules took away, with the reason, best first.
         judge: what judged them; None where no acceptance model holds.
+        ranked: every code that it may have, the accepted ones first, where coded notes were learned from.
     """
 
     setting: str
     accepted: tuple[NoteCode, ...]
     taken: tuple[NoteCode, ...]
     judge: NoteJudge | None = field(default=None, repr=False, compare=False)
+    ranked: tuple[NoteCode, ...] = ()
 
 
 def note_codes(
@@ -185,7 +193,7 @@ def _accepted(
         if judge and proposal.affirmed:
             code = replace(code, probability=sure[place], known=known[place])
         codes.append(code)
-    return sorted(codes, key=lambda code: (_RANK.get(code.role, len(_RANK)), *_best_first(code)))
+    return sorted(codes, key=in_order)
 
 
 def _settled(
@@ -208,6 +216,11 @@ def _code(proposal: ProposedCode, book: CodeBook, *, role: str = "", poa: str = 
     notes = "; ".join(_notes(proposal, book))
     score, numbers = _score_of(proposal, book), tuple(proposal.numbers)
     return NoteCode(proposal.concept, score, numbers, proposal.best, notes, role, poa, reason, proposal.links)
+
+
+def in_order(code: NoteCode) -> tuple[int, bool, float, int, int]:
+    """What the accepted codes of a note are sorted by: role, then probability, else score, then place."""
+    return (_RANK.get(code.role, len(_RANK)), *_best_first(code))
 
 
 def _best_first(code: NoteCode) -> tuple[bool, float, int, int]:

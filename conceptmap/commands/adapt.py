@@ -1,4 +1,4 @@
-"""``conceptmap adapt``: learn from notes in which mentions are marked."""
+"""``conceptmap adapt``: learn from notes in which mentions are marked, or from coded notes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conceptmap.commands.adapt_codes import add_code_options, run_codes
 from conceptmap.commands.common import (
     add_command,
     add_encoder_options,
@@ -30,7 +31,7 @@ __all__ = ["add", "run"]
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = add_command(commands, "adapt", run, summary="learn from notes in which mentions are marked")
+    parser = add_command(commands, "adapt", run, summary="learn from notes that are marked or coded")
     parser.add_argument(
         "mentions",
         nargs="*",
@@ -41,7 +42,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--notes",
         metavar="NOTES",
-        help="instead: plain notes, as for code; what the dictionary finds in them teaches the linear map alone",
+        help="instead: plain notes, as for code; with --codes their codes are learned from, without it what the "
+        "dictionary finds in them teaches the linear map alone",
     )
     add_note_options(parser)
     parser.add_argument("-o", "--output", required=True, metavar="ADAPTER", help="folder for the adapter")
@@ -53,10 +55,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="icd10cm (the default) or an index folder of conceptmap build",
     )
     parser.add_argument(
-        "--encoder", default="embedded", metavar="NAME|PATH", help="embedded (the default), a model folder, a hub name"
+        "--encoder",
+        metavar="NAME|PATH",
+        help="embedded (the default), a model folder, a hub name; with --codes also none, which is then the default",
     )
     add_encoder_options(parser)
     _add_training_options(parser)
+    add_code_options(parser)
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +104,13 @@ def run(args: argparse.Namespace) -> int:
     """Train, save, say what came of it."""
     if bool(args.mentions) == bool(args.notes):
         raise InputError("give MENTIONS or --notes", got="both" if args.notes else "neither")
+    if args.codes and not args.notes:
+        raise InputError("--codes are those of --notes", got="no --notes", expected="adapt --notes NOTES --codes GOLD")
+    args.encoder = args.encoder or ("none" if args.codes else "embedded")
+    if args.codes:
+        return run_codes(args)
+    if args.model or args.setting or args.keep_note_ids:
+        raise InputError("--model, --setting and --keep-note-ids are about coded notes", expected="--codes GOLD")
     if args.notes and (args.over or args.partly):
         raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
     if args.encoder == "none":

@@ -9,7 +9,7 @@ import polars as pl
 from conceptmap.coding.coding import check_include
 from conceptmap.errors import InputError
 from conceptmap.mapper import ConceptMapper, Results
-from conceptmap.reading import acceptance_for, coded
+from conceptmap.reading import acceptance_for
 
 __all__ = ["explained", "note_of"]
 
@@ -51,11 +51,13 @@ def _weighed(
     """What speaks for each accepted code and against it, strongest first, by system and code."""
     out = {}
     for reading in mapper.readings(note):
-        notes = coded(reading, mapper.linkers, mapper.instructions, include, setting)
+        notes = mapper.coded(reading, include, setting)
         for linker, its in zip(mapper.linkers, notes, strict=True):
             model = acceptance_for(linker)
-            for code in its.accepted if model else ():
-                if model and code.known:
+            for code in its.accepted:
+                if code.weighed:
+                    out[linker.index.system, linker.book.codes[code.concept]] = code.weighed
+                elif model and code.known:
                     moves = model.reasons(code.known)
                     said = (f"{says} ({logits:+.1f})" for says, logits in moves)
                     out[linker.index.system, linker.book.codes[code.concept]] = ", ".join(said)
@@ -73,6 +75,8 @@ def _lines(found: Results, weighed: Mapping[tuple[str, str], str]) -> Iterator[s
         yield f"\n{row['code']}  {row['name']} ({row['role'] or 'code'}{poa}, {sure})"
         if reasons := weighed.get((row["system"], row["code"])):
             yield f"  weighed: {reasons}"
+        if row["rests_on"]:
+            yield f"  rests on: {row['rests_on']}"
         yield from (f"  {remark}" for remark in (row["notes"] or "").split("; ") if remark)
         yield from _evidence(row["evidence"], mentions, told)
     taken = [row for row in found.candidates.iter_rows(named=True) if row["reason"]]

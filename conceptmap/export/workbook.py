@@ -38,7 +38,7 @@ _NEVER: Final = dt.datetime(1980, 1, 1)
 _NO_CHARACTERS: Final = re.compile("[\ufffe\uffff]")
 _CODES: Final = (
     "note_id rank role code name text snippet section probability score poa billable excludes code_first use_additional"
-    " combined_from rollup_code rollup_name"
+    " combined_from rests_on weighed rollup_code rollup_name"
 ).split()
 _CODES_LAST: Final = ["notes", "evidence", "system"]
 _MENTIONS: Final = (
@@ -48,7 +48,7 @@ _MENTIONS: Final = (
 _WIDTHS: Final = {
     ACCEPT: 8, "note_id": 14, "rank": 6, "role": 10, "code": 10, "name": 44, "text": 34, "snippet": 58, "section": 24,
     "poa": 5, "why": 40, "context": 16, "notes": 70, "codes": 60, "evidence": 16, "rollup_name": 30, "score": 7,
-    "billable": 8, "confidence": 10, "combined_from": 22, "use_additional": 14,
+    "billable": 8, "confidence": 10, "combined_from": 22, "rests_on": 40, "weighed": 40, "use_additional": 14,
 }  # fmt: skip
 _WIDTH: Final = 12
 _WRAPPED: Final = ("name", "text", "notes", "rollup_name")

@@ -6,7 +6,7 @@ Zero is the usual state of each, so that a weight times a number is what speaks 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from math import log2
 from typing import Final
@@ -99,6 +99,23 @@ class KnownOfCodes:
         """Of a code that was not preferred, beside those that the note is given."""
         return self._of(concept, numbers, (), self._beside(concept), (0.0, 0.0, 1.0))
 
+    def of_codes(
+        self, codes: Iterable[tuple[int, Sequence[int], Sequence[str], str, bool]], given: Collection[int]
+    ) -> list[Known]:
+        """Of all codes that a note may have.
+
+        Args:
+            codes: concept, numbers of mentions, remarks and role of each, and whether a rule took it away.
+            given: concepts of those that the note is given.
+        """
+        self._categories = Counter(self._book.codes[concept][:3] for concept in given)
+        found = []
+        for concept, numbers, remarks, role, taken in codes:
+            is_given = concept in given
+            end = _end(role, taken=taken, given=is_given)
+            found.append(self._of(concept, numbers, remarks, self._beside(concept) - is_given, end))
+        return found
+
     def _beside(self, concept: int) -> int:
         return self._categories[self._book.codes[concept][:3]]
 
@@ -144,6 +161,11 @@ class KnownOfCodes:
             min(float(rivals), _MOST),
             *end,
         )
+
+
+def _end(role: str, *, taken: bool, given: bool) -> tuple[float, float, float]:
+    """Whether a code is principal, taken away, or an alternative of those that are given."""
+    return float(role == "principal"), float(taken), float(not (given or taken))
 
 
 def _of_remarks(remarks: Iterable[str]) -> tuple[float, float, float, float]:

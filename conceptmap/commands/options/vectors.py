@@ -26,9 +26,12 @@ def settle_encoder(args: argparse.Namespace) -> None:
     ('embedded', 'cpu', 'auto')
     """
     if args.encoder is None:
+        from conceptmap.learned.opened import by_words_alone
+
         shown = args.tags or "html" in args.format
         named = args.ontology != ["icd10cm"] or args.adapter or args.device or args.dtype
-        args.encoder = "embedded" if shown or named else "none"
-        if args.encoder == "none":
+        learned = bool(args.adapter) and by_words_alone(args.adapter)
+        args.encoder = "embedded" if (shown or named) and not learned else "none"
+        if args.encoder == "none" and not learned:
             say(BY_WORDS)
     args.device, args.dtype = args.device or "cpu", args.dtype or "auto"

@@ -1,0 +1,230 @@
+"""CodeAdapter: what coded notes taught, applied to a note: how probable each code is, and on what it rests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conceptmap.adapters.calibration import Calibration
+from conceptmap.coding.coding import CodedNote, NoteCode
+from conceptmap.coding.given_codes import as_given
+from conceptmap.coding.mention_places import MentionPlaces
+from conceptmap.errors import IndexMismatchError
+from conceptmap.learned.associations import MENTIONED, Associations
+from conceptmap.learned.features import FEATURES, Possible, possible_codes
+from conceptmap.learned.models import Model, strongest
+from conceptmap.learned.note_facts import NoteFacts
+
+if TYPE_CHECKING:
+    from conceptmap.coding.instructions import Instructions
+    from conceptmap.index.index import ConceptIndex
+    from conceptmap.ontology.codebook import CodeBook
+    from conceptmap.text.context import Context
+    from conceptmap.text.page import Page
+
+__all__ = ["NO_ENCODER", "CodeAdapter", "LearnedFor", "learned_for"]
+
+NO_ENCODER: Final = "none"
+"""Name of no encoder, where notes are read by words alone."""
+_TOLD: Final = 5
+_SAYS: Final = tuple(FEATURES.values())
+_NEW: Final = "no training note was given it"
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedFor:
+    """What notes have to be read with for a code adapter to hold.
+
+    Attributes:
+        system: prefix of the ontology, and ``release`` its version.
+        encoder: name of the encoder, or ``NO_ENCODER``, and ``revision`` its version.
+        terms: sha256 over the codes and terms of the index.
+    """
+
+    system: str
+    release: str
+    encoder: str
+    revision: str
+    terms: str
+
+
+def learned_for(index: ConceptIndex, *, encoder: str, revision: str) -> LearnedFor:
+    """What an index and an encoder are to a code adapter."""
+    digest = hashlib.sha256("\n".join(index.concepts["node"].to_list()).encode())
+    for column in ("node", "term"):
+        digest.update("\n".join(index.terms.sort("node", "term")[column].to_list()).encode())
+    return LearnedFor(index.system, index.release, encoder, revision, digest.hexdigest())
+
+
+@dataclass(frozen=True, eq=False)
+class CodeAdapter:
+    """Made by ``conceptmap adapt --codes``, applied by ``ConceptMapper.load(adapter=…)``.
+
+    Attributes:
+        made_for: what notes are read with.
+        setting: of all training notes; None where each note showed it.
+        associations: counts over the training notes.
+        model: what weighs the features.
+        seen: from the model's logits to the probability of a code that coders gave to training notes.
+        unseen: likewise of one that they never gave.
+        least_seen: probability from which a code is accepted that coders gave to training notes.
+        least_unseen: likewise of one that they never gave.
+        card: data, licence, figures.
+    """
+
+    made_for: LearnedFor
+    setting: str | None
+    associations: Associations
+    model: Model
+    seen: Calibration
+    unseen: Calibration
+    least_seen: float
+    least_unseen: float
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of everything that bears on what the adapter does."""
+        known, numbers = self.associations, (self.seen, self.unseen, self.least_seen, self.least_unseen)
+        digest = hashlib.sha256(repr((self.made_for, self.setting, known.n_notes, numbers)).encode())
+        digest.update(repr((known.items, known.codes, [*map(tuple, known.records)])).encode())
+        for counts in (known.notes_with, known.first, known.number, known.together):
+            digest.update(np.ascontiguousarray(counts, dtype="<i8").tobytes())
+        digest.update(self.model.content)
+        return digest.hexdigest()
+
+    def check(self, index: ConceptIndex, encoder: str, revision: str) -> None:
+        """Refuse another index or encoder.
+
+        Raises:
+            IndexMismatchError: it learned from notes read with others; the message names the first difference.
+        """
+        here = learned_for(index, encoder=encoder, revision=revision)
+        if here == self.made_for:
+            return
+        name = next(name for name in LearnedFor.__slots__ if getattr(here, name) != getattr(self.made_for, name))
+        got, expected = (str(getattr(one, name))[:40] for one in (here, self.made_for))
+        then = "learn again: conceptmap adapt --notes NOTES --codes GOLD"
+        if name == "encoder":
+            then = f"--encoder {expected}" if expected == NO_ENCODER else f"name that encoder, or {then}"
+        raise IndexMismatchError(f"the adapter learned with another {name}", got=got, expected=expected, then=then)
+
+    def probabilities(self, possible: Possible) -> NDArray[np.float64]:
+        """That coders would give each possible code of a note. *Shape:* (n,)."""
+        if not possible.codes:
+            return np.empty(0)
+        logits = self.model.logits(possible.rows)
+        return np.where(possible.seen, self.seen(logits), self.unseen(logits))
+
+    def accepts(self, possible: Possible, sure: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether each is probable enough to be given. *Shape:* (n,)."""
+        return np.asarray(sure >= np.where(possible.seen, self.least_seen, self.least_unseen), dtype=np.bool_)
+
+    def coded(
+        self,
+        facts: NoteFacts,
+        page: Page,
+        contexts: Sequence[Context],
+        spans: Sequence[tuple[int, int]],
+        book: CodeBook,
+        note: CodedNote,
+        instructions: Instructions | None,
+    ) -> CodedNote:
+        """The note with the codes that its coders would give.
+
+        Args:
+            facts: of the note.
+            page: the note laid open.
+            contexts: of its mentions.
+            spans: of its mentions.
+            book: of the index.
+            note: as the rules code it.
+            instructions: of the index.
+        """
+        possible = possible_codes(facts, self.associations, book)
+        sure = self.probabilities(possible)
+        chosen = self.accepts(possible, sure)
+        telling = _Telling(self, facts, page, possible)
+        codes = [telling.code(at, float(sure[at]), accepted=bool(chosen[at])) for at in range(len(possible.codes))]
+        kept = np.flatnonzero(chosen).tolist()
+        if kept:
+            carried = self.model.carried(possible.rows[kept])
+            for row, at in zip(carried, kept, strict=True):
+                codes[at] = replace(codes[at], weighed=weighed(row.tolist()))
+        around = MentionPlaces(page.text, spans, page.sections, page.sentences, note.setting)
+        past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
+        by_sure = sorted(kept, key=lambda at: (-sure[at], possible.codes[at]))
+        accepted = as_given([codes[at] for at in by_sure], book, around, instructions=instructions, past=past)
+        left = sorted(set(range(len(codes))).difference(kept), key=lambda at: (-sure[at], possible.codes[at]))
+        taken = tuple(codes[at] for at in left if codes[at].reason)
+        return CodedNote(note.setting, accepted, taken, note.judge, (*accepted, *(codes[at] for at in left)))
+
+    @cached_property
+    def is_by_words(self) -> bool:
+        """Whether it learned from notes read by words alone."""
+        return self.made_for.encoder == NO_ENCODER
+
+
+def weighed(carried: Sequence[float]) -> str:
+    """What moved the probability of a code most, in words, each with its logits."""
+    return ", ".join(f"{_SAYS[at]} ({carried[at]:+.1f})" for at in strongest(carried, _TOLD))
+
+
+class _Telling:
+    """The possible codes of a note as what is handed out."""
+
+    def __init__(self, adapter: CodeAdapter, facts: NoteFacts, page: Page, possible: Possible) -> None:
+        self._known, self._facts, self._page, self._possible = adapter.associations, facts, page, possible
+
+    def code(self, at: int, sure: float, *, accepted: bool) -> NoteCode:
+        found, rests_on = self._possible.found[at], self._rests_on(at)
+        notes = [] if self._possible.seen[at] else [_NEW]
+        if found is not None:
+            code = found.code
+            reason = code.reason or ("" if accepted or not found.facts[_ACCEPTED] else _REFUSED.format(sure))
+            notes = [*(said for said in code.notes.split("; ") if said), *notes]
+            return replace(
+                code, probability=sure, rests_on=rests_on, notes="; ".join(notes), reason=reason, role="", poa=""
+            )
+        place = self._place(at)
+        notes.append("no mention names it: it goes with words of this note")
+        said = "; ".join(notes)
+        return NoteCode(
+            self._possible.concepts[at], 0.0, (), -1, said, probability=sure, rests_on=rests_on, place=place
+        )
+
+    def _rests_on(self, at: int) -> str:
+        said = []
+        record = self._known.record(self._possible.codes[at])
+        if self._possible.found[at] is not None:
+            told = f" (right in {record.right} of {record.found} notes)" if record.found else ""
+            said.append(f"mentions of it{told}")
+        item = self._possible.items[at]
+        if item is not None and (not said or item[1] >= _OFTEN * self._known.notes_with[item[0]]):
+            start, end = self._place(at)
+            view = self._page.view
+            words = " ".join(view.original[slice(*view.span(start, end))].split())
+            name = self._known.items[item[0]]
+            read = f" as {name.removeprefix(MENTIONED)}" if name.startswith(MENTIONED) else ""
+            said.append(f"“{words}”{read} (given in {item[1]} of {self._known.notes_with[item[0]]} notes with it)")
+        return "; ".join(said)
+
+    def _place(self, at: int) -> tuple[int, int]:
+        """Where the item stands that speaks best for a code."""
+        item = self._possible.items[at]
+        assert item is not None
+        name = self._known.items[item[0]]
+        is_mention = name.startswith(MENTIONED)
+        return self._facts.sources[name.removeprefix(MENTIONED)] if is_mention else self._facts.grams[name]
+
+
+_ACCEPTED: Final = [*FEATURES].index("accepted")
+_OFTEN: Final = 0.25
+"""Share of the notes with some words from which they are told beside mentions."""
+_REFUSED: Final = "coders of the training notes would hardly give it ({:.2f})"
