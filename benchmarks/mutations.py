@@ -113,7 +113,7 @@ class Watch:
         self.map_tests()
         more = resource.getrlimit(resource.RLIMIT_AS)[1]
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + (6 << 30), more))
+        resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + (16 << 30), more))
         done = {row["mutant"] for row in rows(self.out)}
         for number, mutant in enumerate(self.chosen, start=1):
             if str(mutant) not in done:
@@ -197,6 +197,8 @@ class Watch:
             killer = LOADING
         forget(resting)
         if killer not in {"", LOADING} and not self.passes(killer):
+            forget(None)  # something that the caches do not show was made while the mutant was in
+        if killer not in {"", LOADING} and self.failed and not self.passes(killer):
             raise SystemExit(f"{killer} fails after {mutant} is out: run again with the same file to go on")
         return {"killed": bool(killer), "by": killer, "tests": tried, "reached": len(names)}
 
