@@ -230,10 +230,9 @@ def test_who_smokes_drinks_and_uses_now(text: str, found: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("level", "digit"),
-    [(19, 0), (20, 1), (39, 1), (40, 2), (59, 2), (60, 3), (79, 3), (80, 4), (99, 4), (100, 5), (119, 5), (120, 6)]
-    + [(199, 6), (200, 7), (239, 7), (240, 8), (310, 8)],
+    zip((19, 20, 39, 40, 59, 60, 79, 80, 99, 100, 119, 120, 199, 200, 239, 240), "0112233445566778", strict=True),
 )
-def test_the_level_of_alcohol_changes_its_code_at_the_tabular_lists_limits(level: int, digit: int) -> None:
+def test_the_level_of_alcohol_changes_its_code_at_the_tabular_lists_limits(level: int, digit: str) -> None:
     assert [harm.code for harm in substances(f"EtOH {level}.")] == [f"Y90.{digit}"]
 
 
