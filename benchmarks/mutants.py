@@ -119,13 +119,22 @@ class _Finder(cst.CSTVisitor):
             if around is not None and isinstance(node, kind):
                 name = operator.__name__.removeprefix("operator").strip("_")
                 place = (self._lines(node), self._lines(around), self._targets())
-                self.found += [(name, *place, node, instead) for instead in operator(node)]
+                kept = (new for new in operator(node) if not self._only_case(node, new))
+                self.found += [(name, *place, node, new) for new in kept]
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
         """Come out of a node."""
         if self._around[-1] is original_node:
             self._around.pop()
+
+    def _only_case(self, old: cst.CSTNode, new: cst.CSTNode) -> bool:
+        """Whether only the case of letters changes, in a pattern that ignores it: such a mutant says the same."""
+        if not (isinstance(old, cst.SimpleString) and isinstance(new, cst.SimpleString)):
+            return False
+        calls = [node for node in self._around if isinstance(node, cst.Call)]
+        ignored = any("IGNORECASE" in cst.Module([]).code_for_node(arg) for call in calls for arg in call.args)
+        return ignored and old.value.lower() == new.value.lower()
 
     def _lines(self, node: cst.CSTNode) -> Lines:
         place = self.get_metadata(PositionProvider, node)

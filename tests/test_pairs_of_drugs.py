@@ -230,7 +230,7 @@ def test_who_smokes_drinks_and_uses_now(text: str, found: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("level", "digit"),
-    zip((19, 20, 39, 40, 59, 60, 79, 80, 99, 100, 119, 120, 199, 200, 239, 240), "0112233445566778", strict=True),
+    [*zip((19, 20, 39, 40, 59, 60, 79, 80, 99, 100, 119, 120, 199, 200, 239, 240), "0112233445566778", strict=True)],
 )
 def test_the_level_of_alcohol_changes_its_code_at_the_tabular_lists_limits(level: int, digit: str) -> None:
     assert [harm.code for harm in substances(f"EtOH {level}.")] == [f"Y90.{digit}"]
