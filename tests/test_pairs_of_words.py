@@ -10,16 +10,17 @@ from conceptmap.text.abbreviations import definitions
 from conceptmap.text.words import normal_form, words
 
 SAME = """
-diverticula diverticulum|calculi calculus|fungi fungus|foci focus|nevi nevus|naevi nevus|thrombi thrombus|emboli embolus
-bronchi bronchus|bacilli bacillus|villi villus|nuclei nucleus|uteri uterus|bacteria bacterium|ganglia ganglion
-septa septum|teeth tooth|feet foot|children child|women woman|men man|lice louse|phalanges phalanx
-vertices vertex|cortices cortex|apices apex|appendices appendix|indices index|fibre fiber|fibres fibers|centre center
-caliber calibre|metre meter|ageing aging|haemorrhoids hemorrhoids|III 3|II 2|diseases disease|cases case|noses nose
-doses dose|phases phase|increases increase|decreases decrease|releases release|bases base|creases crease|hoses hose
-relapses relapse|prolapses prolapse|exercises exercise|bruises bruise|metastases metastasis|diagnoses diagnosis
-prostheses prosthesis|paralyses paralysis|biopsies biopsy|abscesses abscess|apexes apexs|crutches crutch|rashes rash
-bursae bursa|fractures fracture|tumour tumor|behaviours behavior|oedema edema|caesarean cesarean
-organisation organization|stabilising stabilizing|sulphate sulfate|Sjögren's Sjogren|Ménière meniere|Crohn’s crohn's|patients' patient|ies ies
+diverticula diverticulum|calculi calculus|fungi fungus|foci focus|nevi nevus|naevi nevus|thrombi thrombus
+emboli embolus|bronchi bronchus|bacilli bacillus|villi villus|nuclei nucleus|uteri uterus|bacteria bacterium
+ganglia ganglion|septa septum|teeth tooth|feet foot|children child|women woman|men man|lice louse|phalanges phalanx
+vertices vertex|cortices cortex|apices apex|appendices appendix|indices index|fibre fiber|fibres fibers
+centre center|caliber calibre|metre meter|ageing aging|haemorrhoids hemorrhoids|III 3|II 2|diseases disease
+cases case|noses nose|doses dose|phases phase|increases increase|decreases decrease|releases release|bases base
+creases crease|hoses hose|relapses relapse|prolapses prolapse|exercises exercise|bruises bruise
+metastases metastasis|diagnoses diagnosis|prostheses prosthesis|paralyses paralysis|biopsies biopsy
+abscesses abscess|apexes apexs|crutches crutch|rashes rash|bursae bursa|fractures fracture|tumour tumor
+behaviours behavior|oedema edema|caesarean cesarean|organisation organization|sulphate sulfate|Sjögren's Sjogren
+Ménière meniere|Crohn’s crohn's|patients' patient|stabilising stabilizing
 """
 OTHER = """
 stress stres|virus viru|sepsis sepsi|ties ty|gas ga|pour por|hour hor|mass mas|3rd rd|b12 b|ileum ilium|pubes pubis

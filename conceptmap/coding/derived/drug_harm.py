@@ -102,7 +102,6 @@ _TREATED: Final = re.compile(
 _OTHER_CAUSE: Final = re.compile(r"\A,?\s(?:due to|secondary to|2/2|from|caused by)\b", re.IGNORECASE)
 _TOXIC: Final = re.compile(r"\A[- ](?:toxicity|toxic)\b", re.IGNORECASE)
 _REACTION: Final = re.compile(r"\b(?:infusion(?:[- ]related)? reactions?|cytokine release)\b", re.IGNORECASE)
-_THAT_DRUG: Final = re.compile(r"\b(?:the|this|that) (?:drug|medication|medicine|infusion)\b", re.IGNORECASE)
 _JOINED: Final = re.compile(r"\A(?:\s{0,2}(?:[,/&+()]|\b(?:and|plus|or)(?=\s)))+\s{0,2}\Z", re.IGNORECASE)
 _LOOK_BACK: Final = 300
 _FAR: Final = 500
