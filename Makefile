@@ -4,6 +4,7 @@
 # make lock   writes requirements.lock anew: what has to be installed, with the hashes of its files
 # make licences   writes docs/licences.md anew, where all of requirements.lock is installed
 # make docs   the pages as a site: build/docs/site; anything wrong with its links ends it
+# make notebooks   runs the notebooks and keeps their outputs
 # make outputs   writes docs/outputs.md anew: every column of every file
 #
 # PYTHON=python3.12 picks the interpreter (3.11 or newer), PIP_ARGS="..." goes to pip install.
@@ -19,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
 GPU ?= gpu
 
-.PHONY: demo test test-gpu lint types lock licences outputs docs clean
+.PHONY: demo test test-gpu lint types lock licences outputs docs notebooks clean
 
 demo: $(VENV)/installed
 	@echo "Coding the notes in examples/notes; the first run builds the ICD-10-CM index and keeps it."
@@ -57,6 +58,9 @@ outputs: $(VENV)/installed
 docs: $(VENV)/installed-dev
 	@$(BIN)/python tests/docs_site.py build/docs
 	@echo "python3 -m http.server --directory build/docs/site    # then open http://localhost:8000/"
+
+notebooks: $(VENV)/installed-dev
+	$(BIN)/python tests/kept_notebooks.py
 
 clean:
 	rm -rf $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

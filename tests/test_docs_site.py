@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,19 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from docs_site import Page, build, cell, command_section, commands_page, faults, names_page, orphans, ways
+from docs_site import (
+    Page,
+    build,
+    cell,
+    command_section,
+    commands_page,
+    faults,
+    named_pages,
+    names_page,
+    plain_tables,
+    settings,
+    ways,
+)
 
 import conceptmap
 from conceptmap.cli import _parser
@@ -29,7 +42,19 @@ def test_every_link_leads_somewhere_and_nothing_is_fetched(site: Path) -> None:
 
 
 def test_every_page_stands_in_the_navigation(site: Path) -> None:
-    assert orphans(site.with_name("src")) == []
+    source = site.with_name("src")
+    named = named_pages(site.with_name("zensical.toml").read_text(encoding="utf-8"))
+    assert named == {path.relative_to(source).as_posix() for path in source.rglob("*.md")}
+
+
+def test_a_page_that_stands_nowhere_comes_last(tmp_path: Path) -> None:
+    for page in ("docs/b.md", "docs/c.md", "docs/README.md", "new.md"):
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).touch()
+    (tmp_path / "docs" / "zensical.toml").write_text('nav = [\n  "docs/*.md",\n@REST@]\n', encoding="utf-8")
+    first, rest = settings(tmp_path).split('{ "More"')
+    assert re.findall(r"\S+\.md", first) == ['"docs/README.md', '"docs/b.md', '"docs/c.md']
+    assert named_pages(rest) == {"new.md"}
 
 
 def test_every_public_name_has_its_reference(site: Path) -> None:
@@ -52,6 +77,13 @@ def test_every_option_has_its_line() -> None:
 
 def test_cells_hold_any_text() -> None:
     assert cell("a|b *c*\n  _d_ <e>") == r"a\|b \*c\* \_d\_ \<e\>"
+
+
+def test_tables_of_notebooks_look_like_the_others() -> None:
+    style = "<style>\n.dataframe > tbody {}\n</style>"
+    table = '<table border="1" class="dataframe"><tr><td>&quot;I10&quot;</td><td>2</td></tr></table>'
+    kept = "<style>.note {}</style>"
+    assert plain_tables(style + table + kept) == "<table><tr><td>I10</td><td>2</td></tr></table>" + kept
 
 
 def test_faults_are_found(tmp_path: Path) -> None:
