@@ -37,7 +37,7 @@ from conceptmap.commands import (
 )
 from conceptmap.commands import map as map_codes
 from conceptmap.commands.common import say
-from conceptmap.commands.evaluation import evaluate
+from conceptmap.commands.evaluation import evaluate, probe
 from conceptmap.commands.options.parser import Parser
 from conceptmap.errors import ConceptMapError, printable
 from conceptmap.memory import collect_seldom
@@ -54,6 +54,7 @@ _COMMANDS = (
     build,
     info,
     evaluate,
+    probe,
     rollup,
     map_codes,
     diff,

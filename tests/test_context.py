@@ -181,6 +181,21 @@ def test_a_trigger_inside_a_mention_works_for_no_other_mention() -> None:
     assert assess(text, [other], [])[0].negated is True
 
 
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("Family history of psoriasis and asthma.", "family"),
+        ("Family history of psoriasis; she has asthma.", "patient"),
+        ("Mother has psoriasis and asthma.", "family"),
+        ("Mother has psoriasis, but he has asthma.", "patient"),
+    ],
+)
+def test_what_the_family_has_goes_on_behind_a_concept_of_the_family(text: str, subject: str) -> None:
+    """ "Family history of psoriasis" has a code of its own, so its words are those of a mention."""
+    end, start = text.index("psoriasis") + len("psoriasis"), text.index("asthma")
+    assert assess(text, [(0, end), (start, start + 6)], [])[1].subject == subject
+
+
 def test_a_nested_mention_sees_the_trigger_of_the_outer_one() -> None:
     text = "History of stroke"
     assert [found.temporality for found in assess(text, [(0, 17), (11, 17)], [])] == ["recent", "historical"]

@@ -57,7 +57,7 @@ STOREYS = (
     {"commands"},
     {"serve"},
     {"batch"},
-    {"training"},
+    {"probing", "training"},
     {"pipelines"},
     {"mapper", "retrieval"},
     {"annotated", "learning"},

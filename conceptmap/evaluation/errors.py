@@ -20,7 +20,7 @@ from conceptmap.frames import frame_of
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
 
-__all__ = ["ERRORS", "NEAR", "code_errors", "mention_errors"]
+__all__ = ["ERRORS", "NEAR", "Relation", "code_errors", "mention_errors", "relation"]
 
 NEAR = ("other release", "parent", "child", "sibling", "category")
 ERRORS = pl.Schema(

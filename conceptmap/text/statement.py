@@ -104,9 +104,11 @@ class Statement:
                 continue
             holders = self.holders.get(number, ())
             donor = hit.trigger.category == "other" and any(hit.last == last for _, last in holders)
+            kin = hit.trigger.category == "family" and any(hit.first == first for first, _ in holders)
             if (
                 listing
                 or donor
+                or kin  # "family history of psoriasis" is a concept, and the asthma behind it is the family's, too
                 or not any(hit.last <= last and (last <= place[0] or place[1] <= first) for first, last in holders)
             ):
                 active.append(hit)

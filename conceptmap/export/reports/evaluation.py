@@ -12,7 +12,7 @@ from conceptmap.evaluation.sampled import Measured
 from conceptmap.export.charts import Bar, Chart
 from conceptmap.export.html import page
 
-__all__ = ["Dot", "dot", "evaluation_page", "kinds_chart"]
+__all__ = ["Dot", "dot", "evaluation_page", "kinds_chart", "once"]
 
 Key = tuple[str, str]
 GROUPS = {"role ": "Roles", "chapter ": "Chapters"}
@@ -75,9 +75,9 @@ def evaluation_page(
             "evaluation.html",
             title="Evaluation",
             facts=[*facts, *counts],
-            figures=list(_once(one for one in dots if not one.section.startswith(tuple(GROUPS)))),
+            figures=list(once(one for one in dots if not one.section.startswith(tuple(GROUPS)))),
             drawn=bool(intervals),
-            differences=list(_once(_differences(differences))),
+            differences=list(once(_differences(differences))),
             reach=_signed(_reach(differences)),
             groups=[(title, [one for one in rows if one.name == "f1"]) for title, rows in groups],
             points=_points(measured),
@@ -122,7 +122,7 @@ def _reach(differences: Mapping[Key, Difference]) -> float:
     return max([*ends, 0.01])
 
 
-def _once(dots: Iterable[Dot]) -> Iterator[Dot]:
+def once(dots: Iterable[Dot]) -> Iterator[Dot]:
     """Each section named in its first row alone."""
     last = None
     for one in dots:
