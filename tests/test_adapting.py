@@ -20,7 +20,7 @@ from conceptmap.adapters import Adapter, open_adapter, save_adapter
 from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder
 from conceptmap.errors import IndexMismatchError, InputError
-from conceptmap.export.views import NoteView, mentions_of
+from conceptmap.export.report.marks import NoteView, mentions_of
 from conceptmap.index.files import read_tensors
 from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper

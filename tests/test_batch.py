@@ -23,7 +23,7 @@ from conceptmap.batch.folder import PREFIX
 from conceptmap.errors import InputError, ModelError, OutOfSpaceError, UnknownCodeError
 from conceptmap.export import csv as export_csv
 from conceptmap.export import tables
-from conceptmap.export.pages import ReportFiles
+from conceptmap.export.report.pages import ReportFiles
 from conceptmap.frames import ANNOTATIONS, CODES
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.notes.notes import read_notes

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from zipfile import ZipFile
 
 import polars as pl
 import pytest
 from jinja2 import UndefinedError
 
-from conceptmap.export import html, pages
+from conceptmap.export import html
 from conceptmap.export.aligned import aligned_page
-from conceptmap.export.pages import ReportFiles
-from conceptmap.export.views import NoteView
+from conceptmap.export.report import pages
+from conceptmap.export.report.assets import SCRIPT, asset
+from conceptmap.export.report.marks import NoteView
+from conceptmap.export.report.pages import ReportFiles
 from conceptmap.frames import ANNOTATIONS, CODES, TAGS
 
 PACKAGE = Path(html.__file__).parents[1]
@@ -31,8 +36,9 @@ ATTACKS = (
     "&lt;b&gt; &amp;",
     "\x1b]0;title\x07",
 )
-CHOSEN = {"m", "m idle", "m off", "m off neg", "w", "cand", "cand rest"}
-"""Classes of marks and candidates: a note chooses among these."""
+CHOSEN = {"k m", "k m idle", "k m off", "k m off neg", "k w", "cand", "cand rest"}
+"""Classes of marks and candidates: a note chooses among these, and among colours and lengths of bars."""
+MEASURED = re.compile(r"(^| )[hp]\d+(?= |$)")
 
 
 class Parsed(HTMLParser):
@@ -44,22 +50,33 @@ class Parsed(HTMLParser):
         self.attributes: set[str] = set()
         self.values: dict[str, set[str]] = {}
         self.text = ""
+        self.scripts: list[str] = []
+        self._last = ""
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.add(tag)
+        self._last = tag
+        if tag == "script":
+            self.scripts.append("")
         for name, value in attrs:
             self.attributes.add(name)
-            self.values.setdefault(name, set()).add(value or "")
+            self.values.setdefault(name, set()).add(MEASURED.sub("", value or "") if name == "class" else value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._last = ""
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self._last == "script":
+            self.scripts[-1] += data
+        else:
+            self.text += data
 
     @property
     def hrefs(self) -> set[str]:
         """Where links lead, without the checksum that a note in a notebook has in its anchors."""
-        return {re.sub("^#c[0-9a-f]{8}m", "#m", href) for href in self.values.get("href", ())}
+        return {re.sub("^#c[0-9a-f]{8}", "#", href) for href in self.values.get("href", ())}
 
 
 def row(schema: pl.Schema, attack: str, **given: object) -> dict[str, object]:
@@ -105,7 +122,7 @@ def every_page(attack: str, folder: Path) -> Iterator[str]:
     files = ReportFiles(folder / "run", n_notes=99, path=path, title=attack)
     files.write([note, note, note])
     files.finish(facts=[attack], quarantined=[{"where": attack, "note_id": attack, "reason": attack}])
-    for file in (folder / "run").iterdir():
+    for file in sorted((folder / "run").glob("*.html")):
         yield file.read_text(encoding="utf-8")
     said = {"note_id": attack, "start_char": 0, "text": attack}
     systems = {system: attack for name in (attack, "b") for system in (name, f"{name}_name")}
@@ -127,6 +144,9 @@ def test_no_text_id_name_or_column_becomes_markup(attack: str, harmless: list[Pa
         page = Parsed(text)
         assert page.elements == other.elements
         assert page.attributes == other.attributes
+        assert "style" not in page.attributes
+        assert not any(name.startswith("on") for name in page.attributes)
+        assert page.scripts in ([], [asset(SCRIPT)])
         assert page.values.get("class") == other.values.get("class")
         assert page.hrefs == other.hrefs, "no link leads where a note says"
         assert "\x1b" not in text
@@ -136,8 +156,8 @@ def test_no_text_id_name_or_column_becomes_markup(attack: str, harmless: list[Pa
 
 def test_what_a_note_chooses_from_is_ours(tmp_path: Path) -> None:
     for text in every_page("x y", tmp_path):
-        looks = {look for look in Parsed(text).values.get("class", ()) if re.match(r"(m|w|cand)\b(?!e)", look)}
-        assert looks <= CHOSEN | {"meta"}
+        looks = {look for look in Parsed(text).values.get("class", ()) if re.match(r"(k|cand)\b", look)}
+        assert looks <= CHOSEN
 
 
 def test_nothing_gets_around_the_escaping() -> None:
@@ -158,7 +178,7 @@ def test_nothing_gets_around_the_escaping() -> None:
 
 def test_a_name_that_is_not_given_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="home"):
-        "".join(html.page("notes.html", title="a", notes=[], links=True))
+        "".join(html.page("notes.html", title="a", cards=[], articles=[]))
 
 
 def test_the_first_page_draws_codes_by_frequency_and_by_chapter(tmp_path: Path) -> None:
@@ -185,30 +205,45 @@ def test_the_first_page_draws_codes_by_frequency_and_by_chapter(tmp_path: Path) 
     assert "<svg" in html.report(notes[:2], path=path)
 
 
-def test_codes_stand_under_their_roles_with_what_orders_them(tmp_path: Path) -> None:
+def test_codes_stand_in_groups_by_role_and_chapter(tmp_path: Path) -> None:
     given = [
         ("K35.80", "principal", 0.91),
         ("I10", "secondary", 0.8),
         ("E11.9", "secondary", 0.7),
+        ("I50.9", "secondary", 0.6),
         ("Z79.4", "status", 0.9),
+        ("Z85.3", "history", 0.5),
     ]
     rows = [row(CODES, code, evidence="", system="x", rank=at, role=role, probability=sure, score=0.5)
             for at, (code, role, sure) in enumerate(given)]  # fmt: skip
     empty = pl.DataFrame(schema=ANNOTATIONS)
     note = NoteView("n", "text", empty, pl.DataFrame(rows, schema=CODES), None)
-    text = html.report([note], path=lambda *_: ())
-    assert re.findall(r'<tr class="role"><td colspan="3">(.*?)</td>', text) == ["principal", "secondary", "status"]
-    assert '<th class="n">Probability' in text
-    assert re.findall(r'--p:(\d+%)">(.*?)</span></td>', text) == [
-        ("91%", "0.91"),
-        ("80%", "0.80"),
-        ("70%", "0.70"),
-        ("90%", "0.90"),
+    text = html.report([note], path=lambda _, code: [(code[0], f"Chapter {code[0]}"), (code[:3], "category")])
+    told = re.findall(r"<h3>(.*?)</h3>|</span>([A-Z] Chapter [A-Z])</h4>|<summary><span class=\"c\">(.*?)<", text)
+    assert ["".join(one) for one in told] == [
+        *("Principal diagnosis", "K Chapter K", "K35.80"),
+        *("Secondary diagnoses", "I Chapter I", "I10", "I50.9", "E Chapter E", "E11.9"),
+        *("Status and history", "Z Chapter Z", "Z79.4", "Z85.3"),
     ]
+    assert "how likely a coder would report it" in text
+    bars = re.findall(r'<span class="s p(\d+)">(.*?)</span></summary>', text)
+    assert bars[:2] == [("18", "0.91"), ("16", "0.80")]
     plain = pl.DataFrame([{**one, "role": "", "probability": None} for one in rows], schema=CODES)
     text = html.report([NoteView("n", "text", empty, plain, None)], path=lambda *_: ())
-    assert '<th class="n">Score' in text
-    assert 'class="role"' not in text
+    assert "how well the words fit" in text
+    assert re.findall(r"<h3>(.*?)</h3>", text) == ["Codes"]
+
+
+def test_the_policy_lets_the_own_style_and_script_run_alone(harmless: list[Parsed], tmp_path: Path) -> None:
+    for text in every_page("word", tmp_path):
+        if "<!DOCTYPE" not in text:
+            continue
+        (told,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', text)
+        assert told.startswith("default-src 'none'; style-src 'sha256-")
+        assert "unsafe" not in told
+        for inner in re.findall(r"<(?:style|script)>(.*?)</(?:style|script)>", text, re.DOTALL):
+            digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in told
 
 
 def test_templates_are_loaded_once() -> None:
@@ -227,7 +262,38 @@ def test_no_more_than_the_notes_of_a_page_are_held(tmp_path: Path, monkeypatch: 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *(f"report-{n:04}.html" for n in (1, 2, 3)),
         "report.html",
+        "report.zip",
     ]
+
+
+def test_a_page_has_no_more_bytes_than_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MOST_BYTES", 8_000)
+    for n_notes in (4, 1):
+        folder = tmp_path / str(n_notes)
+        folder.mkdir()
+        files = ReportFiles(folder, n_notes=n_notes, path=lambda *_: (), title="long")
+        files.write([hostile("word " * 100) for _ in range(n_notes)])
+        files.finish(facts=(), quarantined=())
+        written = {path.name: Parsed(path.read_text(encoding="utf-8")) for path in folder.glob("*.html")}
+        ids = {name: page.values.get("id", set()) for name, page in written.items()}
+        linked = [link.partition("#") for link in written["report.html"].values["href"] if "#n" in link]
+        assert all(anchor in ids[name or "report.html"] for name, _, anchor in linked)
+        assert (len(written), (folder / "report.zip").exists()) == ((5, True) if n_notes == 4 else (1, False))
+
+
+def test_all_pages_are_in_one_file_whose_bytes_do_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "NOTES_ON_A_PAGE", 2)
+    packed = []
+    for run in ("a", "b"):
+        (tmp_path / run).mkdir()
+        files = ReportFiles(tmp_path / run, n_notes=3, path=lambda *_: (), title="three")
+        files.write([hostile(f"n{at}") for at in range(3)])
+        files.finish(facts=(), quarantined=())
+        packed.append((tmp_path / run / "report.zip").read_bytes())
+    assert packed[0] == packed[1]
+    with ZipFile(tmp_path / "a" / "report.zip") as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    assert inside == {path.name: path.read_bytes() for path in (tmp_path / "a").glob("*.html")}
 
 
 def test_many_bad_notes_are_counted_and_the_first_named(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from conceptmap.export.fhir import FhirFile
 from conceptmap.export.mentions import best_mentions
 from conceptmap.export.omop import ConceptIds, OmopFiles
 from conceptmap.export.omop_conditions import ConditionFile
-from conceptmap.export.pages import ReportFiles
 from conceptmap.export.paths import paths_of
+from conceptmap.export.report.marks import NoteView
+from conceptmap.export.report.pages import ReportFiles
 from conceptmap.export.tables import TableFiles
-from conceptmap.export.views import NoteView
 from conceptmap.export.wide import WIDE_COLUMNS, WideFiles
 from conceptmap.export.workbook import WorkbookFile
 from conceptmap.frames import ANNOTATIONS, CODES, CODES_ROLLED_UP, MENTIONS, SITUATIONS, TAGS

@@ -23,6 +23,7 @@ from conceptmap.export.brat import BRAT, CONFIGURATION, FILES, digests_in, is_me
 from conceptmap.export.corpora.cas import CAS
 from conceptmap.export.corpora.pubtator import BIOC, PUBTATOR
 from conceptmap.export.omop_conditions import CONDITIONS
+from conceptmap.export.report.pages import ARCHIVE, FIRST
 from conceptmap.export.tables import TABLE_FORMATS
 from conceptmap.export.wide import MATRIX, WIDE
 from conceptmap.export.workbook import WORKBOOK
@@ -46,11 +47,11 @@ SHARDS = re.compile(r"\.shards-[0-9a-f]{16}")
 """Names of the hidden folders of shards."""
 JOURNAL = "written.json"
 FORMAT = "conceptmap files 1"
-REPORT, PAGE = "report.html", re.compile(r"report-\d{4,}\.html")
+PAGE = re.compile(r"report-\d{4,}\.html")
 DOCUMENTS = {
     "omop": ("note_nlp.csv", "omop_notes.csv", CONDITIONS),
     "fhir": ("bundles.ndjson",),
-    "html": (REPORT,),
+    "html": (FIRST, ARCHIVE),
     "wide": (WIDE, MATRIX),
     "xlsx": (WORKBOOK,),
     "brat": (FILES,),

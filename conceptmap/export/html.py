@@ -1,4 +1,4 @@
-"""The HTML report: notes with every word explained, on pages that need no script and load nothing.
+"""The HTML report: notes with every word explained, on pages that need no script, load nothing and run their own alone.
 
 The pages are the templates in ``templates/``. Whatever they are given is escaped, unless a template made it; a
 character that would steer a terminal is shown as its picture.
@@ -15,22 +15,32 @@ from zlib import crc32
 
 import polars as pl
 
-from conceptmap.export.charts import Chart, Totals
+from conceptmap.errors import counted
 from conceptmap.export.paths import PathOf
-from conceptmap.export.views import NoteView, hue, note_page, top_of
+from conceptmap.export.report.assets import asset
+from conceptmap.export.report.charts import Chart, Totals
+from conceptmap.export.report.marks import NoteView, hue, top_of
+from conceptmap.export.report.views import note_page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["NoteCard", "NoteLike", "NoteView", "note_card", "note_part", "notes_page", "page", "report", "report_page"]
+__all__ = [
+    "Article",
+    "NoteCard",
+    "NoteLike",
+    "note_article",
+    "note_card",
+    "note_part",
+    "notes_page",
+    "page",
+    "report",
+    "report_page",
+    "view_of",
+]
 
 MOST_QUARANTINED = 1000
 """Bad notes that a report names; run.json names all."""
-_DARK = re.compile(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{([^}]*)\}\s*\}\n")
-_PAGE_ONLY = re.compile(
-    r"^html \{.*\n|^body \{[^}]*\}\n|^@media \(max-width: (?:62|40)rem\) (?:\{.*\}|\{(?:\n .*)*\n\})\n", re.MULTILINE
-)
-"""Rules for a page that are none for a part of one: its edges, its columns by the width of the window."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -59,7 +69,14 @@ class FirstCode(NamedTuple):
 
     code: str
     name: str
-    hue: str
+    hue: int
+
+
+class Article(NamedTuple):
+    """A note as a piece of a page, and its anchor there."""
+
+    anchor: str
+    drawn: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,7 @@ def note_card(note: NoteLike, *, path: PathOf, href: str) -> NoteCard:
 
 
 def report(notes: Iterable[NoteLike], *, path: PathOf, title: str = "Coded notes", facts: Sequence[str] = ()) -> str:
-    """A whole report in one string, for few notes; ``export.pages`` writes long ones page by page.
+    """A whole report in one string, for few notes; ``export.report.pages`` writes long ones page by page.
 
     Args:
         notes: annotated notes.
@@ -104,12 +121,26 @@ def report(notes: Iterable[NoteLike], *, path: PathOf, title: str = "Coded notes
         title: of the page.
         facts: short strings shown under the title, such as the release and the encoder.
     """
-    views = [_view(note) for note in notes]
+    views = [view_of(note) for note in notes]
     cards = [note_card(view, path=path, href=f"#n{at}") for at, view in enumerate(views, 1)]
+    articles = [note_article(view, path=path, number=at) for at, view in enumerate(views, 1)]
     totals = Totals()
     for view in views:
         totals.add(view.codes, path)
-    return "".join(report_page(title, cards, views, path=path, charts=totals.charts(), facts=facts))
+    return "".join(report_page(title, cards, articles, charts=totals.charts(), facts=facts))
+
+
+def note_article(note: NoteView, *, path: PathOf, number: int) -> Article:
+    """A note as the pages show it.
+
+    Args:
+        note: what to show.
+        path: gives a concept's way to the top.
+        number: of the note in its report, for the anchors.
+    """
+    anchor = f"n{number}"
+    drawn = _templates().get_template("note.html").module.article(note_page(note, path=path, anchor=anchor))  # type: ignore[attr-defined]
+    return Article(anchor, drawn)
 
 
 def note_part(note: NoteLike, *, path: PathOf) -> str:
@@ -117,7 +148,7 @@ def note_part(note: NoteLike, *, path: PathOf) -> str:
 
     Its style is nested in a class of its own, so that it stays inside, and its anchors are its own among all notes.
     """
-    view = _view(note)
+    view = view_of(note)
     anchor = f"c{crc32(f'{view.note_id} {view.text}'.encode('utf-8', 'surrogatepass')):08x}"
     return "".join(page("part.html", note=note_page(view, path=path, anchor=anchor)))
 
@@ -125,9 +156,9 @@ def note_part(note: NoteLike, *, path: PathOf) -> str:
 def report_page(
     title: str,
     cards: Sequence[NoteCard],
-    notes: Iterable[NoteView],
+    articles: Sequence[Article],
     *,
-    path: PathOf,
+    parts: int = 0,
     charts: Sequence[Chart] = (),
     facts: Sequence[str] = (),
     quarantined: Sequence[Mapping[str, str | None]] = (),
@@ -137,41 +168,37 @@ def report_page(
     Args:
         title: of the report.
         cards: of all its notes.
-        notes: those that this page shows itself.
-        path: gives a concept's way to the top.
+        articles: the notes that this page shows itself.
+        parts: pages of notes beside this one.
         charts: of all its codes.
         facts: shown under the title.
         quarantined: notes that were not coded: where, note_id, reason.
     """
-    counts = [f"{len(cards):,} notes", f"{sum(c.n_mentions for c in cards):,} mentions"]
+    sizes = {"note": len(cards), "mention": sum(c.n_mentions for c in cards), "code": sum(c.n_codes for c in cards)}
     return page(
         "report.html",
         title=title,
-        facts=[*counts, f"{sum(card.n_codes for card in cards):,} codes", *facts],
+        facts=[*(counted(n, what) for what, n in sizes.items()), *facts],
         charts=charts,
         quarantined=quarantined[:MOST_QUARANTINED],
-        n_quarantined=f"{len(quarantined):,}",
+        not_coded=f"{counted(len(quarantined), 'note')} {'was' if len(quarantined) == 1 else 'were'} not coded",
         n_more=f"{len(quarantined) - MOST_QUARANTINED:,}" if len(quarantined) > MOST_QUARANTINED else "",
         cards=cards,
-        notes=_note_pages(notes, path, 1),
-        links=True,
+        articles=articles,
+        parts=parts,
     )
 
 
-def notes_page(
-    title: str, notes: Iterable[NoteView], *, path: PathOf, home: str = "", first: int = 1, links: bool = True
-) -> Iterator[str]:
+def notes_page(title: str, cards: Sequence[NoteCard], articles: Sequence[Article], *, home: str) -> Iterator[str]:
     """A page of notes, piece by piece.
 
     Args:
         title: of the page.
-        notes: on it.
-        path: gives a concept's way to the top.
-        home: words of the link to the report's first page, or none.
-        first: number of the first of the notes, for their anchors.
-        links: whether each note has links to its neighbours.
+        cards: of its notes.
+        articles: the notes.
+        home: words of the link to the report's first page.
     """
-    return page("notes.html", title=title, home=home, notes=_note_pages(notes, path, first), links=links)
+    return page("notes.html", title=title, cards=cards, articles=articles, home=home)
 
 
 def page(template: str, **given: object) -> Iterator[str]:
@@ -179,11 +206,8 @@ def page(template: str, **given: object) -> Iterator[str]:
     return _templates().get_template(template).generate(given)
 
 
-def _note_pages(notes: Iterable[NoteView], path: PathOf, first: int) -> Iterator[object]:
-    return (note_page(note, path=path, anchor=f"n{at}") for at, note in enumerate(notes, first))
-
-
-def _view(note: NoteLike) -> NoteView:
+def view_of(note: NoteLike) -> NoteView:
+    """What the pages show of an annotated note."""
     tags = getattr(note, "tags", None)
     facts = getattr(note, "facts", ())
     return NoteView(note.note_id, note.text, note.mentions, note.codes, tags, facts)
@@ -194,16 +218,8 @@ def _templates() -> Environment:
     """Loaded and compiled once; a name that a template is not given is an error."""
     from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
 
-    files = PackageLoader("conceptmap.export", "templates")
-
-    def made(name: str) -> str | None:
-        return _nested(*(source(name) for name in ("part.css", "report.css"))) if name == "nested.css" else None
-
-    def source(name: str) -> str:
-        return files.get_source(environment, name)[0]
-
-    environment = Environment(
-        loader=ChoiceLoader([files, FunctionLoader(made)]),
+    return Environment(
+        loader=ChoiceLoader([FunctionLoader(asset), PackageLoader("conceptmap.export", "templates")]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
@@ -212,15 +228,6 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    return environment
-
-
-def _nested(part: str, style: str) -> str:
-    """The pages' style inside the class of a part, its dark colours by the notebook's theme, else by the system's."""
-    style = _PAGE_ONLY.sub("", style)
-    (dark,) = _DARK.findall(style)
-    style = _DARK.sub("", style).replace(":root {", "& {").replace("body {", "& {")
-    return part.replace("/* style */", style).replace("/* dark */", dark)
 
 
 def _visible(value: object) -> object:

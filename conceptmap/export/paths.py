@@ -18,7 +18,7 @@ PathOf = Callable[[str, str], Sequence[tuple[str, str]]]
 
 
 def paths_of(path: Callable[[str, str], Sequence[tuple[str, str]]], indexes: Iterable[ConceptIndex] = ()) -> PathOf:
-    """The steps above a concept; none for a code that no index holds.
+    """The steps above a concept; none for a code that no index holds. A code that its name repeats is said once.
 
     Args:
         path: ``ConceptMapper.path``, which ends with the concept itself.
@@ -32,7 +32,8 @@ def paths_of(path: Callable[[str, str], Sequence[tuple[str, str]]], indexes: Ite
             steps = tuple(path(system, code))[:-1]
         except InputError:
             return ()
-        return steps[1:] if steps and steps[0][0] == sole_roots.get(system) else steps
+        steps = steps[1:] if steps and steps[0][0] == sole_roots.get(system) else steps
+        return tuple((code, name.removesuffix(f" ({code})")) for code, name in steps)
 
     return above
 

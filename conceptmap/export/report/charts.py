@@ -13,7 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from conceptmap.export.paths import PathOf
-from conceptmap.export.views import Top, hue, top_of
+from conceptmap.export.report.marks import Top, hue, top_of
 
 __all__ = ["Bar", "Chart", "Totals"]
 
@@ -25,7 +25,7 @@ class Bar(NamedTuple):
 
     code: str
     name: str
-    hue: str
+    hue: int
     n: str
     length: str
 
