@@ -15,8 +15,9 @@ from tiny_models import make
 from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.encoders.embedded import is_embedded
-from conceptmap.index.building import build_index
-from conceptmap.index.cosine_scale import CosineScale, measured
+from conceptmap.index.building import build_index, index_of_vectors
+from conceptmap.index.cosine_scale import OWN, UNRELATED, CosineScale, measured
+from conceptmap.index.given_vectors import GivenVectors
 from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper
 
@@ -102,6 +103,36 @@ class Shifted:
 
     def index_terms(self, *args: Any, **kwargs: Any) -> Any:
         return self.moved(self.encoder.index_terms(*args, **kwargs))
+
+
+def test_given_vectors_are_on_the_scale_of_the_encoder_that_is_at_hand() -> None:
+    ontology = small_ontology()
+    plain = build_index(ontology, embedded())
+    rows = plain.terms.filter(pl.col("row").is_not_null()).sort("row")
+    nodes, terms = rows["node"].to_list(), rows["term"].to_list()
+    given = GivenVectors(nodes, plain.values(slice(None)), terms, (), pl.DataFrame())
+    index = index_of_vectors(ontology, given, "embedded")
+    scale = CosineScale.of(index)
+    assert scale(scale.unrelated) == pytest.approx(UNRELATED)
+    assert scale(scale.own) == pytest.approx(OWN)
+    assert "nearest to their own concept" in index.manifest.facts["separation"]
+    blurred = replace(given, vectors=(given.vectors + given.vectors.mean(axis=0)).astype(np.float32))
+    farther = CosineScale.of(index_of_vectors(ontology, blurred, "embedded"))
+    assert farther.own < scale.own - 0.02, "what all vectors share takes names from their concepts"
+    assert farther(farther.own) == pytest.approx(OWN), "and on the scale they are as near as before"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"), [(None, "no encoder was named"), ("maker/model@c0ffee", "not on this machine")]
+)
+def test_given_vectors_without_an_encoder_at_hand_say_that_they_are_not(encoder: str | None, said: str) -> None:
+    ontology = small_ontology()
+    nodes = ontology.concepts["node"].to_list()
+    vectors = np.random.default_rng(0).standard_normal((len(nodes), 8)).astype(np.float32)
+    index = index_of_vectors(ontology, GivenVectors(nodes, vectors, None, (), pl.DataFrame()), encoder)
+    assert CosineScale.of(index) == CosineScale()
+    assert index.manifest.facts["separation"].startswith("not measured, as ")
+    assert said in index.manifest.facts["separation"]
 
 
 def test_build_and_info_say_how_well_the_encoder_separates(

@@ -21,6 +21,7 @@ from conceptmap.index.index import ConceptIndex
 from conceptmap.mapper import ConceptMapper, Results
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.ontology.scope import Scope
+from conceptmap.ontology.semantic_types import semantic_types
 from conceptmap.ontology.value_sets import ValueSet, read_value_set
 
 TEXT = "Infarction of the lumenel, fever and vomiting. Takes aspirin. Liver biopsy after a fall. Ruled out: negative."
@@ -213,3 +214,11 @@ def test_scope_is_public() -> None:
     assert cm.Scope is Scope
     assert not Scope()
     assert not Scope.of(exclude="x").chooses
+
+
+def test_types_of_the_umls_are_told_apart_by_every_name() -> None:
+    types = semantic_types("umls")
+    assert len(types) == 127 + 9, "today's, and retired ones"
+    for names in ([one.name for one in types], [one.tui for one in types], [one.abbreviation for one in types]):
+        assert len(set(names)) == len(names)
+    assert len({one.group for one in types}) == len({one.group_name for one in types}) == 15

@@ -278,7 +278,7 @@ def test_a_data_set_of_the_hub_is_fetched_at_its_revision(
     assert given.codes == ACTIVE
     assert "they may not be used commercially: cc-by-nc-4.0" in given.about
     facts = index_of_vectors(snomed, given).manifest.facts
-    assert facts == {"vectors": "Somebody/Concepts25@0a1b2c3", "licence": "cc-by-nc-4.0"}
+    assert (facts["vectors"], facts["licence"]) == ("Somebody/Concepts25@0a1b2c3", "cc-by-nc-4.0")
     name, options = asked[0]
     assert (name, options["repo_type"], options["revision"]) == ("Somebody/Concepts25", "dataset", "0a1b2c3")
     assert "*.parquet" in str(options["allow_patterns"])

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.encoders.resume import resumable_terms
-from conceptmap.errors import IndexMismatchError
-from conceptmap.index.cosine_scale import measured
+from conceptmap.errors import IndexMismatchError, ModelError
+from conceptmap.index.cosine_scale import SEPARATION_FACT, measured
 from conceptmap.index.given_vectors import GivenVectors
 from conceptmap.index.index import ConceptIndex
 from conceptmap.matching.lexicon import Silent, lexicon_of
@@ -101,7 +101,8 @@ def index_of_vectors(
         given: the vectors.
         encoder: the token encoder that they go with, recorded so that no other is taken: a hub name, which may carry
             its revision, or a model folder, which is looked into for its name and digest. Unless given, any encoder of
-            their width is taken.
+            their width is taken. One that lies on this machine also puts their cosines on the scale; of others the
+            manifest says that they are not.
         synonyms: as in `build_index`; they get no rows.
         scope: as in `build_index`.
     """
@@ -121,7 +122,33 @@ def index_of_vectors(
         dtype=given.dtype,
         facts={"vectors": given.source, "licence": given.licence, **narrowed},
     )
-    return _with_wordings(index, ontology, scope)
+    return _with_wordings(_on_the_scale(index, encoder), ontology, scope)
+
+
+def _on_the_scale(index: ConceptIndex, encoder: str | Path | None) -> ConceptIndex:
+    """The index of given vectors with its cosine scale, or with the reason why it has none.
+
+    A threshold means for them what it means for the vectors of an encoder only once unrelated words were compared with
+    them, and those have to be encoded.
+    """
+    reason = None
+    if encoder is None:
+        reason = "no encoder was named: cosines count as they are; build with --encoder to put them on the scale"
+    elif not _at_hand(encoder):
+        reason = (
+            f"{encoder} is not on this machine: cosines count as they are; give its folder to put them on the scale"
+        )
+    else:
+        try:
+            return measured(index, load_encoder(encoder))
+        except ModelError:
+            reason = "the encoder cannot be loaded: cosines count as they are; build again with all its files there"
+    facts = {**index.manifest.facts, SEPARATION_FACT: f"not measured, as {reason}"}
+    return replace(index, manifest=replace(index.manifest, facts=facts))
+
+
+def _at_hand(encoder: str | Path) -> bool:
+    return encoder == "embedded" or Path(encoder).is_dir()
 
 
 def _with_terms(ontology: Ontology, codes: Sequence[str]) -> NDArray[np.bool_]:
@@ -136,7 +163,7 @@ def _check_width(width: int, encoder: str | Path | None, name: str) -> None:
     Raises:
         IndexMismatchError: its tokens have another width.
     """
-    if encoder is None or not (encoder == "embedded" or Path(encoder).is_dir()):
+    if encoder is None or not _at_hand(encoder):
         return
     from conceptmap.encoders.folder import hidden_size
 

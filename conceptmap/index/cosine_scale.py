@@ -19,7 +19,7 @@ from conceptmap.encoders.embeddings import covered, on_host
 from conceptmap.encoders.word_vectors import smoothed_words
 from conceptmap.index.index import ConceptIndex
 
-__all__ = ["CosineScale", "measured"]
+__all__ = ["SEPARATION_FACT", "CosineScale", "measured"]
 
 UNRELATED, OWN = 0.16, 0.90
 """Below this lie 99 % of unrelated words with any one term, and a quarter of names with their own concept."""
@@ -28,7 +28,10 @@ LEAST_GAP, LEAST_RIGHT = 0.02, 0.5
 FAR = -1.0
 """On the scale of an encoder that does not separate."""
 
-_FACT, _SAID = "cosine scale", "separation"
+SEPARATION_FACT = "separation"
+"""In the manifest: how well the encoder tells names from unrelated words, or why that is not known."""
+
+_FACT = "cosine scale"
 _NAMES, _MOST_WORDS, _ROWS = 200, 6, 300
 _BEFORE, _AFTER = "The note mentions ", " today."
 
@@ -91,7 +94,7 @@ def measured(index: ConceptIndex, encoder: TokenEncoder, *, reference: bool = Fa
         f"{100 * right:.0f} % are nearest to their own concept"
         + ("" if separates else ": vectors make no mentions of their own")
     )
-    facts = {**index.manifest.facts, _SAID: said}
+    facts = {**index.manifest.facts, SEPARATION_FACT: said}
     if not reference:
         facts[_FACT] = f"{low:.6f} {high:.6f} {'separates' if separates else 'mixes'}"
     return replace(index, manifest=replace(index.manifest, facts=facts))

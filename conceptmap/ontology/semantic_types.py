@@ -2,7 +2,8 @@
 
 ``data/semantic_types_<system>.csv`` lists them in the order in which they are preferred where one name has several
 meanings, with what each is for: to be coded, to be named in annotations, or neither, where a word of everyday English
-is no mention of it. Sources: SNOMED CT Editorial Guide, "Semantic tag"; UMLS Semantic Network and its semantic groups.
+is no mention of it. Sources: SNOMED CT Editorial Guide, "Semantic tag"; UMLS Semantic Network (SRDEF) and its semantic
+groups (SemGroups.txt); ``data/CHANGELOG.md`` says what they were compared with.
 """
 
 from __future__ import annotations
