@@ -3,8 +3,11 @@
     python benchmarks/make_releases.py rf2 FOLDER           # one zip of International size
     python benchmarks/make_releases.py umls FOLDER          # META/ with an MRCONSO of 10 M rows
     python benchmarks/make_releases.py rf2 FOLDER --scale 0.01
+    python benchmarks/make_releases.py rf2 FOLDER --heard   # some concepts are called what notes hold
 
-Ids have valid check digits, a third of the RF2 concepts are inactive, some names hold quotes, lines end as released.
+``--heard`` gives some concepts names from our own table of synonyms and ICD-10-CM's titles, which are public, so that
+notes are full of mentions. Ids have valid check digits, a third of the RF2 concepts are inactive, some names hold
+quotes, lines end as released.
 """
 
 from __future__ import annotations
@@ -56,11 +59,21 @@ def tree(rng: np.random.Generator, n: int) -> Ints:
     return (np.arange(n) * rng.beta(4, 2, n)).astype(np.int64)
 
 
+def heard_names(n: int) -> pl.Series:
+    """Names that notes hold: our synonyms and the titles of ICD-10-CM, each once, at most n. *Shape:* (up to n,)."""
+    from conceptmap.data.tables import read_table
+    from conceptmap.readers import load_ontology
+
+    own = pl.Series([row["term"] for row in read_table("synonyms_icd10cm")])
+    titles = load_ontology("icd10cm").concepts["name"]
+    return pl.concat([own, titles]).unique(maintain_order=True).head(n)
+
+
 # -- SNOMED CT --------------------------------------------------------------------------------------------------------
 
 
-def make_rf2(folder: Path, *, scale: float = 1.0, seed: int = 0, changed: float = 0.0) -> Path:
-    """Writes a zip of a Snapshot and returns its path.
+def make_rf2(folder: Path, *, scale: float = 1.0, seed: int = 0, changed: float = 0.0, heard: bool = False) -> Path:
+    """Writes a zip of a Snapshot and returns its path. With ``heard`` a quarter of the concepts have names of notes.
 
     With ``changed`` it is the release of a year later: this share of concepts is retired or in use again, of terms
     reworded, of is-a rows moved.
@@ -79,7 +92,10 @@ def make_rf2(folder: Path, *, scale: float = 1.0, seed: int = 0, changed: float 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as packed:
         concept_rows = versioned(concepts, now).with_columns(definitionStatusId=pl.lit(900000000000074008))
         add(packed, f"{top}/Terminology/sct2_Concept_Snapshot_INT_{date}.txt", [concept_rows])
-        descriptions = reworded(later, describe(rng, concepts, int(DESCRIPTIONS * scale)), changed)
+        described = describe(rng, concepts, int(DESCRIPTIONS * scale))
+        if heard:
+            described = called_as_heard(described, concepts, now)
+        descriptions = reworded(later, described, changed)
         add(packed, f"{top}/Terminology/sct2_Description_Snapshot-en_INT_{date}.txt", [descriptions])
         members = language_members(rng, descriptions)
         add(packed, f"{top}/Refset/Language/der2_cRefset_LanguageSnapshot-en_INT_{date}.txt", members)
@@ -133,6 +149,19 @@ def describe(rng: np.random.Generator, concepts: Ints, n: int) -> pl.DataFrame:
         typeId=pl.Series(np.where(is_fsn, _FSN, _SYNONYM)),
         term=term,
         caseSignificanceId=pl.lit(_CASE),
+    )
+
+
+def called_as_heard(described: pl.DataFrame, concepts: Ints, active: NDArray[np.bool_]) -> pl.DataFrame:
+    """A quarter of the concepts, active ones, as disorders that notes name."""
+    chosen = concepts[active][:: max(1, int(4 * active.mean()))]
+    names = heard_names(len(chosen))
+    known = pl.DataFrame({"conceptId": chosen[: len(names)], "heard": names})
+    fsn = pl.when(pl.col("typeId") == _FSN).then(pl.concat_str("heard", pl.lit(" (disorder)"))).otherwise("heard")
+    first = pl.int_range(pl.len()).over("conceptId", "typeId") == 0
+    rows = described.join(known, on="conceptId", how="left", maintain_order="left")
+    return rows.with_columns(term=pl.when(first & pl.col("heard").is_not_null()).then(fsn).otherwise("term")).drop(
+        "heard"
     )
 
 
@@ -244,15 +273,20 @@ _SOURCE_LANGUAGE = np.array(["ENG", "ENG", "ENG", "ENG", "ENG", "ENG", "GER", "S
 _TERM_TYPES = np.array(["PT", "SY", "PN", "AB", "ET"])
 
 
-def make_umls(folder: Path, *, scale: float = 1.0, seed: int = 0) -> Path:
-    """Writes a ``META`` folder with MRCONSO, MRRANK, MRSTY and MRREL and returns its path."""
+def make_umls(folder: Path, *, scale: float = 1.0, seed: int = 0, heard: bool = False) -> Path:
+    """Writes a ``META`` folder with MRCONSO, MRRANK, MRSTY and MRREL and returns its path.
+
+    With ``heard`` some concepts have names of notes.
+    """
     meta = folder / "2025AA" / "META"
     meta.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     rows, cuis = int(CONSO_ROWS * scale), max(2, int(CUIS * scale))
+    names = heard_names(rows // 20) if heard else pl.Series(dtype=pl.String)
     with (meta / "MRCONSO.RRF").open("wb") as file:
         for start in range(0, rows, _BLOCK):
-            file.write(rrf_text(conso(rng, start, min(_BLOCK, rows - start), cuis, rows)))
+            block = conso(rng, start, min(_BLOCK, rows - start), cuis, rows)
+            file.write(rrf_text(as_heard(block, start, names, rows) if heard else block))
     ranks = [(source, kind, suppress) for source in _SOURCES for kind in _TERM_TYPES for suppress in "NOEY"]
     rank_rows = [f"{len(ranks) - at:04d}|{'|'.join(row)}|\n" for at, row in enumerate(ranks)]
     (meta / "MRRANK.RRF").write_text("".join(rank_rows), encoding="utf-8")
@@ -296,6 +330,19 @@ def conso(rng: np.random.Generator, start: int, n: int, cuis: int, rows: int) ->
     )
 
 
+def as_heard(block: pl.DataFrame, start: int, names: pl.Series, rows: int) -> pl.DataFrame:
+    """Rows spread evenly over all have these names, in English and wanted."""
+    every = max(1, rows // max(1, len(names)))
+    number = pl.int_range(start, start + block.height, eager=True)
+    chosen = (number % every == 0) & (number // every < len(names))
+    said = names.gather((number // every).clip(0, len(names) - 1))
+    english = {"LAT": pl.lit("ENG"), "SAB": pl.lit("NCI"), "SUPPRESS": pl.lit("N")}
+    wanted: dict[str, pl.Series | pl.Expr] = {"STR": said, **english}
+    return block.with_columns(
+        **{name: pl.when(chosen).then(value).otherwise(pl.col(name)) for name, value in wanted.items()}
+    )
+
+
 def semantic_types(rng: np.random.Generator, cuis: int) -> pl.DataFrame:
     """One type for every concept."""
     kinds = rng.integers(0, 4, cuis)
@@ -335,9 +382,11 @@ def main() -> None:
     parser.add_argument("kind", choices=["rf2", "umls"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the size of the real release")
+    parser.add_argument("--heard", action="store_true", help="give some concepts names that notes hold")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    print({"rf2": make_rf2, "umls": make_umls}[options.kind](options.folder, scale=options.scale))
+    make = {"rf2": make_rf2, "umls": make_umls}[options.kind]
+    print(make(options.folder, scale=options.scale, heard=options.heard))
 
 
 if __name__ == "__main__":

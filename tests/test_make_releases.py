@@ -48,6 +48,17 @@ def test_rf2_of_any_size_is_read_strictly(releases: ModuleType, tmp_path: Path) 
     assert not report.left_out
 
 
+def test_some_concepts_are_called_what_notes_hold(releases: ModuleType, tmp_path: Path) -> None:
+    heard = set(releases.heard_names(100_000))
+    plain = read_rf2(releases.make_rf2(tmp_path, scale=0.001))
+    named = read_rf2(releases.make_rf2(tmp_path, scale=0.001, heard=True))
+    assert named.concepts["name"].is_in(heard).sum() > 0.1 * named.concepts.height > 10
+    assert not plain.concepts["name"].is_in(heard).any()
+    assert named.edges.equals(plain.edges), "nothing else is other"
+    umls = read_rrf(releases.make_umls(tmp_path, scale=0.001, heard=True))
+    assert umls.terms["term"].is_in(heard).sum() > 300
+
+
 def test_umls_of_any_size_is_read_strictly(releases: ModuleType, tmp_path: Path) -> None:
     report = ReadReport()
     ontology = read_rrf(releases.make_umls(tmp_path, scale=0.001), report=report)

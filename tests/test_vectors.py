@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from typed_ontologies import typed
 
 from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError
+from conceptmap.index import spooled
 from conceptmap.index.building import index_of_vectors
 from conceptmap.index.files import write_tensors
 from conceptmap.index.given_vectors import GivenVectors, read_vectors
@@ -340,3 +341,55 @@ def test_vectors_of_another_width_than_the_encoder_s_are_refused_at_build(snomed
     (folder / "config.json").write_text(json.dumps({"hidden_size": 384}))
     with pytest.raises(IndexMismatchError, match="width than the vectors: got 384, expected 6; give the encoder"):
         index_of_vectors(snomed, given, folder)
+
+
+# -- tables larger than memory should hold ----------------------------------------------------------------------------
+
+
+def test_a_large_table_lies_in_a_file_and_gives_the_same_index(
+    snomed: Ontology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = lists(sctid=[*ACTIVE, "10000000000", *ACTIVE] * 40)  # an unknown code is left out
+    (tmp_path / "parts").mkdir()
+    table.head(100).write_parquet(tmp_path / "parts" / "a.parquet", row_group_size=7)
+    table.slice(100).write_parquet(tmp_path / "parts" / "b.parquet")
+    held = read_vectors(tmp_path / "parts", snomed)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 0)
+    mapped = read_vectors(tmp_path / "parts", snomed)
+    assert isinstance(mapped.vectors, np.memmap)
+    assert not isinstance(held.vectors, np.memmap)
+    assert np.array_equal(mapped.vectors, held.vectors)
+    assert mapped.codes == held.codes
+    index = index_of_vectors(snomed, mapped)
+    assert index.vectors is not None
+    assert np.shares_memory(index.vectors, mapped.vectors), "no copy of what may be large"
+    one, other = (index_of_vectors(snomed, given).save(tmp_path / str(n)) for n, given in enumerate((held, mapped)))
+    assert (one / "vectors.safetensors").read_bytes() == (other / "vectors.safetensors").read_bytes()
+
+
+def test_an_array_that_may_change_is_copied(snomed: Ontology) -> None:
+    mine = vectors(3)
+    index = ConceptIndex.from_vectors(ACTIVE, mine, snomed)
+    assert index.vectors is not None
+    assert not np.shares_memory(index.vectors, mine)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([[1.0, 2.0], [1.0]], "row 2 of column v is no vector as the first is"),
+        ([[1.0, 2.0], None], "row 2 of column v is no vector as the first is"),
+        ([[1.0, 2.0], [1.0, None]], "a vector holds no number in column v"),
+        ([[1.0, 2.0], [0.0, 0.0]], "vector 1 is a zero vector"),
+        ([[1.0, 2.0], [float("nan"), 0.0]], "vector 1 holds NaN"),
+    ],
+)
+def test_rows_of_a_large_table_that_are_no_vectors_are_named(
+    snomed: Ontology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[object], said: str
+) -> None:
+    monkeypatch.setattr(spooled, "IN_MEMORY", 0)
+    pl.DataFrame({"code": ACTIVE[:2], "v": pl.Series(rows, dtype=pl.List(pl.Float32))}).write_parquet(
+        tmp_path / "v.parquet"
+    )
+    with pytest.raises(InputError, match=said):
+        index_of_vectors(snomed, read_vectors(tmp_path / "v.parquet", snomed))

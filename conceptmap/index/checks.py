@@ -21,6 +21,7 @@ from conceptmap.index.files import CheckedFile
 from conceptmap.index.rows import ROWS_AT_ONCE, check_norms
 from conceptmap.matching.lexicon import LEXICON
 from conceptmap.ontology.dag import Dag
+from conceptmap.ontology.number_index import NumberedRows, places_in
 
 __all__ = ["CONTROL", "FRAMES", "CheckedRows", "check_frames", "without_control"]
 
@@ -144,26 +145,26 @@ def check_frames(folder: Path, frames: Mapping[str, pl.DataFrame | None], *, row
     refuse("concepts", unless=0 < found.height == concepts, got="another number of rows than the manifest says")
     refuse("concepts", unless=found["node"].n_unique() == found.height, got="a node twice")
     _check_rows(terms["row"].drop_nulls(), rows, refuse)
-    places = pl.DataFrame({"node": found["node"], "place": np.arange(found.height)})
-    ends = [_places(places, edges[side]) for side in ("parent", "child")]
+    numbered = NumberedRows.of(found["node"])
+
+    def places(nodes: pl.Series) -> pl.Series:
+        return places_in(found["node"], nodes, numbered)
+
+    ends = [places(edges[side]) for side in ("parent", "child")]
     refuse("edges", unless=not any(end.null_count() for end in ends), got="an edge without its concept")
     refuse(
         "edges", unless=bool((Dag(found.height, *(end.to_numpy() for end in ends)).levels >= 0).all()), got="a cycle"
     )
     firsts = terms["node"].filter(terms["node"].ne_missing(terms["node"].shift()))  # terms of a concept stand together
-    refuse("terms", unless=not _places(places, firsts).null_count(), got="a term without its concept")
+    refuse("terms", unless=not places(firsts).null_count(), got="a term without its concept")
     situations = frames.get("situations")
     if situations is not None:
-        known = not any(_places(places, situations[side]).null_count() for side in ("node", "finding"))
+        known = not any(places(situations[side]).null_count() for side in ("node", "finding"))
         refuse("situations", unless=known, got="a situation without its concept")
     lexicon = frames.get("lexicon")
     if lexicon is not None and lexicon.height:
         inside = lexicon["concept"].is_between(0, found.height - 1).all()
         refuse("lexicon", unless=bool(inside), got="a wording without its concept")
-
-
-def _places(places: pl.DataFrame, nodes: pl.Series) -> pl.Series:
-    return nodes.to_frame("node").join(places, on="node", how="left", maintain_order="left")["place"]
 
 
 def _check_rows(found: pl.Series, rows: int, refuse: Callable[..., None]) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders.folder import read_card
 from conceptmap.errors import InputError, UnknownCodeError, said_codes
+from conceptmap.index.spooled import picked
 from conceptmap.index.vector_files import VectorTable, fetch_data_set, read_vector_table
 from conceptmap.index.vector_keys import keyed, nodes_of, spelled
 from conceptmap.ontology.history import today
@@ -59,7 +60,7 @@ class GivenVectors:
         """Some of the rows. ``wanted``: *Shape:* (n_rows,) bool."""
         kept = np.flatnonzero(wanted).tolist()
         terms = None if self.terms is None else [self.terms[row] for row in kept]
-        return replace(self, codes=[self.codes[row] for row in kept], vectors=self.vectors[kept], terms=terms)
+        return replace(self, codes=[self.codes[row] for row in kept], vectors=picked(self.vectors, wanted), terms=terms)
 
 
 def read_vectors(
@@ -113,7 +114,7 @@ def read_vectors(
         about.append(f"terms in column {terms.name}")
         names = ontology.concepts["name"].gather(ontology.rows_of(nodes))
         terms = terms.set(terms == "", None).zip_with(terms.is_not_null() & (terms != ""), names).filter(kept)
-    vectors = table.vectors if kept.all() else table.vectors[kept.to_numpy()]
+    vectors = picked(table.vectors, kept.to_numpy())
     listed = None if terms is None else terms.to_list()
     found_codes = nodes.filter(kept).to_list()
     return GivenVectors(found_codes, vectors, listed, tuple(about), changed, name, card.licence, table.dtype)

@@ -18,7 +18,7 @@ from conceptmap.errors import IndexMismatchError, InputError, UnknownCodeError, 
 from conceptmap.index import files as indexfiles
 from conceptmap.index.checks import FRAMES, CheckedRows, without_control
 from conceptmap.index.manifest import Manifest, stored_type
-from conceptmap.index.opening import LAYOUT, VECTORS, opened_frames, opened_vectors
+from conceptmap.index.opening import LAYOUT, VECTORS, opened_parts
 from conceptmap.index.rows import GIVEN, concept_places, encode_rows, from_stored, given_terms, store_given
 from conceptmap.topk import TopK, check_device, cosines, place, prepare, topk
 
@@ -216,9 +216,7 @@ class ConceptIndex:
         if not (source / "manifest.json").is_file():
             raise IndexMismatchError(f"{source} is not an index", expected="a folder that holds manifest.json")
         manifest = Manifest.from_json(indexfiles.read_json(source / "manifest.json"), source / "manifest.json")
-        frames = opened_frames(source, manifest)
-        index = cls(manifest, **frames)  # type: ignore[arg-type]
-        return index if not manifest.dim else replace(index, **opened_vectors(source, manifest))
+        return cls(manifest, **opened_parts(source, manifest))
 
     def verify(self) -> None:
         """Compare the vectors with their checksums and norms (frames were checked at opening).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from conceptmap.index import files as indexfiles
 from conceptmap.index.checks import FRAMES, CheckedRows, check_frames
 from conceptmap.index.manifest import STORED_TYPES, Manifest, is_manifest
 
-__all__ = ["LAYOUT", "VECTORS", "opened_frames", "opened_vectors"]
+__all__ = ["LAYOUT", "VECTORS", "opened_parts"]
 
 VERIFY_AT_OPENING = 1 << 30
 """Bytes: vectors of at least this size are checked block by block as they are first read."""
@@ -24,6 +25,18 @@ LAYOUT = indexfiles.FolderLayout(
     frozenset({indexfiles.MANIFEST, VECTORS, *FRAMES.values()}),
     lambda folder: indexfiles.recorded(folder, is_manifest),
 )
+
+
+def opened_parts(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """All that a saved index holds, as attributes of a ``ConceptIndex``; frames and vectors beside each other.
+
+    Raises:
+        IndexMismatchError: as `opened_frames` and `opened_vectors`; of both, what the frames raise.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        vectors = beside.submit(opened_vectors, folder, manifest) if manifest.dim else None
+        frames = opened_frames(folder, manifest)
+        return {**frames, **(vectors.result() if vectors else {})}
 
 
 def opened_frames(folder: Path, manifest: Manifest) -> dict[str, pl.DataFrame | None]:

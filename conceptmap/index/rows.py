@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError, said_codes
+from conceptmap.ontology.number_index import NumberedRows, places_in
 
 if TYPE_CHECKING:
     from conceptmap.ontology.ontology import Ontology
@@ -85,9 +86,8 @@ def encode_rows(
 
 def concept_places(terms: pl.DataFrame, concepts: pl.DataFrame) -> NDArray[np.int64]:
     """Place in ``concepts`` of every term's node. *Shape:* (n_terms,) int64."""
-    places = concepts.select("node", pl.int_range(pl.len(), dtype=pl.Int64).alias("place"))
-    joined = terms.select("node").join(places, on="node", how="left", maintain_order="left")["place"]
-    return joined.to_numpy().astype(np.int64)
+    places = places_in(concepts["node"], terms["node"], NumberedRows.of(concepts["node"]))
+    return places.to_numpy().astype(np.int64)
 
 
 def given_terms(codes: Sequence[str], terms: Sequence[str] | None, ontology: Ontology) -> pl.DataFrame:
@@ -113,12 +113,19 @@ def given_terms(codes: Sequence[str], terms: Sequence[str] | None, ontology: Ont
 def store_given(vectors: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Given vectors in the type to store, and their norms. *Shapes:* (n_rows, dim), (n_rows,).
 
+    An array that cannot be written to, and is of the type to store, is kept as it is, without a copy.
+
     Raises:
         InputError: not two-dimensional, or a row is zero, NaN or infinite.
         OutOfSpaceError: the rows cannot fit into this machine's memory.
     """
     if vectors.ndim != 2:
         raise InputError("vectors must have two axes", got=vectors.shape, expected="(n_rows, dim)")
+    kept = not vectors.flags.writeable and vectors.flags.c_contiguous
+    if kept and dtype == "float32" and vectors.dtype == np.float32:
+        norms = row_norms(vectors, dtype)
+        _check_cosines(norms)
+        return vectors, norms
     stored = _room(len(vectors), vectors.shape[1], dtype)
     for start in range(0, len(vectors), ROWS_AT_ONCE):
         block = vectors[start : start + ROWS_AT_ONCE]
@@ -192,16 +199,21 @@ def _encoded(vectors: NDArray[Any], dtype: str, first_row: int = 0) -> NDArray[A
     """
     wide = np.asarray(vectors, dtype=np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    if len(bad):
-        fault = "is a zero vector" if norms[bad[0]] == 0 else "holds NaN or infinity"
-        raise InputError(f"vector {first_row + bad[0]} {fault}, so that it has no cosine")
+    _check_cosines(norms, first_row)
     if dtype == "float32":
         return np.asarray(vectors, dtype=np.float32)
     narrow = _narrowed(np.asarray(vectors, dtype=np.float32), dtype)
     if np.array_equal(from_stored(narrow, dtype), vectors):
         return narrow
     return _narrowed((wide / norms[:, None]).astype(np.float32), dtype)
+
+
+def _check_cosines(norms: NDArray[np.float64], first_row: int = 0) -> None:
+    """Refuse rows that are zero or not finite, by their norms."""
+    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    if len(bad):
+        fault = "is a zero vector" if norms[bad[0]] == 0 else "holds NaN or infinity"
+        raise InputError(f"vector {first_row + bad[0]} {fault}, so that it has no cosine")
 
 
 def _narrowed(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -26,6 +26,7 @@ from conceptmap.frames import no_panic
 from conceptmap.index.files import read_tensors
 from conceptmap.index.manifest import STORED_TYPES
 from conceptmap.index.rows import from_bfloat16
+from conceptmap.index.spooled import gathered
 
 __all__ = ["VectorTable", "fetch_data_set", "read_vector_table"]
 
@@ -33,6 +34,7 @@ _NUMBERED = re.compile(r"(.*?)(\d+)")
 _LIST = re.compile(r"\s*\[[-+.\deE,\s]+\]\s*")
 _NAME_IT = "name it: --vector-column NAME, vector_column= in Python"
 _LEAST_DIMENSIONS = 4
+_ROWS_AT_ONCE = 8192
 _HUB = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
 _PATTERNS = ["*.parquet", "*.arrow", "*.feather", "*.safetensors", "*.npy", "*.npz", "*.csv", "*.txt", "*.json", "*.md"]
 _SIDECARS = ("{stem}.codes.{kind}", "{stem}.{kind}", "codes.{kind}")
@@ -105,6 +107,8 @@ def read_vector_table(
         return _of_tensors(_tensors(files[0]), files[0], vector_column, codes_file)
     if codes_file is not None:
         raise InputError("a file of codes goes with safetensors or npy", got=files[0].name, expected="no --codes-file")
+    if kind == ".parquet" and (found := _streamed(files, vector_column)) is not None:
+        return found
     frame = pl.concat([_frame(file) for file in files], how="vertical_relaxed")
     return _of_frame(frame, files[0].name, vector_column)
 
@@ -175,13 +179,10 @@ def _of_frame(frame: pl.DataFrame, file: str, asked: str | None) -> VectorTable:
 
 
 def _holds_lists(column: pl.Series) -> bool:
-    inner: Any = column.dtype
-    if isinstance(inner, pl.String):  # in CSV files: [0.1, 0.2]
+    if isinstance(column.dtype, pl.String):  # in CSV files: [0.1, 0.2]
         first = column.drop_nulls().head(1).to_list()
         return bool(first) and bool(_LIST.fullmatch(first[0]))
-    while isinstance(inner, pl.List | pl.Array):
-        inner = inner.inner
-    return bool(inner.is_numeric()) and isinstance(column.dtype, pl.List | pl.Array)
+    return bool(_number(column.dtype).is_numeric()) and isinstance(column.dtype, pl.List | pl.Array)
 
 
 def _of_lists(frame: pl.DataFrame, name: str) -> VectorTable:
@@ -198,17 +199,67 @@ def _of_lists(frame: pl.DataFrame, name: str) -> VectorTable:
     column = frame[name]
     if not len(column):
         raise InputError(f"column {name} holds no vector", got="no rows", expected="one or more")
+    dtype = "float16" if _number(column.dtype) == pl.Float16 else "float32"
+    return VectorTable(frame.drop(name), _matrix(column), f"column {name}", dtype)
+
+
+def _matrix(column: pl.Series, dim: int | None = None, *, first_row: int = 0) -> NDArray[np.float32]:
+    """Lists of numbers as rows. *Shape:* (n_rows, dim) float32.
+
+    Args:
+        column: without lists in its lists.
+        dim: numbers in each; as many as in the first unless given.
+        first_row: the number of the first, from 0, for messages.
+    """
+    name = column.name
     lengths = column.list.len() if isinstance(column.dtype, pl.List) else pl.Series([column.dtype.size] * len(column))  # type: ignore[attr-defined]
-    if column.null_count() or lengths.n_unique() != 1:
-        wrong = int((column.is_null() | (lengths != lengths[0]).fill_null(True)).arg_max() or 0)
-        raise InputError(
-            f"row {wrong + 1} of column {name} is no vector as the first is", expected=f"{lengths[0]} numbers"
-        )
-    dim = int(lengths[0])
+    dim = lengths[0] if dim is None else dim
+    if column.null_count() or not (lengths == dim).all():
+        wrong = first_row + int((column.is_null() | (lengths != dim).fill_null(True)).arg_max() or 0)
+        raise InputError(f"row {wrong + 1} of column {name} is no vector as the first is", expected=f"{dim} numbers")
     flat = column.explode() if isinstance(column.dtype, pl.List) else column.arr.explode()
-    vectors = _floats(flat, name).to_numpy().reshape(len(column), dim)
-    narrow = flat.dtype == pl.Float16
-    return VectorTable(frame.drop(name), vectors, f"column {name}", "float16" if narrow else "float32")
+    return _floats(flat, name).to_numpy().reshape(len(column), int(dim or 0))
+
+
+def _number(dtype: Any) -> Any:  # noqa: ANN401 - a type of polars, or what stands in its lists
+    while isinstance(dtype, pl.List | pl.Array):
+        dtype = dtype.inner
+    return dtype
+
+
+def _streamed(files: list[Path], asked: str | None) -> VectorTable | None:
+    """The vectors of Parquet files, some thousand rows at a time; None where no one column of lists holds them."""
+    try:
+        with no_panic():
+            schema = pl.read_parquet_schema(files[0])
+            lists = [name for name, kind in schema.items() if _lists_numbers(kind) and asked in (None, name)]
+            if len(lists) != 1 or any(pl.read_parquet_schema(file) != schema for file in files[1:]):
+                return None
+            (name,) = lists
+            others = pl.concat([pl.read_parquet(file, columns=[n for n in schema if n != name]) for file in files])
+            first = pl.scan_parquet(files[0]).select(name).head(1).collect()[name]
+            if not others.height or first.null_count() or not len(first):
+                return None
+            dim = _matrix(first).shape[1]
+            vectors = gathered(_blocks(files, name, dim), others.height, dim)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        got, expected = type(error).__name__, "the kind it is named"
+        raise InputError(f"cannot read {files[0].name}", got=got, expected=expected) from None
+    dtype = "float16" if _number(schema[name]) == pl.Float16 else "float32"
+    return VectorTable(others, vectors, f"column {name}", dtype)
+
+
+def _blocks(files: list[Path], name: str, dim: int) -> Iterator[NDArray[np.float32]]:
+    row = 0
+    for file in files:
+        for part in pl.scan_parquet(file).select(name).collect_batches(chunk_size=_ROWS_AT_ONCE):
+            yield _matrix(part[name], dim, first_row=row)
+            row += part.height
+
+
+def _lists_numbers(dtype: Any) -> bool:  # noqa: ANN401 - a type of polars
+    """Whether it is a list of numbers, and no list of lists."""
+    return isinstance(dtype, pl.List | pl.Array) and bool(dtype.inner.is_numeric())
 
 
 def _numbered(frame: pl.DataFrame) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["NumberedRows"]
+__all__ = ["NumberedRows", "places_in"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: Knuth, The Art of Computer Programming, volume 3, 6.4
 _SLOTS_PER_ROW = 4
@@ -88,3 +88,19 @@ def _numbers(codes: pl.Series, prefix: str) -> pl.Series:
 def _slots(numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     bits = np.uint64(64 - (size.bit_length() - 1))
     return ((numbers.astype(np.uint64) * _GOLDEN) >> bits).astype(np.int64)
+
+
+def places_in(codes: pl.Series, asked: pl.Series, numbered: NumberedRows | None) -> pl.Series:
+    """Returns the place of each asked code among ``codes``, null where there is none.
+
+    Args:
+        codes: *Shape:* (n_codes,).
+        asked: *Shape:* (n,).
+        numbered: of ``codes``; None where they are not numbers.
+    """
+    if numbered is None:
+        known = pl.DataFrame({"code": codes, "place": np.arange(len(codes))})
+        return asked.to_frame("code").join(known, on="code", how="left", maintain_order="left")["place"]
+    rows = numbered.rows_of(asked)
+    found = pl.Series("place", rows)
+    return found if rows.min(initial=0) >= 0 else found.set(found < 0, None)

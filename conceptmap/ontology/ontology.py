@@ -28,7 +28,7 @@ from conceptmap.errors import InputError, UnknownCodeError, said_codes, said_col
 from conceptmap.ontology.checks import FRAMES, check_acyclic, check_columns, check_nodes, none
 from conceptmap.ontology.concepts import SYSTEMS, check_code
 from conceptmap.ontology.dag import Dag
-from conceptmap.ontology.number_index import NumberedRows
+from conceptmap.ontology.number_index import NumberedRows, places_in
 from conceptmap.ontology.search import Concept, check_query, found_by_words
 
 if TYPE_CHECKING:
@@ -183,12 +183,7 @@ class Ontology:
         """
         if 0 < len(nodes) * 20 < self.concepts.height:
             return pl.Series(map(self.positions.get, nodes.to_list()), dtype=pl.Int64)
-        if self._numbered is not None:
-            rows = self._numbered.rows_of(nodes)
-            found = pl.Series(rows)
-            return found if rows.min(initial=0) >= 0 else found.set(found < 0, None)
-        known = pl.DataFrame({"node": self.concepts["node"], "row": np.arange(self.concepts.height)})
-        return nodes.to_frame("node").join(known, on="node", how="left", maintain_order="left")["row"]
+        return places_in(self.concepts["node"], nodes, self._numbered)
 
     @cached_property
     def _numbered(self) -> NumberedRows | None:
