@@ -200,6 +200,17 @@ def test_a_run_writes_situations_on_request(mapper: ConceptMapper, tmp_path: Pat
     assert not (tmp_path / "out" / "situations.csv").exists(), "a later run removes what it does not write"
 
 
+def test_a_run_without_a_system_that_has_situations_is_refused(tmp_path: Path) -> None:
+    from conceptmap.batch import Settings, code_notes
+    from conceptmap.notes.notes import read_notes
+
+    pl.DataFrame({"note_id": ["1"], "text": ["No asthma."]}).write_csv(tmp_path / "notes.csv")
+    index = build_index(typed("icd10cm", [("J45", "-", "Asthma", (), None)]), None)
+    mapper = ConceptMapper.load(index, encoder=None)
+    with pytest.raises(InputError, match="no index has situations"):
+        code_notes(read_notes(tmp_path / "notes.csv"), mapper, tmp_path / "out", Settings(situations="exact"))
+
+
 def test_an_unknown_kind_is_refused() -> None:
     from conceptmap.batch import Settings
 

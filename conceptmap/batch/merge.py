@@ -29,6 +29,7 @@ from conceptmap.files import sha256_file
 from conceptmap.frames import ANNOTATIONS, CODES_ROLLED_UP
 from conceptmap.notes.notes import BadNote, Notes
 from conceptmap.ontology.rollup_frames import Rollup, read_targets
+from conceptmap.situations.situations import LEFT_ALONE
 
 if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper, Results
@@ -79,6 +80,11 @@ def prepare(settings: Settings, notes: Notes, mapper: ConceptMapper) -> OutputPl
     """
     if settings.tags and mapper.encoder is None:
         raise InputError("tags need token vectors", got="no encoder", expected="an encoder")
+    if settings.situations and not {index.system for index in mapper.indexes} - LEFT_ALONE:
+        got, expected = ", ".join(index.system for index in mapper.indexes), "SNOMED CT, the UMLS or another system"
+        raise InputError(
+            "no index has situations: their codes for histories are among the codes", got=got, expected=expected
+        )
     if "spacy" in settings.formats:
         check_spacy()
     if "fhir" in settings.formats:
