@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import add_command, add_keeping, check_out, ontology_of, say, show, write_out
+from conceptmap.commands.evaluation.curve import add_curve, run_curve
 from conceptmap.commands.options.parser import Repeated
 from conceptmap.commands.options.releases import add_history_options, with_history
 from conceptmap.errors import InputError
@@ -31,7 +32,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "note_id, start_char, end_char, code",
     )
     parser.add_argument(
-        "predicted", metavar="PREDICTED", help="codes.csv, annotations.csv, candidates of spans, or tags.csv"
+        "predicted", nargs="?", metavar="PREDICTED", help="codes.csv, annotations.csv, candidates of spans, or tags.csv"
     )
     parser.add_argument(
         "--against",
@@ -56,6 +57,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="a .csv with code, or marked notes: tells codes that they have from others; may be repeated",
     )
     _add_outputs(parser)
+    add_curve(parser)
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.commands.evaluation.shown import as_json, lines
 
     _check(args)
+    if args.learning_curve:
+        return run_curve(args)
     ontology = with_history([ontology_of(args.ontology)], args)[0] if args.ontology else None
     task = task_of(args, ontology)
     predicted = task.read(args.predicted)
@@ -98,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
+    if not args.predicted and not args.learning_curve:
+        raise InputError("PREDICTED is missing", expected="a table of predictions, or --learning-curve TRAINING")
     if (args.earlier or args.conversions) and not args.ontology:
         raise InputError("codes of earlier years need a release of today", then="add --ontology")
     if args.draws < 0 or (args.against and not args.draws):
