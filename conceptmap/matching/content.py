@@ -21,7 +21,7 @@ from conceptmap.text.words import (
     written_words,
 )
 
-__all__ = ["Content", "content_words", "long_form", "loose_class", "organs", "term_forms"]
+__all__ = ["Content", "content_words", "long_form", "loose_class", "organs", "refolded", "term_forms"]
 
 _NUMERAL_AFTER = frozenset("type stage grade class degree factor".split())
 _NUMERALS = {"i": "1", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
@@ -186,6 +186,52 @@ def _fold(found: Words, i: int, always: Mapping[tuple[str, ...], tuple[str, ...]
                 return length, folded
     single = "type a" if form[i] == "a" else form[i]
     return 1, always.get((single,), (single,))
+
+
+def refolded(content: Content, changed: Mapping[int, str]) -> Content:
+    """Content words of which some are others than they were written: they stand for what their classes say.
+
+    Args:
+        content: the words as they were written.
+        changed: the right forms by position.
+
+    >>> words_ = content_words("elevtaed calcium, mlaignant neoplasm")
+    >>> refolded(words_, {0: "elevated", 2: "malignant"}).form
+    ['increased', 'calcium', 'cancer']
+    """
+    form = [changed.get(i, own) for i, own in enumerate(content.form)]
+    always, out, i = _word_classes()[0], _Collected(), 0
+    kept: list[tuple[int, bool, bool]] = []
+    while i < len(form):
+        length, forms = _refold(content, form, i, always) if not changed.keys().isdisjoint(range(i, i + 3)) else (0, ())
+        if length:
+            out.add(forms, content.start[i], content.end[i + length - 1], content.gap[i])
+            i += length
+            continue
+        kept.append((len(out.form), content.first[i], content.last[i]))
+        out.add([form[i]], content.start[i], content.end[i], content.gap[i])
+        i += 1
+    found = out.content()
+    for at, first, last in kept:
+        found.first[at], found.last[at] = first, last
+    return found
+
+
+def _refold(
+    content: Content, form: Sequence[str], i: int, always: Mapping[tuple[str, ...], tuple[str, ...]]
+) -> tuple[int, tuple[str, ...]]:
+    """How many words from here are another class's, and its forms; 0 where none are, or inside an expansion."""
+    for length in (3, 2, 1):
+        whole = slice(i, i + length)
+        folded = always.get(tuple(form[whole])) if i + length <= len(form) else None
+        if (
+            folded
+            and not any(content.gap[i + 1 : i + length])
+            and all(content.first[whole])
+            and all(content.last[whole])
+        ):
+            return length, folded
+    return 0, ()
 
 
 def term_forms(term: str) -> list[str]:

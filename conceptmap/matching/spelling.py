@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Final
 
 from conceptmap.data.tables import read_table
-from conceptmap.matching.content import Content
+from conceptmap.matching.content import Content, refolded
 from conceptmap.text.words import normal_form
 
 __all__ = ["Speller", "correct_words"]
@@ -96,7 +96,7 @@ class Speller:
         slips = {form: right for form in doubtful if (right := self.correct(form)) is not None}
         if not slips:
             return content
-        return replace(content, form=[slips.get(form, form) for form in content.form])
+        return refolded(content, {i: slips[form] for i, form in enumerate(content.form) if form in slips})
 
 
 @cache

@@ -111,8 +111,11 @@ def _with_decimals(text: str, found: Words, i: int) -> str:
 
 
 def _long_form(short: str, before: str) -> str | None:
-    """Best long form: shortest tail of ``before`` that holds the characters of ``short`` in order."""
+    """Best long form: the words whose initials ``short`` is, else the shortest tail with its characters in order."""
     letters = [c.lower() for c in short if c.isalnum()]
+    initials = before.split()[-len(letters) :]
+    if len(letters) > 1 and [word[0].lower() for word in initials] == letters and short not in initials:
+        return " ".join(initials)  # "gas gangrene (GG)": both letters stand in "gangrene", too
     most = min(len(letters) + 5, 2 * len(letters))
     tail = " ".join(before.split()[-most:])
     at = len(tail)
