@@ -9,8 +9,8 @@ import polars as pl
 
 from conceptmap.evaluation.intervals import Difference
 from conceptmap.evaluation.sampled import Measured
-from conceptmap.export.charts import Bar, Chart
 from conceptmap.export.html import page
+from conceptmap.export.report.charts import Bar, Chart
 
 __all__ = ["Dot", "dot", "evaluation_page", "kinds_chart", "once"]
 
