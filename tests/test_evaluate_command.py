@@ -87,6 +87,8 @@ def test_errors_and_the_page(codes: tuple[str, str, str], tmp_path: Path, capfd:
     assert rows == [("category", "E11.9", "E11.22")]
     text = page.read_text()
     assert "<script" not in text
+    assert text.count("<style") == 1, "the page's policy lets one in"
+    assert " style=" not in text
     assert text.count('<svg class="dot"') > 20
     assert [word for word in ("Differences", "Reliability", "Commonest errors") if word not in text] == []
     assert main(line) == 2, "nothing is replaced unasked"

@@ -121,6 +121,8 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypa
     assert table.height == int(lines[-1].rpartition(" ")[2])
     page = (tmp_path / "p.html").read_text()
     assert "<script" not in page
+    assert page.count("<style") == 1, "the page's policy lets one in"
+    assert " style=" not in page
     assert "&lt;script&gt;" in page or "Headache" not in page
     assert main([*line, "-o", str(tmp_path / "p.csv")]) == 2
     capfd.readouterr()

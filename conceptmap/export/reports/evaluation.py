@@ -11,6 +11,7 @@ from conceptmap.evaluation.intervals import Difference
 from conceptmap.evaluation.sampled import Measured
 from conceptmap.export.html import page
 from conceptmap.export.report.charts import Bar, Chart
+from conceptmap.export.report.marks import HUES
 
 __all__ = ["Dot", "dot", "evaluation_page", "kinds_chart", "once"]
 
@@ -18,7 +19,7 @@ Key = tuple[str, str]
 GROUPS = {"role ": "Roles", "chapter ": "Chapters"}
 MOST_ERRORS = 40
 """Kinds of errors that the page tells one by one."""
-_HUE = "210"
+_HUE = 210 * HUES // 360
 
 
 class Dot(NamedTuple):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from conceptmap.export.html import page
+from conceptmap.export.report.marks import SHARES
 from conceptmap.export.reports.evaluation import dot, once
 
 __all__ = ["probe_page"]
@@ -17,11 +18,11 @@ EXAMPLES = 60
 
 
 class _Cell(NamedTuple):
-    """A share and how light its ground is, in per cent."""
+    """A share, and the class of how much is lacking."""
 
     share: str
     n: str
-    shade: str
+    shade: int
 
 
 def probe_page(
@@ -84,5 +85,5 @@ def _cells(rows: pl.DataFrame, flag: pl.Expr, wording: str, contexts: Sequence[s
     for context in contexts:
         some = rows.filter((pl.col("wording") == wording) & (pl.col("context") == context)).select(flag.alias("x"))["x"]
         share = float(some.drop_nulls().mean() or 0.0)  # type: ignore[arg-type]
-        cells.append(_Cell(f"{100 * share:.0f} %", f"{some.len():,}", f"{100 * (1 - share):.0f}%"))
+        cells.append(_Cell(f"{100 * share:.0f} %", f"{some.len():,}", round(SHARES * (1 - share))))
     return cells
