@@ -9,8 +9,9 @@ from functools import cache
 import pytest
 
 from conceptmap.coding.combinations import combinations
+from conceptmap.coding.derived.drugs import drugs_in
 from conceptmap.data.tables import read_rows, read_table, reviewed_rows
-from conceptmap.matching import vocabulary
+from conceptmap.matching import patterns
 from conceptmap.matching.content import content_words
 from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, everyday_words, loose_names, stop_terms
 from conceptmap.ontology.ontology import Ontology
@@ -18,7 +19,17 @@ from conceptmap.readers import load_ontology
 from conceptmap.text.abbreviations import Abbreviation, ShortForms
 from conceptmap.text.words import words
 
-SYNONYMS = reviewed_rows("synonyms_icd10cm", vocabulary.SYNONYMS)
+ROWS = reviewed_rows("synonyms_icd10cm", patterns.SYNONYMS) + reviewed_rows("translated_icd10cm", patterns.SYNONYMS)
+FACTS = reviewed_rows("facts_icd10cm", patterns.FACTS)
+TEMPLATES = [
+    row
+    for table in ("templates_icd10cm", "translated_templates_icd10cm")
+    for row in reviewed_rows(table, patterns.TEMPLATES)
+]
+SYNONYMS = [
+    (term, code, kind, reason) for pattern, code, kind, reason, *_ in ROWS for term in patterns.spelled(pattern)
+]
+CHECKED = {"curated", "tabular list"}
 KINDS = {"adjective", "ambiguous", "clinical", "default", "eponym", "histology", "lay", "translation"}
 
 
@@ -83,9 +94,70 @@ def test_cells_are_filled_and_tidy() -> None:
     assert not some([row for row in SYNONYMS if any(word != word.lower() for word in row[0].split() if word != "A")])
 
 
-def test_entries_are_sorted_by_code_and_term() -> None:
-    order = [(code, term) for term, code, _, _ in SYNONYMS]
-    assert order == sorted(order)
+def test_rows_are_sorted_by_code_and_pattern() -> None:
+    for table in ("synonyms_icd10cm", "translated_icd10cm"):
+        order = [(row["code"], row["term"]) for row in read_table(table)]
+        assert order == sorted(order)
+
+
+def test_every_row_says_where_it_is_from_and_who_checked_it() -> None:
+    assert {row[-1] for row in (*ROWS, *FACTS)} <= CHECKED
+    assert all(len(row) == len(patterns.SYNONYMS) for row in ROWS)
+    translated = {row[4] for row in reviewed_rows("translated_icd10cm", patterns.SYNONYMS)}
+    assert translated == {"translated notes"}
+    assert "translated notes" not in {row[4] for row in reviewed_rows("synonyms_icd10cm", patterns.SYNONYMS)}
+
+
+def test_a_person_can_read_the_rows() -> None:
+    assert len(ROWS) + len(FACTS) + len(TEMPLATES) < 25_000
+
+
+def test_the_alternatives_of_a_row_are_several_and_differ() -> None:
+    held = [pattern for pattern, *_ in (*ROWS, *((row[1],) for row in FACTS)) if "|" in pattern or "(" in pattern]
+    assert not some([pattern for pattern in held if len(set(patterns.spelled(pattern))) < 2])
+    assert not some([one for pattern in held for one in patterns.spelled(pattern) if set(one) & set("()|")])
+
+
+def test_every_fact_goes_with_every_template_of_its_set() -> None:
+    synonyms = clinical_synonyms("icd10cm")
+    assert synonyms is not None
+    given = set(synonyms.select("code", "term").iter_rows())
+    own = {term for term, *_ in SYNONYMS}
+    for name, fact, code, *_ in FACTS:
+        for template in (one for kind, pattern, _ in TEMPLATES if kind == name for one in patterns.spelled(pattern)):
+            for said in patterns.spelled(fact):
+                wording = template.replace("{}", said)
+                assert wording in own or (code, wording) in given
+    assert {name for name, *_ in FACTS} == {name for name, *_ in TEMPLATES}
+
+
+def test_a_wording_has_one_code() -> None:
+    """Of a product and a row of its own the row counts, and no two facts say the same."""
+    synonyms = clinical_synonyms("icd10cm")
+    assert synonyms is not None
+    assert not some([term for term, n in Counter(synonyms["term"]).items() if n > 1])
+
+
+def test_every_fact_is_a_code_of_the_release() -> None:
+    assert not some([(fact, code) for _, fact, code, *_ in FACTS if code not in billable()])
+
+
+def test_whole_products_are_found() -> None:
+    synonyms = clinical_synonyms("icd10cm")
+    assert synonyms is not None
+    codes = dict(synonyms.select("term", "code").iter_rows())
+    assert codes["father had stroke"] == codes["grandfather died of stroke"] == "Z82.3"
+    assert codes["inflamed gallbladder"] == codes["gallbladder inflammation"]
+
+
+def test_nothing_is_listed_for_drugs_that_the_tables_of_drugs_know() -> None:
+    """Their use is read from the whole note: ``coding/derived/drug_use.py``."""
+    synonyms = clinical_synonyms("icd10cm")
+    assert synonyms is not None
+    used = synonyms.filter(synonyms["code"].str.starts_with("Z79"))
+    assert not some(
+        [term for term in used["term"] if term.startswith(("takes ", "taking ")) and drugs_in(term, "icd10cm")]
+    )
 
 
 def test_no_stop_term_is_a_synonym() -> None:

@@ -14,6 +14,7 @@ import polars as pl
 
 from conceptmap.data.tables import has_table, reviewed_rows
 from conceptmap.errors import InputError
+from conceptmap.matching.patterns import products, synonym_rows
 from conceptmap.text.words import normal_form
 
 __all__ = ["abbreviations", "clinical_synonyms", "everyday_words", "has_synonyms", "loose_names", "stop_terms"]
@@ -27,8 +28,6 @@ NOTHING = "nothing"
 ABBREVIATIONS = ("short", "long", "context", "unless", "reason")
 """Columns of ``abbreviations.csv``."""
 
-SYNONYMS = ("term", "code", "kind", "reason")
-"""Columns of ``synonyms_<system>.csv``."""
 _WORD = re.compile(r"[^:+]+(?!:)\b")
 _SYSTEM = re.compile(r"[a-z0-9]+")
 _STOP_TERMS_OF = {"icd10": "icd10cm"}
@@ -55,7 +54,7 @@ def clinical_synonyms(system: str) -> pl.DataFrame | None:
         (default of the bare word, lay word, adjective, eponym, ...) stays in the data file, for its reviewers.
 
     Raises:
-        InputError: the data file is damaged: other columns, an empty cell, or one term twice for one code.
+        InputError: a data file is damaged: other columns, an empty cell, or one term twice for one code.
 
     >>> clinical_synonyms("icd10cm").filter(pl.col("term") == "febrile").rows()
     [('R50.9', 'febrile', 'clinical')]
@@ -64,11 +63,12 @@ def clinical_synonyms(system: str) -> pl.DataFrame | None:
     """
     if not has_synonyms(system):
         return None
-    name = f"synonyms_{system}"
-    rows = [(code, term) for term, code, _, _ in reviewed_rows(name, SYNONYMS)]
+    rows = list(synonym_rows(system))
+    rows += products(system, {term for _, term in rows})
     if len(set(rows)) < len(rows):
-        raise InputError(f"{name}.csv holds a term twice for one code", then="reinstall conceptmap")
-    return pl.DataFrame(rows, schema=["code", "term"], orient="row").with_columns(pl.lit("clinical").alias("kind"))
+        raise InputError(f"the synonyms of {system} hold a term twice for one code", then="reinstall conceptmap")
+    kind = pl.lit("clinical").alias("kind")
+    return pl.DataFrame(sorted(rows), schema=["code", "term"], orient="row").with_columns(kind)
 
 
 @cache
