@@ -168,7 +168,7 @@ def plain_tables(page: str) -> str:
     """The page with the tables of polars in the looks of the site, and their texts without quotation marks."""
     page = re.sub(r"<style>\s*\.dataframe .*?</style>", "", page, flags=re.DOTALL)
     page = page.replace('<table border="1" class="dataframe">', "<table>")
-    return re.sub(r"<td>&quot;(.*?)&quot;</td>", r"<td>\1</td>", page, flags=re.DOTALL)
+    return re.sub(r"<td>&quot;|&quot;</td>", lambda found: found[0].replace("&quot;", ""), page)
 
 
 class Page(HTMLParser):

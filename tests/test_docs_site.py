@@ -81,9 +81,9 @@ def test_cells_hold_any_text() -> None:
 
 def test_tables_of_notebooks_look_like_the_others() -> None:
     style = "<style>\n.dataframe > tbody {}\n</style>"
-    table = '<table border="1" class="dataframe"><tr><td>&quot;I10&quot;</td><td>2</td></tr></table>'
+    table = '<table border="1" class="dataframe"><tr><td>&quot;I10&quot;</td><td>&quot;cut o…</td></tr></table>'
     kept = "<style>.note {}</style>"
-    assert plain_tables(style + table + kept) == "<table><tr><td>I10</td><td>2</td></tr></table>" + kept
+    assert plain_tables(style + table + kept) == "<table><tr><td>I10</td><td>cut o…</td></tr></table>" + kept
 
 
 def test_faults_are_found(tmp_path: Path) -> None:
