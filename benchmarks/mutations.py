@@ -24,6 +24,7 @@ import importlib
 import json
 import math
 import os
+import random
 import re
 import resource
 import signal
@@ -323,6 +324,7 @@ def run(asked: argparse.Namespace) -> None:
     if asked.survivors:
         survived = {row["mutant"] for row in rows(asked.survivors)[1:] if not row["killed"]}
         chosen = [mutant for mutant in everything if str(mutant) in survived]
+    random.Random(asked.seed).shuffle(chosen)  # so that a run that is stopped is a sample too
     if not asked.out.is_file():
         kinds = Counter(mutant.is_decision for mutant in everything)
         write(asked.out, {"mutant": "", "seed": asked.seed, "decisions": kinds[True], "others": kinds[False]})
