@@ -9,10 +9,13 @@ from whole_release import code_rows, codes_of
 
 from conceptmap.coding.acceptance.known import _of_code, _of_remarks
 from conceptmap.coding.code_edits import CodeEdits, read_edits
+from conceptmap.coding.derived.substances import substances
 from conceptmap.coding.exact.listed_sites import listed_words
 from conceptmap.coding.instructions import references
 from conceptmap.coding.mention_places import MentionPlaces
+from conceptmap.coding.sides import sides
 from conceptmap.matching.spelling import Speller
+from conceptmap.text.layout import layout_of
 from conceptmap.text.overlaps import Claims, Overlaps, Starts
 from conceptmap.text.sections import sections
 from conceptmap.text.sentences import sentences
@@ -305,3 +308,30 @@ def test_each_doubling_of_mentions_adds_to_a_code() -> None:
 def test_codes_of_a_report_stand_in_the_order_of_their_sections() -> None:
     text = "PHYSICAL EXAM: gout.\n\nHPI: asthma.\n\nASSESSMENT: psoriasis.\n"
     assert list(code_rows(text, setting="report")) == ["L40.9", "J45.909", "M10.9"]
+
+
+def test_both_sides_within_a_mention_are_bilateral() -> None:
+    assert sides("Left and right knee pain", (0, 24)) == ("bilateral",)
+    assert sides("Left knee pain", (0, 14)) == ("left",)
+
+
+def test_a_heading_within_a_line_is_found_on_any_line() -> None:
+    names = [one.name for one in sections("He is well today.\nPMH: gout. FH: stroke.")]
+    assert names == [None, "past medical history", "family history"]
+
+
+@pytest.mark.parametrize("answerer", ["A", "Ans", "Answer", "Pt", "Patient", "Response", "R"])
+def test_whoever_answers_is_not_what_was_asked(answerer: str) -> None:
+    entries = layout_of(f"Any cough?\n{answerer}: Yes").entries
+    assert [(entry.answer, entry.start_char) for entry in entries] == [("yes", 0)]
+    assert not layout_of(f"{answerer}: Yes").entries
+
+
+def test_a_status_leads_a_note_that_has_only_an_organism_beside_it() -> None:
+    rows = code_rows("H. pylori. Former smoker.")
+    assert {code: row["role"] == "principal" for code, row in rows.items()} == {"B96.81": False, "Z87.891": True}
+
+
+def test_advice_against_smoking_in_capitals_is_advice() -> None:
+    assert [found.code for found in substances("CESSATION not wanted, smokes 1 ppd.")] == ["F17.210"]
+    assert not list(substances("Not a smoker of 1 ppd."))
