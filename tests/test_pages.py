@@ -281,6 +281,28 @@ def test_a_page_has_no_more_bytes_than_open_at_once(tmp_path: Path, monkeypatch:
         assert (len(written), (folder / "report.zip").exists()) == ((5, True) if n_notes == 4 else (1, False))
 
 
+def test_notes_full_of_mentions_are_under_five_megabytes_a_part(tmp_path: Path) -> None:
+    text = "Persistent atrial fibrillation with rapid ventricular response. " * 60
+    name = "Hypertensive heart and chronic kidney disease with heart failure and stage 1 through 4 kidney disease"
+    places = [(at, at + 30) for at in range(0, 60 * 64, 64)]
+    told = {"name": name, "system": "icd10cm", "why": "synonym found in the text, near in meaning"}
+    mentions = [
+        row(ANNOTATIONS, "x", start_char=start, end_char=end, text=text[start:end], mention_id=f"m{start}", rank=rank,
+            negated=False, subject="patient", code=f"I4{rank}.91", score=0.5, confidence=0.5, **told)
+        for start, end in places
+        for rank in range(1, 6)
+    ]  # fmt: skip
+    ids = " ".join(f"m{start}" for start, _ in places)
+    codes = [row(CODES, f"I4{at}.9", name=name, evidence=ids, rank=at, role="secondary") for at in range(20)]
+    note = NoteView("n", text, pl.DataFrame(mentions, schema=ANNOTATIONS), pl.DataFrame(codes, schema=CODES))
+    files = ReportFiles(tmp_path, n_notes=100, path=lambda *_: [("9", name), ("I30-I5A", name)], title="many")
+    files.write(note for _ in range(40))  # a hundred take the tests too long
+    files.finish(facts=(), quarantined=())
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert max(sizes.values()) < 5_000_000, sizes
+    assert sum(sizes.values()) > 5_000_000, "without parts it would be more"
+
+
 def test_all_pages_are_in_one_file_whose_bytes_do_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "NOTES_ON_A_PAGE", 2)
     packed = []

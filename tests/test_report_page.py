@@ -217,6 +217,7 @@ def test_a_long_note_has_few_tab_stops(scripts: bool, most: int, browser: Any, t
     (tmp_path / "long.html").write_text(note.to_html(), encoding="utf-8")
     with watched(browser, (tmp_path / "long.html").as_uri(), java_script_enabled=scripts) as page:
         if scripts:
+            page.wait_for_selector(".judge")
             assert page.evaluate(TAB_STOPS) < most
         else:  # scripts may not run, so that the stops are gone through
             stops = 0

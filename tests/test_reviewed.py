@@ -14,7 +14,7 @@ from coded_mapper import embedded, small_ontology
 from conceptmap.cli import main
 from conceptmap.errors import InputError
 from conceptmap.index.building import build_index
-from conceptmap.notes.reviewed import reviewed_notes, with_marks
+from conceptmap.notes.reviewed import reviewed_notes, reviewed_spans, with_marks
 
 TEXTS = {
     "a": "Type 2 diabetes mellitus.\r\nHigh blood pressure, lung infection and chest pain.",
@@ -155,3 +155,74 @@ def test_adapt_learns_from_a_reviewed_workbook(
     assert main(["adapt", str(path), "-o", str(tmp_path / "adapter"), "--index", index, "--method", "none"]) == 0
     assert "learned from 22 mentions" in capfd.readouterr().err
     assert "11" in (tmp_path / "adapter" / "README.md").read_text()
+
+
+def table(*rows: tuple[str, str, str, str, str]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["note_id", "code", "accept", "text", "spans"], orient="row")
+
+
+def test_a_reviewed_table_says_which_words_are_right_and_which_wrong() -> None:
+    text = "Fever. Hypertension, pneumonia and chest pain."
+    at = {words: f"{text.index(words)}-{text.index(words) + len(words)}" for words in ("Hypertension", "pneumonia")}
+    rows = [
+        ("a", "I10", "yes", "hypertension ×2", at["Hypertension"]),
+        ("a", "J18.9", "no", "pneumonia", at["pneumonia"]),
+        ("a", "R07.9", "", "chest pain", "35-45"),
+        ("b", "R50.9", "", "fever", "0-5"),
+    ]
+    (note,) = reviewed_spans(table(*rows), {"a": text, "b": "Fever."}, "here")
+    assert [(text[one.start_char : one.end_char], one.codes) for one in note.mentions] == [("Hypertension", ("I10",))]
+    assert [text[slice(*span)] for span in note.ignored] == ["Fever. ", ", ", " and chest pain."]
+
+
+@pytest.mark.parametrize(
+    ("rows", "texts", "said"),
+    [
+        (("a", "I10", "", "fever", "0-5"), {"a": "Fever."}, "nothing is marked in here"),
+        (("a", "I10", "yes", "fever", "0-5"), {"b": "Fever."}, "has a note that the notes given lack: got a"),
+        (("a", "I10", "yes", "fever", "0-5"), {"a": "A fever."}, "the words of a code are not where the note has them"),
+        (("a", "I10", "yes", "fever", "0:5"), {"a": "Fever."}, "the words of a code are not where the note has them"),
+        (("a", "I10", "yes", "fever", "90-95"), {"a": "Fever."}, "the words of a code are not where"),
+    ],
+)
+def test_a_table_that_is_not_of_these_notes_is_refused(
+    rows: tuple[str, str, str, str, str], texts: dict[str, str], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        reviewed_spans(table(rows), texts, "here")
+    with pytest.raises(InputError, match="here lacks the columns spans"):
+        reviewed_spans(table(rows).drop("spans"), texts, "here")
+
+
+def test_codes_are_learned_from_a_reviewed_table_as_far_as_it_was_reviewed(
+    workbook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("a", "I10", "yes", "", ""), ("a", "E11.9", "no", "", ""), ("b", "I50.9", "", "", "")]
+    table(*rows).write_csv(tmp_path / "reviewed.csv")
+    pl.DataFrame({"note_id": list(TEXTS), "text": list(TEXTS.values())}).write_parquet(tmp_path / "notes.parquet")
+    given = []
+
+    def fit(_: object, notes: pl.DataFrame, codes: pl.DataFrame, *_more: object) -> None:
+        given.append((notes["note_id"].to_list(), codes.select("note_id", "code").rows()))
+        raise InputError("enough was seen")
+
+    monkeypatch.setattr("conceptmap.mapper.ConceptMapper.fit", fit)
+    index = str(workbook.parent.parent / "index")
+    line = ["adapt", "--notes", str(tmp_path / "notes.parquet"), "--codes", str(tmp_path / "reviewed.csv")]
+    assert main([*line, "-o", str(tmp_path / "adapter"), "--index", index]) == 2
+    assert given == [(["a"], [("a", "I10")])]
+
+
+def test_adapt_learns_from_a_reviewed_table(workbook: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    said = "On day {} type 2 diabetes mellitus and hypertension."
+    texts = {f"n{at}": said.format(at) for at in range(10, 34)}
+    pl.DataFrame({"note_id": list(texts), "text": list(texts.values())}).write_csv(tmp_path / "notes.csv")
+    start = texts["n10"].index("hypertension")
+    rows = [(name, "I10", "yes", "hypertension", f"{start}-{start + 12}") for name in texts]
+    table(*rows).write_csv(tmp_path / "reviewed.csv")
+    index = ["--index", str(workbook.parent.parent / "index"), "--method", "none"]
+    given = ["adapt", str(tmp_path / "reviewed.csv"), "-o", str(tmp_path / "adapter"), *index]
+    assert main(given) == 2
+    assert "a .csv alone" in capfd.readouterr().err
+    assert main([*given, "--notes", str(tmp_path / "notes.csv")]) == 0
+    assert "learned from 24 mentions" in capfd.readouterr().err

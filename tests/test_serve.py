@@ -103,12 +103,35 @@ def test_files_are_read_as_notes(client: TestClient) -> None:
     assert "lacks the columns" in reply.json()["error"]
 
 
-def test_reviewed_codes_come_back_as_a_workbook(client: TestClient) -> None:
-    row = {"note_id": "7", "system": "test", "code": "I10", "name": "=1+1", "role": "", "text": "", "accept": "yes"}
-    reply = client.post("/api/workbook", json={"codes": [row]})
-    book = pl.read_excel(io.BytesIO(reply.content), sheet_name="Codes", infer_schema_length=0)
-    assert book.row(0, named=True) == {"Accept": "yes", **{k: v or None for k, v in row.items() if k != "accept"}}
-    assert client.post("/api/workbook", json={"codes": [7]}).status_code == 400
+def test_reviewed_notes_come_back_as_a_table_and_as_a_workbook(client: TestClient) -> None:
+    found = asked(client, "/api/annotate", {"text": TEXT, "note_id": "7"})
+    codes = [{**code, "accept": "yes" if code["code"] == "I10" else "no"} for code in found["codes"]]
+    added = {"system": "icd10", "code": "X1", "name": "=1+1", "role": "", "text": "", "accept": "yes", "spans": ""}
+    notes = [{**found, "codes": [*codes, added]}]
+    table = client.post("/api/csv", json={"notes": notes})
+    assert table.headers["content-type"].startswith("text/csv")
+    frame = pl.read_csv(io.BytesIO(table.content), infer_schema=False)
+    assert frame.columns == ["note_id", "system", "code", "name", "role", "accept", "text", "spans"]
+    assert {row["code"]: row["accept"] for row in frame.to_dicts()} == {"I10": "yes", "X1": "yes"}
+    book = io.BytesIO(client.post("/api/workbook", json={"notes": notes}).content)
+    sheets = pl.read_excel(book, sheet_id=0, infer_schema_length=0)
+    assert list(sheets) == ["Codes", "Mentions", "Notes"]
+    assert sheets["Notes"]["text"].to_list() == [TEXT]
+    assert {mention["id"] for mention in found["mentions"]} == {*sheets["Mentions"]["mention_id"]}
+    assert dict(sheets["Codes"].select("code", "Accept").iter_rows())["I10"] == "yes"
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [[7], [{}], [{"note_id": "a", "text": "secret", "mentions": [], "codes": [{"code": "I10"}]}],
+     [{"note_id": "a", "text": "secret", "mentions": [{"concepts": [{}]}], "codes": []}]],
+)  # fmt: skip
+def test_what_was_not_reviewed_is_refused_without_a_word_of_it(notes: list[Any], client: TestClient) -> None:
+    for path in ("/api/csv", "/api/workbook"):
+        reply = client.post(path, json={"notes": notes})
+        assert reply.status_code == 400
+        assert "is no reviewed note" in reply.json()["error"]
+        assert "secret" not in reply.text
 
 
 BODIES: list[tuple[bytes, str]] = [
@@ -121,6 +144,7 @@ BODIES: list[tuple[bytes, str]] = [
     (b'{"text": "a", "k": 0}', "k is no number"),
     (b'{"text": "a", "k": true}', "k is no number"),
     (b'{"notes": 7}', "no list"),
+    (b'{"text": "a", "note_id": 7}', "note_id is no string"),
     (b'{"notes": [{"text": "a"}]}', "a note is no note"),
     (b"[" * 200_000, "no JSON"),
 ]
@@ -179,7 +203,7 @@ def test_other_methods_are_not_answered(method: str, client: TestClient) -> None
 
 
 def test_every_answer_keeps_to_itself(client: TestClient) -> None:
-    for path in ("/", "/page.js", "/page.css", "/api/health", "/nowhere"):
+    for path in ("/", "/note.js", "/note.css", "/page.js", "/page.css", "/api/health", "/nowhere"):
         headers = client.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
@@ -268,7 +292,7 @@ def test_hostile_text_comes_back_as_json_alone(text: str, client: TestClient) ->
 
 
 def test_the_page_writes_no_markup_and_is_small(client: TestClient) -> None:
-    page = "".join(client.get(path).text for path in ("/", "/page.js", "/page.css"))
+    page = "".join(client.get(path).text for path in ("/", "/note.js", "/note.css", "/page.js", "/page.css"))
     assert len(page) < 150_000
     for risky in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://", "https://"):
         assert risky not in page

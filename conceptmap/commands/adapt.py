@@ -17,10 +17,11 @@ from conceptmap.commands.common import (
     say,
 )
 from conceptmap.commands.options.notes import add_note_options, notes_of
+from conceptmap.commands.options.tables import read_table
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from conceptmap.encoders import TokenEncoder
     from conceptmap.index.index import ConceptIndex
@@ -36,14 +37,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "mentions",
         nargs="*",
         metavar="MENTIONS",
-        help=".jsonl (note_id, text, mentions of start, end, codes), BRAT folders, PubTator files, or a "
-        "codes.xlsx in which Accept is filled in",
+        help=".jsonl (note_id, text, mentions of start, end, codes), BRAT folders, PubTator files, a "
+        "codes.xlsx in which Accept is filled in, or, with --notes, the .csv that the report and serve give",
     )
     parser.add_argument(
         "--notes",
         metavar="NOTES",
-        help="instead: plain notes, as for code; with --codes their codes are learned from, without it what the "
-        "dictionary finds in them teaches the linear map alone",
+        help="the notes of a reviewed .csv; without MENTIONS plain notes, as for code: with --codes their codes are "
+        "learned from, without it what the dictionary finds in them teaches the linear map alone",
     )
     add_note_options(parser)
     parser.add_argument("-o", "--output", required=True, metavar="ADAPTER", help="folder for the adapter")
@@ -102,16 +103,19 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, save, say what came of it."""
-    if bool(args.mentions) == bool(args.notes):
-        raise InputError("give MENTIONS or --notes", got="both" if args.notes else "neither")
-    if args.codes and not args.notes:
-        raise InputError("--codes are those of --notes", got="no --notes", expected="adapt --notes NOTES --codes GOLD")
+    reviewed = [path for path in args.mentions if Path(path).suffix.lower() == ".csv"]
+    if bool(reviewed) != bool(args.mentions and args.notes) or not (args.mentions or args.notes):
+        got = "both" if args.mentions and args.notes else "a .csv alone" if reviewed else "neither"
+        raise InputError("give MENTIONS or --notes, and both for a reviewed .csv", got=got)
+    if args.codes and (args.mentions or not args.notes):
+        got = "MENTIONS" if args.mentions else "no --notes"
+        raise InputError("--codes are those of --notes", got=got, expected="adapt --notes NOTES --codes GOLD")
     args.encoder = args.encoder or ("none" if args.codes else "embedded")
     if args.codes:
         return run_codes(args)
     if args.model or args.setting or args.keep_note_ids:
         raise InputError("--model, --setting and --keep-note-ids are about coded notes", expected="--codes GOLD")
-    if args.notes and (args.over or args.partly):
+    if args.notes and not reviewed and (args.over or args.partly):
         raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
     if args.encoder == "none":
         raise InputError("an adapter belongs to an encoder", got="--encoder none", expected="an encoder")
@@ -122,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.training.train import TrainingSettings, train
 
     check_target(Path(args.output), LAYOUT, overwrite=args.overwrite)
-    pseudo = bool(args.notes)
+    pseudo = bool(args.notes and not reviewed)
     settings = TrainingSettings(
         method=args.method, memorise=args.memorise, read_chars=args.read, pseudo=pseudo, partly=args.partly
     )
@@ -167,13 +171,18 @@ def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
 def _notes(args: argparse.Namespace, index: ConceptIndex) -> Sequence[MarkedNote]:
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes.marked import read_marked
-    from conceptmap.notes.reviewed import reviewed_notes
+    from conceptmap.notes.reviewed import reviewed_notes, reviewed_spans
     from conceptmap.training.codes import over_codes
     from conceptmap.training.train import pseudo_marked
 
-    if args.notes:
+    if args.notes and not args.mentions:
         mapper = ConceptMapper((index,), None)
         return pseudo_marked(mapper, notes_of(args.notes, args).frame())
-    is_book = {path: Path(path).suffix.lower() == ".xlsx" for path in args.mentions}
-    notes = [note for path in args.mentions for note in (reviewed_notes if is_book[path] else read_marked)(path)]
+    texts = dict(notes_of(args.notes, args).frame().select("note_id", "text").iter_rows()) if args.notes else {}
+
+    def csv_notes(path: str) -> list[MarkedNote]:
+        return reviewed_spans(read_table(path, ("note_id", "code")), texts, path)
+
+    readers: dict[str, Callable[[str], Sequence[MarkedNote]]] = {".xlsx": reviewed_notes, ".csv": csv_notes}
+    notes = [note for path in args.mentions for note in readers.get(Path(path).suffix.lower(), read_marked)(path)]
     return over_codes(notes, ontology_of(args.over), index.system) if args.over else notes

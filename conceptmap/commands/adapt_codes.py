@@ -50,6 +50,7 @@ def run_codes(args: argparse.Namespace) -> int:
     from conceptmap.learning.code_cards import is_better
     from conceptmap.learning.learn_codes import CodeSettings
     from conceptmap.mapper import ConceptMapper
+    from conceptmap.notes.reviewed import accepted_codes, is_reviewed
 
     check_target(Path(args.output), LAYOUT, overwrite=args.overwrite)
     settings = CodeSettings(model=args.model or _usual_model(), setting=args.setting)
@@ -61,6 +62,9 @@ def run_codes(args: argparse.Namespace) -> int:
         raise InputError("--index names no index", got=args.index, expected="icd10cm or an index folder")
     mapper = ConceptMapper.load(args.index, encoder=encoder_of(args))
     notes = read.frame()
+    if is_reviewed(codes):  # what was rejected is not learned as right, nor what nobody looked at as wrong
+        codes, _, reviewed = accepted_codes(codes, args.codes)
+        notes = notes.filter(notes["note_id"].is_in(reviewed))
     (adapter,) = mapper.fit(notes, codes, settings).code_adapters
     facts = {"data": args.data or "not stated", "licence": args.licence or "not stated", **adapter.card}
     if args.keep_note_ids:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from conceptmap.export.tagged_words import TaggedWord
+    from conceptmap.mapper import ConceptMapper
 
 __all__ = ["add", "run"]
 
@@ -34,6 +35,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     how.add_argument(
         "--layout", action="store_true", help="show how the text is understood: sections, statements, answers"
     )
+    how.add_argument(
+        "--show",
+        action="store_true",
+        help="show the text with its mentions marked, and its codes; in colour on a terminal (NO_COLOR, FORCE_COLOR)",
+    )
     how.add_argument("--html", action="store_true", help="write a page in which pointing at a word explains it")
     add_mapper_options(parser)
 
@@ -49,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
         show("\n".join(aligned(layout_rows(text), terminal_width())))
         return 0
     mapper, _ = load_mapper(args)
+    if args.show:
+        print(_shown(mapper, text))  # made printable piece by piece: `show` would take the colours for what steers
+        return 0
     if args.html:
         from conceptmap.export.html import report
         from conceptmap.export.paths import paths_of
@@ -60,6 +69,19 @@ def run(args: argparse.Namespace) -> int:
     tags = mapper.tag(text, k=args.k)
     show(_as_json(tags) if args.json else table(text, tags, k=args.k, width=terminal_width()))
     return 0
+
+
+def _shown(mapper: ConceptMapper, text: str) -> str:
+    """The text with its mentions marked, and its codes."""
+    from conceptmap.commands.options.terminal import colours_wanted, note_lines
+    from conceptmap.export.html import view_of
+    from conceptmap.export.paths import paths_of
+    from conceptmap.export.report.views import note_page
+
+    path = paths_of(mapper.path, mapper.indexes)
+    note = note_page(view_of(mapper.annotate(text, note_id="text")), path=path, anchor="n")
+    lines = note_lines(note, width=terminal_width() or 80, colour=colours_wanted())
+    return "\n".join(lines)
 
 
 def _text(given: str) -> str:

@@ -20,7 +20,7 @@ from conceptmap.export.paths import PathOf
 from conceptmap.export.report.assets import asset
 from conceptmap.export.report.charts import Chart, Totals
 from conceptmap.export.report.marks import NoteView, hue, top_of
-from conceptmap.export.report.views import note_page
+from conceptmap.export.report.views import TextPart, note_page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,6 +36,7 @@ __all__ = [
     "page",
     "report",
     "report_page",
+    "text_alone",
     "view_of",
 ]
 
@@ -141,6 +142,11 @@ def note_article(note: NoteView, *, path: PathOf, number: int) -> Article:
     anchor = f"n{number}"
     drawn = _templates().get_template("note.html").module.article(note_page(note, path=path, anchor=anchor))  # type: ignore[attr-defined]
     return Article(anchor, drawn)
+
+
+def text_alone(parts: Sequence[TextPart]) -> str:
+    """The text of a note by itself, explained, as the pages show it."""
+    return str(_templates().get_template("note.html").module.text(parts))  # type: ignore[attr-defined]
 
 
 def note_part(note: NoteLike, *, path: PathOf) -> str:

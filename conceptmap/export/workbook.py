@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
 
-__all__ = ["WORKBOOK", "WorkbookFile", "check_workbooks"]
+__all__ = ["ACCEPT", "WORKBOOK", "WorkbookFile", "check_workbooks"]
 
 WORKBOOK: Final = "codes.xlsx"
 ACCEPT: Final = "Accept"
@@ -179,9 +179,13 @@ class WorkbookFile:
             notes: note_id, text and the columns to carry along.
             mentions: schema ``frames.MENTIONS``.
             codes: schema ``frames.CODES``, with the carried columns.
+
+        Where mentions or codes have a column Accept, that is written; else it is left to be filled in.
         """
         for sheet, frame in ((self._codes, codes), (self._mentions, mentions)):
-            sheet.write((None, *row) for row in frame.select(sheet.columns[1:]).iter_rows())
+            marks = frame[ACCEPT] if ACCEPT in frame.columns else [None] * frame.height
+            rows = frame.select(sheet.columns[1:]).iter_rows()
+            sheet.write((mark, *row) for mark, row in zip(marks, rows, strict=True))
         wide = wide_rows(notes, codes).select(self._notes.columns)
         self._notes.write((*row[:-1], *_cells(row[-1])) for row in wide.iter_rows())
 

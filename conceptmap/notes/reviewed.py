@@ -6,7 +6,7 @@ A cell that is left empty says nothing, neither that a code is right nor that it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from conceptmap.errors import InputError, said_columns, said_id
 from conceptmap.notes.marked import MarkedNote, MarkedSpan
 from conceptmap.notes.workbook import sheets_of
 
-__all__ = ["is_reviewed", "reviewed_notes", "with_marks"]
+__all__ = ["accepted_codes", "is_reviewed", "reviewed_notes", "reviewed_spans", "with_marks"]
 
 ACCEPTED: Final = "accepted"
 _COLUMN: Final = "accept"
@@ -28,6 +28,7 @@ _SHEETS: Final = {
     "Mentions": ("note_id", "mention_id", "system", "code", "text", "start_char", "end_char"),
     "Notes": ("note_id", "text"),
 }
+_PLACED: Final = ("note_id", "code", "text", "spans")
 _KEYS: Final = ["note_id", "system", "mention_id"]
 
 
@@ -60,6 +61,24 @@ def with_marks(table: pl.DataFrame, where: str) -> pl.DataFrame:
     return table.with_columns(pl.Series(ACCEPTED, [_MARKS.get(mark) for mark in marks], pl.Boolean))
 
 
+def accepted_codes(table: pl.DataFrame, where: str) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """Accepted codes, those of the same notes that nobody has marked, and the notes with a mark.
+
+    Args:
+        table: columns note_id, code, Accept, as text.
+        where: what to call it in an error.
+
+    Raises:
+        InputError: nothing is marked, or not with yes or no.
+    """
+    table = with_marks(table.drop_nulls(["note_id", "code"]), where)
+    marked = table.filter(pl.col(ACCEPTED).is_not_null())
+    if not marked.height:
+        raise InputError(f"nothing is marked in {where}", then="type yes or no under Accept, beside the codes")
+    left = table.filter(pl.col(ACCEPTED).is_null() & pl.col("note_id").is_in(marked["note_id"].implode()))
+    return marked.filter(ACCEPTED), left, marked["note_id"].unique(maintain_order=True).to_list()
+
+
 def reviewed_notes(path: str | Path) -> list[MarkedNote]:
     """The notes of a reviewed ``codes.xlsx`` in which something is marked.
 
@@ -79,6 +98,69 @@ def reviewed_notes(path: str | Path) -> list[MarkedNote]:
         raise InputError(f"nothing is marked in {path}", then="type yes or no under Accept, beside codes or mentions")
     by_note = known.filter(pl.col("note_id").is_in(marked.implode())).partition_by("note_id", as_dict=True)
     return [_note(note_id, text, by_note[note_id,], path) for note_id, text in _texts(notes) if (note_id,) in by_note]
+
+
+def reviewed_spans(table: pl.DataFrame, texts: Mapping[str, str], where: str) -> list[MarkedNote]:
+    """The notes of a reviewed CSV, as the report and the page of ``serve`` give it, in which something is marked.
+
+    The words of an accepted code are right; those of a rejected one are wrong; everything else is left alone.
+
+    Args:
+        table: columns ``note_id, code, text, spans`` and Accept, as text; spans are places, ``12-31 88-107``.
+        texts: the notes that were reviewed, by their ids.
+        where: what to call the table in an error.
+
+    Raises:
+        InputError: nothing is marked, a note is not there, or is not as it was when it was reviewed.
+    """
+    if missing := [name for name in _PLACED if name not in table.columns]:
+        got, expected = said_columns(table.columns), f"{', '.join(_PLACED)} and accept, as the page gives them"
+        raise InputError(f"{where} lacks the columns {', '.join(missing)}", got=got, expected=expected)
+    marked = with_marks(table.drop_nulls(["note_id", "code"]), where).filter(pl.col(ACCEPTED).is_not_null())
+    if marked.is_empty():
+        raise InputError(f"nothing is marked in {where}", then="accept or reject codes, and download the table again")
+    notes = []
+    for (note_id,), rows in marked.partition_by("note_id", as_dict=True, maintain_order=True).items():
+        if note_id not in texts:
+            raise InputError(
+                f"{where} has a note that the notes given lack", got=said_id(note_id), expected="the notes reviewed"
+            )
+        notes.append(_placed(note_id, texts[note_id], rows, where))
+    return notes
+
+
+def _placed(note_id: str, text: str, rows: pl.DataFrame, where: str) -> MarkedNote:
+    right, judged = [], []
+    for code, words, spans, accepted in rows.select("code", "text", "spans", ACCEPTED).iter_rows():
+        for place in (spans or "").split():
+            start, _, end = place.partition("-")
+            span = (int(start), int(end)) if start.isdecimal() and end.isdecimal() else (0, 0)
+            if not _is_among(text[slice(*span)], words or ""):
+                then = "give the notes as they were reviewed"
+                raise InputError(f"{where}: the words of a code are not where the note has them", got=place, then=then)
+            judged.append(span)
+            if accepted:
+                right.append(MarkedSpan(*span, (code.strip(),)))
+    return MarkedNote.of(note_id, text, right, _between(judged, len(text)))
+
+
+def _between(spans: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """What spans leave of a text.
+
+    >>> _between([(2, 9), (4, 6), (12, 20)], 20)
+    [(0, 2), (9, 12)]
+    """
+    left, at = [], 0
+    for start, end in [*sorted(spans), (size, size)]:
+        if at < start:
+            left.append((at, start))
+        at = max(at, end)
+    return left
+
+
+def _is_among(said: str, words: str) -> bool:
+    """Whether words of a note are among those of a code, of which there may be more than were written."""
+    return bool(said) and (" ".join(said.split()).casefold() in words.casefold() or words.endswith("…"))
 
 
 def _read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:

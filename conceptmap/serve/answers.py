@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.errors import InputError
-from conceptmap.export.tagged_words import tagged_words
+from conceptmap.export.html import note_article, text_alone, view_of
+from conceptmap.export.report.views import word_parts
+from conceptmap.export.tagged_words import TaggedWord, WordConcept, tagged_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from conceptmap.export.paths import PathOf
     from conceptmap.mapper import ConceptMapper
 
-__all__ = ["annotated", "concept", "described", "nearest", "searched"]
+__all__ = ["annotated", "concept", "described", "drawn_tokens", "nearest", "searched"]
 
 
 MOST_TERMS = 50
@@ -30,11 +32,24 @@ def described(mapper: ConceptMapper) -> dict[str, Any]:
     return {"status": "ready", "systems": systems, "encoder": None if mapper.encoder is None else mapper.encoder.name}
 
 
-def annotated(mapper: ConceptMapper, text: str, *, above: PathOf, note_id: str, k: int) -> dict[str, Any]:
-    """A note with every word explained: words, mentions and codes with what stands above them."""
+def annotated(
+    mapper: ConceptMapper, text: str, *, above: PathOf, note_id: str, k: int, drawn: bool = False
+) -> dict[str, Any]:
+    """A note with every word explained: words, mentions and codes with what stands above them.
+
+    Args:
+        mapper: that reads it.
+        text: the note.
+        above: gives a concept's way to the top.
+        note_id: its id.
+        k: concepts of a word.
+        drawn: also as HTML, by the templates of the report.
+    """
     note = mapper.annotate(text, note_id=note_id, k=k)
     found = note.to_dict()
+    html = {"html": note_article(view_of(note), path=above, number=1).drawn} if drawn else {}
     return {
+        **html,
         "note_id": note_id,
         "text": text,
         "words": _words(note),
@@ -57,6 +72,23 @@ def nearest(mapper: ConceptMapper, text: str, *, k: int) -> list[dict[str, Any]]
             {"system": row["system"], "code": row["code"], "name": row["name"], "cosine": _rounded(row["score"])}
         )
     return list(tokens.values())
+
+
+def drawn_tokens(text: str, tokens: list[dict[str, Any]], *, above: PathOf) -> str:
+    """A text in which every token shows the concepts nearest to its own vector, as HTML."""
+    words = [
+        TaggedWord(
+            token["start"],
+            token["end"],
+            token["text"],
+            tuple(
+                WordConcept(one["system"], one["code"], one["name"], one["cosine"], max(one["cosine"], 0.0), "")
+                for one in token["concepts"]
+            ),
+        )
+        for token in tokens
+    ]
+    return text_alone(word_parts(text, words, path=above, says="this token’s own vector, wherever it stands"))
 
 
 def concept(mapper: ConceptMapper, system: str, code: str) -> dict[str, Any]:

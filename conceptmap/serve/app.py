@@ -20,11 +20,12 @@ from starlette.routing import Route
 
 from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.export.paths import PathOf, paths_of
+from conceptmap.export.report.assets import asset
 from conceptmap.files import json_of
 from conceptmap.serve import answers
 from conceptmap.serve.guard import Admission, Guard
 from conceptmap.serve.openapi import described_api
-from conceptmap.serve.reviewed import WORKBOOK_TYPE, workbook_of
+from conceptmap.serve.reviewed import CSV_TYPE, WORKBOOK_TYPE, csv_of, reviewed_of, workbook_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,6 @@ MOST_CHARS = 1_000_000
 """Characters of one note."""
 MOST_NOTES = 2_000
 """Notes of a file that are taken into the page."""
-MOST_ROWS = 100_000
-"""Reviewed codes in a workbook."""
 _Answer = TypeVar("_Answer")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -57,6 +56,8 @@ def make_app(mapper: ConceptMapper, access: Admission | None = None) -> Starlett
     api = _Api(mapper, paths_of(mapper.path, mapper.indexes), anyio.CapacityLimiter(AT_ONCE))
     routes = [
         Route("/", _file("index.html")),
+        Route("/note.css", _asset("note.css", "text/css")),
+        Route("/note.js", _asset("note.js", "text/javascript")),
         Route("/page.css", _file("page.css")),
         Route("/page.js", _file("page.js")),
         Route("/favicon.ico", _nothing),
@@ -66,6 +67,7 @@ def make_app(mapper: ConceptMapper, access: Admission | None = None) -> Starlett
         Route("/api/nearest", _told(api.nearest), methods=["POST"]),
         Route("/api/notes", _told(api.notes), methods=["POST"]),
         Route("/api/search", _told(api.search)),
+        Route("/api/csv", _told(api.csv), methods=["POST"]),
         Route("/api/workbook", _told(api.workbook), methods=["POST"]),
         Route("/api/concepts/{system}/{code:path}", _told(api.concept)),
         Route("/api/openapi.json", _openapi),
@@ -88,7 +90,7 @@ class _Api:
         """One note; or several, each a line as soon as it is done."""
         asked = _Asked.of(await request.body())
         if asked.notes is None:
-            return JSONResponse(await self._annotated("note", asked.text, asked.k))
+            return JSONResponse(await self._annotated(asked.note_id, asked.text, asked.k, drawn=asked.drawn))
         return StreamingResponse(self._lines(asked), media_type="application/x-ndjson")
 
     async def tag(self, request: Request) -> Response:
@@ -99,7 +101,8 @@ class _Api:
     async def nearest(self, request: Request) -> Response:
         asked = _Asked.of(await request.body())
         found = await self._in_turn(lambda: answers.nearest(self.mapper, asked.text, k=asked.k))
-        return JSONResponse({"tokens": found})
+        html = {"html": answers.drawn_tokens(asked.text, found, above=self.above)} if asked.drawn else {}
+        return JSONResponse({"tokens": found, **html})
 
     async def notes(self, request: Request) -> Response:
         """The notes of a file that was opened or dropped, a line each."""
@@ -117,18 +120,23 @@ class _Api:
         found = await self._in_turn(lambda: answers.searched(self.mapper, query, system=system, k=most))
         return JSONResponse({"concepts": found})
 
+    async def csv(self, request: Request) -> Response:
+        """What was decided about codes, as a table."""
+        notes = _list(_object(await request.body()).get("notes"), most=MOST_NOTES)
+        return Response(await self._in_turn(lambda: csv_of(reviewed_of(notes))), media_type=CSV_TYPE)
+
     async def workbook(self, request: Request) -> Response:
-        """Reviewed codes as a workbook."""
-        rows = _list(_object(await request.body()).get("codes"), most=MOST_ROWS)
-        data = await self._in_turn(lambda: workbook_of(rows))
-        return Response(data, media_type=WORKBOOK_TYPE)
+        """The same with mentions and notes, as a workbook."""
+        notes = _list(_object(await request.body()).get("notes"), most=MOST_NOTES)
+        return Response(await self._in_turn(lambda: workbook_of(reviewed_of(notes))), media_type=WORKBOOK_TYPE)
 
     async def concept(self, request: Request) -> Response:
         system, code = request.path_params["system"], request.path_params["code"]
         return JSONResponse(await self._in_turn(lambda: answers.concept(self.mapper, system, code)))
 
-    async def _annotated(self, note_id: str, text: str, k: int) -> dict[str, Any]:
-        return await self._in_turn(lambda: answers.annotated(self.mapper, text, above=self.above, note_id=note_id, k=k))
+    async def _annotated(self, note_id: str, text: str, k: int, *, drawn: bool = False) -> dict[str, Any]:
+        how: dict[str, Any] = {"above": self.above, "note_id": note_id, "k": k, "drawn": drawn}
+        return await self._in_turn(lambda: answers.annotated(self.mapper, text, **how))
 
     async def _lines(self, asked: _Asked) -> AsyncIterator[str]:
         for note_id, text in asked.notes or ():
@@ -144,11 +152,13 @@ class _Api:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request for one text, or for several notes."""
+    """A request for one text, or for several notes; ``drawn`` where the answer is wanted as HTML, too."""
 
     text: str
     k: int
     notes: list[tuple[str, str]] | None = None
+    note_id: str = "note"
+    drawn: bool = False
 
     @classmethod
     def of(cls, body: bytes) -> _Asked:
@@ -161,7 +171,10 @@ class _Asked:
         k = _whole(given.get("k", 5), "k", MOST_CONCEPTS)
         if "notes" in given:
             return cls("", k, [_note(one) for one in _list(given["notes"], most=MOST_NOTES)])
-        return cls(_text(given.get("text")), k)
+        note_id = given.get("note_id", "note")
+        if not isinstance(note_id, str):
+            raise InputError("note_id is no string", got=type(note_id).__name__, expected="the note's id")
+        return cls(_text(given.get("text")), k, note_id=note_id, drawn=given.get("html") is True)
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -240,6 +253,15 @@ def _told(endpoint: _Endpoint) -> _Endpoint:
 def _file(name: str) -> _Endpoint:
     async def sent(_request: Request) -> Response:
         return FileResponse(STATIC / name)
+
+    return sent
+
+
+def _asset(name: str, kind: str) -> _Endpoint:
+    """The style and the script of notes, which the report has too."""
+
+    async def sent(_request: Request) -> Response:
+        return Response(asset(name), media_type=kind)
 
     return sent
 

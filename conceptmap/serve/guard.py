@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LOOPBACK", "Admission", "Guard"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-OPEN = ("/", "/api/health", "/favicon.ico", "/page.css", "/page.js")
+OPEN = ("/", "/api/health", "/favicon.ico", "/note.css", "/note.js", "/page.css", "/page.js")
 """Paths that hold nothing of anybody and need no token: the page asks for everything else."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "

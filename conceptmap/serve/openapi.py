@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conceptmap import __version__
-from conceptmap.serve.reviewed import COLUMNS, WORKBOOK_TYPE
+from conceptmap.serve.reviewed import WORKBOOK_TYPE
 
 __all__ = ["described_api"]
 
@@ -21,7 +21,11 @@ _SPAN = {
     "start": {"type": "integer", "description": "first code point"},
     "end": {"type": "integer", "description": "one past the last code point"},
 }
+_STRING = {"type": "string"}
+_BINARY = {"type": "string", "contentEncoding": "binary"}
+_MENTION = {"$ref": "#/components/schemas/Mention"}
 _TEXT = {"text": {"type": "string"}, "k": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5}}
+_DRAWN = {"html": {"type": "boolean", "description": "also as the HTML of the report"}, "note_id": _STRING}
 
 
 def described_api() -> dict[str, Any]:
@@ -47,7 +51,8 @@ def described_api() -> dict[str, Any]:
                 )
             },
             "/api/notes": {"post": _file()},
-            "/api/workbook": {"post": _workbook()},
+            "/api/csv": {"post": _reviewed("The codes of reviewed notes as a table", {"type": "string"}, "text/csv")},
+            "/api/workbook": {"post": _reviewed("Reviewed notes as a workbook", _BINARY, WORKBOOK_TYPE)},
             "/api/search": {
                 "get": _get(
                     "Concepts by name, synonym or code",
@@ -98,7 +103,7 @@ def _schemas() -> dict[str, Any]:
             }
         ),
         "Health": _object({"status": {"const": "ready"}, "systems": {"type": "array"}, "encoder": {}}),
-        "Text": {**_object(_TEXT), "required": ["text"]},
+        "Text": {**_object({**_TEXT, **_DRAWN}), "required": ["text"]},
         "Notes": _object({"notes": {"type": "array", "items": _object(note)}, "k": _TEXT["k"]}),
         "Error": _object({"error": {"type": "string"}}),
     }
@@ -161,9 +166,9 @@ def _file() -> dict[str, Any]:
     }
 
 
-def _workbook() -> dict[str, Any]:
-    row = _object({name: {"type": "string"} for name in ("accept", *COLUMNS)})
-    body = {"required": True, "content": _content(_object({"codes": {"type": "array", "items": row}}))}
-    schema = {"type": "string", "contentEncoding": "binary"}
-    answers = _responses(schema, WORKBOOK_TYPE)
-    return {"summary": "Reviewed codes as a workbook", "requestBody": body, "responses": answers}
+def _reviewed(summary: str, schema: dict[str, Any], kind: str) -> dict[str, Any]:
+    code = {"allOf": [{"$ref": _ref("Code")}, _object({"accept": {"enum": ["yes", "no", ""]}, "spans": _STRING})]}
+    listed = {name: {"type": "array", "items": item} for name, item in (("mentions", _MENTION), ("codes", code))}
+    note = _object({"note_id": _STRING, "text": _STRING, **listed})
+    body = {"required": True, "content": _content(_object({"notes": {"type": "array", "items": note}}))}
+    return {"summary": summary, "requestBody": body, "responses": _responses(schema, kind)}

@@ -76,14 +76,16 @@ def _has_spans(path: str) -> bool:
 def _codes(args: argparse.Namespace, ontology: Ontology | None, gold: pl.DataFrame) -> Task:
     from conceptmap.evaluation.codes import measure_codes
     from conceptmap.evaluation.errors import code_errors
-    from conceptmap.notes.reviewed import is_reviewed
+    from conceptmap.notes.reviewed import accepted_codes, is_reviewed
 
     if args.gold_spans or args.tokens:
         raise InputError("--gold-spans and --tokens are about marked mentions", got=f"codes in {args.gold}")
     notes: list[str] | None = None
     left: pl.DataFrame | None = None
     if is_reviewed(gold):
-        gold, left, notes = _reviewed(gold, args.gold)
+        gold, left, notes = accepted_codes(gold, args.gold)
+        if left.height:
+            say(f"{left.height:,} codes of the notes reviewed have no mark in {args.gold}: they are left out")
     if ontology is not None:
         _tell(args.gold, gold, ontology)
     seen = _seen(args.seen)
@@ -104,26 +106,6 @@ def _codes(args: argparse.Namespace, ontology: Ontology | None, gold: pl.DataFra
         lambda predicted: measure_codes(gold, predicted, ontology=ontology, notes=notes, seen=seen),
         lambda predicted: code_errors(gold, predicted, notes=counted, ontology=ontology),
     )
-
-
-def _reviewed(gold: pl.DataFrame, where: str) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """Accepted codes, those of the same notes that nobody has marked, and the notes with a mark.
-
-    Raises:
-        InputError: nothing is marked, or not with yes or no.
-    """
-    import polars as pl
-
-    from conceptmap.notes.reviewed import with_marks
-
-    gold = with_marks(gold.drop_nulls(["note_id", "code"]), where)
-    marked = gold.filter(pl.col("accepted").is_not_null())
-    if not marked.height:
-        raise InputError(f"nothing is marked in {where}", then="type yes or no under Accept, beside the codes")
-    left = gold.filter(pl.col("accepted").is_null() & pl.col("note_id").is_in(marked["note_id"].implode()))
-    if left.height:
-        say(f"{left.height:,} codes of the notes reviewed have no mark in {where}: they are left out")
-    return marked.filter("accepted"), left, marked["note_id"].unique(maintain_order=True).to_list()
 
 
 def _tell(table: str, frame: pl.DataFrame, ontology: Ontology) -> None:

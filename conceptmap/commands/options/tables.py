@@ -16,7 +16,7 @@ from conceptmap.errors import InputError, printable, said_columns
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["aligned", "columns", "read_table", "terminal_width"]
+__all__ = ["aligned", "columns", "cut", "read_table", "terminal_width"]
 
 
 def read_table(
@@ -87,10 +87,10 @@ def aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterable[str]
     shown = [tuple(printable(cell) for cell in row) for row in rows]
     widths = _fitting([max(columns(row[at]) for row in shown) for at in range(len(shown[0]))], width)
     for row in shown:
-        cells = [_cut(cell, size) for cell, size in zip(row, widths, strict=True)]
+        cells = [cut(cell, size) for cell, size in zip(row, widths, strict=True)]
         padded = [cell + " " * (size - columns(cell)) for cell, size in zip(cells, widths, strict=True)]
         line = "  ".join(padded).rstrip()
-        yield line if width is None else _cut(line, width)
+        yield line if width is None else cut(line, width)
 
 
 def _fitting(widths: Sequence[int], width: int | None) -> list[int]:
@@ -108,7 +108,7 @@ def _fitting(widths: Sequence[int], width: int | None) -> list[int]:
     return [min(w, most) for w in (*others, last)]
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
     """The beginning of a text that is wider than this."""
     if columns(text) <= width:
         return text

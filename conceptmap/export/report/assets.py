@@ -19,9 +19,13 @@ _DARK = re.compile(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{([^}]*)\
 
 @cache
 def asset(name: str) -> str | None:
-    """A file that is put together: see the names above; also ``note.css`` with its classes. None for another name."""
+    """A file that is put together: see the names above; also ``note.css`` with its classes and ``note.js``. None for
+    another name.
+    """
     if name == "note.css":
         return _source("note.css") + _classes()
+    if name == "note.js":
+        return _source(name)
     if name == STYLE:
         return f"{_source('note.css')}{_classes()}{_source('report.css')}"
     if name == SCRIPT:

@@ -20,7 +20,7 @@ FIRST: Final = "report.html"
 ARCHIVE: Final = "report.zip"
 """All pages of a report that has several, for sending them together."""
 NOTES_ON_A_PAGE = 50
-MOST_BYTES = 4_000_000
+MOST_BYTES = 2_000_000
 """Bytes of notes on a page, which opens at once then; a longer note has a page of its own."""
 _NEVER: Final = (1980, 1, 1, 0, 0, 0)
 

@@ -80,6 +80,7 @@ const notes = (() => {
   }
 
   function decide(row, accept) {
+    if (!row.querySelector(".judge")) dress(row.closest(".note"));
     row.dataset.accept = row.dataset.accept === accept ? "" : accept;
     pressed(row);
     told.dispatchEvent(new Event("decided"));
@@ -187,11 +188,20 @@ const notes = (() => {
     }
   }
 
-  function take(article) {
-    rove(marks(article)[0], marks(article));
-    const summaries = all(".code summary", article);
+  const near = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) if (isIntersecting) dress(target);
+  }, { rootMargin: "1000px" });
+
+  function dress(article) {
+    near.unobserve(article);
+    const group = marks(article), summaries = all(".code summary", article);
+    rove(group[0], group);
     rove(summaries[0], summaries);
-    for (const row of all(".code", article)) dressRow(row);
+    for (const row of all(".code", article)) if (!row.querySelector(".judge")) dressRow(row);
+  }
+
+  function take(article) {                 // a page may have many: each is dressed when it comes near
+    near.observe(article);
     article.addEventListener("click", clicked);
     article.addEventListener("focusin", focused);
     article.addEventListener("focusout", (event) => { markOf(event.target)?.classList.remove("shut"); });
