@@ -186,6 +186,7 @@ def test_a_trigger_inside_a_mention_works_for_no_other_mention() -> None:
     [
         ("Family history of psoriasis and asthma.", "family"),
         ("Family history of psoriasis; she has asthma.", "patient"),
+        ("Family history of psoriasis or personal history of asthma.", "patient"),
         ("Mother has psoriasis and asthma.", "family"),
         ("Mother has psoriasis, but he has asthma.", "patient"),
     ],
