@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["collect_seldom", "halved", "is_out_of_memory", "no_collection"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["collect_seldom", "halved", "is_out_of_memory", "let_go", "no_collection"]
 
 Done = TypeVar("Done")
 
@@ -78,3 +82,19 @@ def collect_seldom() -> None:
     For a process that is the program's own: its commands and workers.
     """
     gc.set_threshold(500_000, 50, 100)
+
+
+def let_go(array: NDArray[Any]) -> None:
+    """Let the pages of a mapped file leave this process's memory; they come back as they are read. Others stay.
+
+    >>> import numpy as np
+    >>> array = np.ones(3)
+    >>> let_go(array)
+    >>> float(array.sum())
+    3.0
+    """
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

@@ -22,6 +22,7 @@ from conceptmap.index.index import ConceptIndex
 from conceptmap.index.rows import from_bfloat16, to_bfloat16
 from conceptmap.index.vector_files import fetch_data_set
 from conceptmap.index.vector_keys import keyed
+from conceptmap.memory import let_go
 from conceptmap.ontology.ontology import Ontology
 from conceptmap.readers import load_ontology
 
@@ -363,6 +364,8 @@ def test_a_large_table_lies_in_a_file_and_gives_the_same_index(
     index = index_of_vectors(snomed, mapped)
     assert index.vectors is not None
     assert np.shares_memory(index.vectors, mapped.vectors), "no copy of what may be large"
+    let_go(index.vectors)
+    assert np.array_equal(index.vectors, held.vectors), "what was let go comes back"
     one, other = (index_of_vectors(snomed, given).save(tmp_path / str(n)) for n, given in enumerate((held, mapped)))
     assert (one / "vectors.safetensors").read_bytes() == (other / "vectors.safetensors").read_bytes()
 

@@ -36,6 +36,7 @@ from conceptmap.files import (
     writing,
 )
 from conceptmap.frames import no_panic
+from conceptmap.memory import let_go
 
 __all__ = [
     "BLOCK_BYTES",
@@ -322,7 +323,10 @@ def write_tensors(path: Path, tensors: Mapping[str, tuple[str, NDArray[Any]]]) -
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for kind, array in tensors.values():
-            file.write(np.ascontiguousarray(array, dtype=SAFETENSORS_TYPES[kind]).reshape(-1).view(np.uint8).data)
+            content = np.ascontiguousarray(array, dtype=SAFETENSORS_TYPES[kind]).reshape(-1).view(np.uint8)
+            for start in range(0, len(content), BLOCK_BYTES):
+                file.write(content[start : start + BLOCK_BYTES].data)
+                let_go(content)
 
 
 def read_tensors(path: Path) -> dict[str, tuple[str, NDArray[Any], int]]:

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError, UnknownCodeError, said_codes
+from conceptmap.memory import let_go
 from conceptmap.ontology.number_index import NumberedRows, places_in
 
 if TYPE_CHECKING:
@@ -123,7 +124,11 @@ def store_given(vectors: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArra
         raise InputError("vectors must have two axes", got=vectors.shape, expected="(n_rows, dim)")
     kept = not vectors.flags.writeable and vectors.flags.c_contiguous
     if kept and dtype == "float32" and vectors.dtype == np.float32:
-        norms = row_norms(vectors, dtype)
+        norms = np.empty(len(vectors))
+        for start in range(0, len(vectors), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            norms[part] = row_norms(vectors[part], dtype)
+            let_go(vectors)
         _check_cosines(norms)
         return vectors, norms
     stored = _room(len(vectors), vectors.shape[1], dtype)
