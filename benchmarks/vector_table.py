@@ -22,12 +22,13 @@ _BLOCK = 10_000
 
 
 def make_table(release: str, folder: Path, *, rows: int, dim: int) -> Path:
-    """Writes a folder of Parquet files of one table and returns it."""
+    """Writes a folder of Parquet files of one table, unless it is there, and returns it."""
+    if (table := folder / f"vectors-{rows}-{dim}").is_dir():
+        return table
     ontology = load_ontology(release)
     terms = ontology.terms.select(code="code", term="term")
     terms = pl.concat([terms] * (-(-rows // terms.height))).head(rows)
-    table = folder / f"vectors-{rows}-{dim}"
-    table.mkdir(parents=True, exist_ok=True)
+    table.mkdir(parents=True)
     rng = np.random.default_rng(0)
     each = 10 * _BLOCK
     for number, start in enumerate(range(0, rows, each)):
