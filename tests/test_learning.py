@@ -15,7 +15,9 @@ import numpy as np
 import polars as pl
 import pytest
 from coded_mapper import lexical_mapper
+from whole_release import mapper as release
 
+from conceptmap.batch import Settings, code_notes
 from conceptmap.cli import main
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.learned.associations import Associations
@@ -28,6 +30,7 @@ from conceptmap.learning.count_associations import count_associations, known_wor
 from conceptmap.learning.learn_codes import CodeSettings, folds, training_notes
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import content_words
+from conceptmap.notes.notes import read_notes
 
 LOGISTIC = CodeSettings(model="logistic", setting="inpatient")
 SAID = {
@@ -137,6 +140,28 @@ def test_every_feature_has_a_name_of_its_own_and_a_group() -> None:
 def test_nothing_is_included_where_coders_decided(include: str) -> None:
     with pytest.raises(InputError, match="learned in which contexts coders code"):
         learned().annotate_many([("x", "Fever.")], include=[include])
+
+
+def test_the_codes_of_a_note_have_one_principal_among_them() -> None:
+    notes, codes = made()
+    whole = release().fit(notes, codes, LOGISTIC)
+    found = whole.annotate_many(notes).codes
+    leads = found.group_by("note_id").agg((pl.col("role") == "principal").sum())
+    assert leads["role"].to_list() == [1] * found["note_id"].n_unique()
+    assert found.filter(pl.col("evidence") == "")["code"].unique().to_list() == ["E11.22"]
+    assert found.filter((pl.col("role") == "principal") & (pl.col("evidence") == "")).is_empty()
+    assert not found["notes"].str.contains("I50.9").any(), "nothing is said of a code beside one that is not given"
+
+
+def test_every_format_takes_codes_that_no_mention_names(tmp_path: Path) -> None:
+    notes = pl.DataFrame({"note_id": ["1"], "text": [f"Pneumonia. {HABIT}"], "person_id": ["7"]})
+    notes.write_csv(tmp_path / "notes.csv")
+    formats = ("csv", "jsonl", "omop", "fhir", "brat", "pubtator", "bioc", "cas", "html", "wide", "xlsx")
+    code_notes(read_notes(tmp_path / "notes.csv"), learned(), tmp_path / "out", Settings(formats=formats))
+    bundle = json.loads((tmp_path / "out" / "bundles.ndjson").read_text("utf-8"))
+    coded = [entry["resource"]["code"]["coding"][0]["code"] for entry in bundle["entry"] if "code" in entry["resource"]]
+    assert "E11.22" in coded
+    assert "E11.22" in (tmp_path / "out" / "wide.csv").read_text("utf-8")
 
 
 def test_trees_learn_the_same_habits() -> None:

@@ -121,7 +121,7 @@ def bundle(note: Row, mentions: Sequence[Row], codes: Sequence[Row]) -> dict[str
 
 
 def _findings(mentions: Sequence[Row], codes: Sequence[Row]) -> Iterator[tuple[str, Row, list[Row]]]:
-    """Accepted codes with the mentions that affirm them, then what is denied."""
+    """Accepted codes with the mentions that affirm them, those that rest on no mention, then what is denied."""
     own = [row for row in mentions if row["subject"] in (None, "patient") and row["temporality"] != "hypothetical"]
     places: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(own):
@@ -130,7 +130,8 @@ def _findings(mentions: Sequence[Row], codes: Sequence[Row]) -> Iterator[tuple[s
     for code in codes:
         evidence = set((code["evidence"] or "").split())
         spans = [own[at] for at in sorted(at for name in evidence for at in places.get((code["system"], name), ()))]
-        if affirmed := [row for row in spans if not row["negated"]]:
+        affirmed = [row for row in spans if not row["negated"]]
+        if affirmed or not evidence:
             yield "unconfirmed", code, affirmed
         if denied := [row for row in spans if row["negated"]]:
             refuted[code["system"], code["code"]] = (code, denied)
@@ -166,11 +167,11 @@ def _family_history(spans: Sequence[Row], document: str, about: Row) -> dict[str
 
 
 def _condition(status: str, code: Row, spans: Sequence[Row], document: str, about: Row) -> dict[str, Any]:
-    past = all(row["temporality"] == "historical" for row in spans)
+    past = bool(spans) and all(row["temporality"] == "historical" for row in spans)
     clinical = {"coding": [{"system": CLINICAL, "code": "inactive" if past else "active"}]}
     return {
         "resourceType": "Condition",
-        "extension": [_span(document, row) for row in spans],
+        **({"extension": [_span(document, row) for row in spans]} if spans else {}),
         **({"clinicalStatus": clinical} if status != "refuted" else {}),
         "verificationStatus": {"coding": [{"system": STATUS, "code": status}]},
         "code": _code(code),

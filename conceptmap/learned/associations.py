@@ -8,7 +8,7 @@ coders gave it at least twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -74,6 +74,7 @@ class Associations:
         together: notes with the item that were given the code. *Shape:* (n_pairs,) int64.
         codes: that coders gave or the rules found, sorted.
         records: of each code.
+        told: what is made of the records, kept by who makes it, by code.
     """
 
     n_notes: int
@@ -84,6 +85,7 @@ class Associations:
     together: NDArray[np.int64]
     codes: list[str]
     records: list[CodeRecord]
+    told: dict[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _item_number(self) -> dict[str, int]:
@@ -149,14 +151,15 @@ class Associations:
         pair = np.arange(sizes.sum()) + np.repeat(self.first[items] - starts, sizes)
         item, code = np.repeat(items, sizes), self.number[pair]
         share = (self.together[pair] + _PULL * self._share[code]) / (self.notes_with[item] + _PULL)
-        order = np.lexsort((-share, code))
+        order = np.argsort(code - share, kind="stable")  # by code, then the larger share: a share is below 1
         pair, item, code, share = pair[order], item[order], code[order], share[order]
         head = np.flatnonzero(np.diff(code, prepend=-1))
         counts = np.diff(head, append=len(code))
         codes = code[head]
-        nth = np.arange(len(code)) - np.repeat(head, counts)
-        raised = np.log((share + _SLIGHT) / (self._share[code] + _SLIGHT)).clip(0.0)
-        lift = np.add.reduceat(np.where(nth < _TOP, raised, 0.0), head)
+        raised = np.zeros(len(code))
+        top = np.flatnonzero(np.arange(len(code)) - np.repeat(head, counts) < _TOP)
+        raised[top] = np.log((share[top] + _SLIGHT) / (self._share[code[top]] + _SLIGHT)).clip(0.0)
+        lift = np.add.reduceat(raised, head)
         second = np.where(counts > 1, share[np.minimum(head + 1, len(share) - 1)], 0.0)
         rank = np.empty(len(codes), dtype=np.int64)
         rank[np.lexsort((codes, -lift, -share[head]))] = np.arange(len(codes))

@@ -151,8 +151,9 @@ class CodeAdapter:
         sure = self.probabilities(possible)
         chosen = self.accepts(possible, sure)
         telling = _Telling(self, facts, page, possible)
-        codes = [telling.code(at, float(sure[at]), accepted=bool(chosen[at])) for at in range(len(possible.codes))]
-        kept = np.flatnonzero(chosen).tolist()
+        worth = [at for at, its in enumerate(possible.found) if its is not None or sure[at] >= _WORTH]
+        codes = {at: telling.code(at, float(sure[at]), accepted=bool(chosen[at])) for at in worth}
+        kept = [at for at in worth if chosen[at]]
         if kept:
             carried = self.model.carried(possible.rows[kept])
             for row, at in zip(carried, kept, strict=True):
@@ -161,7 +162,7 @@ class CodeAdapter:
         past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
         by_sure = sorted(kept, key=lambda at: (-sure[at], possible.codes[at]))
         accepted = as_given([codes[at] for at in by_sure], book, around, instructions=instructions, past=past)
-        left = sorted(set(range(len(codes))).difference(kept), key=lambda at: (-sure[at], possible.codes[at]))
+        left = sorted(codes.keys() - set(kept), key=lambda at: (-sure[at], possible.codes[at]))
         taken = tuple(codes[at] for at in left if codes[at].reason)
         return CodedNote(note.setting, accepted, taken, note.judge, (*accepted, *(codes[at] for at in left)))
 
@@ -225,6 +226,8 @@ class _Telling:
 
 
 _ACCEPTED: Final = [*FEATURES].index("accepted")
+_WORTH: Final = 0.005
+"""Probability from which a code is told that no mention leads to."""
 _OFTEN: Final = 0.25
 """Share of the notes with some words from which they are told beside mentions."""
 _REFUSED: Final = "coders of the training notes would hardly give it ({:.2f})"

@@ -104,32 +104,43 @@ def _item(at: int | None, spoken: Spoken) -> tuple[int, int] | None:
 def _learned(
     code: str, named: bool, facts: NoteFacts, known: Associations, spoken: Spoken, place: dict[str, int]
 ) -> Sequence[float]:
-    own, shelf = known.record(code), known.categories.get(category_of(code), CodeRecord())
+    given, *history = _history(code, known)
     at = place.get(code)
-    words = (0.0, 0.0, 0.0, 0.0, float(_FAR))
+    words = _UNSPOKEN
     if at is not None:
-        notes = float(known.notes_with[spoken.item[at]])
-        words = float(spoken.best[at]), float(spoken.second[at]), float(spoken.lift[at]), notes, float(spoken.rank[at])
+        words = (
+            _logit(float(spoken.best[at])),
+            _logit(float(spoken.second[at])),
+            float(spoken.lift[at]),
+            log1p(float(known.notes_with[spoken.item[at]])),
+            log1p(min(int(spoken.rank[at]), _FAR)),
+        )
     own_item = known.item(MENTIONED + code) if code in facts.sources else None
-    share = 0.0 if own_item is None else known.share(own_item, code)[0]
-    usual = (shelf.right + 1.0) / (shelf.found + 2.0)
-    return (
-        log1p(own.given),
-        _logit(words[0]),
-        _logit(words[1]),
-        words[2],
-        log1p(words[3]),
-        log1p(min(words[4], _FAR)),
-        _logit(share),
-        _logit((own.right + _TRIED * usual) / (own.found + _TRIED)),
-        log1p(own.found),
-        _logit(usual),
-        log1p(shelf.found),
-        log1p(shelf.given),
-        float(named),
-    )
+    share = _NEVER if own_item is None else _logit(known.share(own_item, code)[0])
+    return (given, *words, share, *history, float(named))
+
+
+def _history(code: str, known: Associations) -> tuple[float, ...]:
+    """What is told of a code by itself, the same in every note."""
+    found = known.told.get(code)
+    if found is None:
+        own, shelf = known.record(code), known.categories.get(category_of(code), CodeRecord())
+        usual = (shelf.right + 1.0) / (shelf.found + 2.0)
+        found = known.told[code] = (
+            log1p(own.given),
+            _logit((own.right + _TRIED * usual) / (own.found + _TRIED)),
+            log1p(own.found),
+            _logit(usual),
+            log1p(shelf.found),
+            log1p(shelf.given),
+        )
+    return found
 
 
 def _logit(share: float) -> float:
     share = min(max(share, _LEAST), 1.0 - _LEAST)
     return log(share / (1.0 - share))
+
+
+_NEVER: Final = _logit(0.0)
+_UNSPOKEN: Final = (_NEVER, _NEVER, 0.0, 0.0, log1p(_FAR))
