@@ -1,13 +1,15 @@
-"""Figures that several measures share.
+"""Figures that several measures share, and how they are shown.
 
 Precision, recall, F1 and accuracies are shares in [0, 1]. A figure without any case is 0.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
-__all__ = ["Scores", "auc", "precision_recall"]
+__all__ = ["Scores", "as_text", "auc", "precision_recall"]
 
 Scores = dict[str, dict[str, float]]
 """Sections of figures: ``{"full code": {"precision": …}}``."""
@@ -42,3 +44,21 @@ def auc(scores: pl.Series, right: pl.Series) -> float:
     positives = int(right.sum())
     rank_sum = float(scores.rank("average").filter(right).sum())
     return (rank_sum - positives * (positives + 1) / 2) / max(positives * (len(right) - positives), 1)
+
+
+def as_text(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """The figures as lines for people.
+
+    >>> print(as_text({"mentions": {"precision": 0.5, "f1": 0.25}, "counts": {"notes": 12}}))
+    mentions  precision 0.500  f1 0.250
+    counts    notes 12
+    """
+    width = max(map(len, scores))
+    return "\n".join(
+        f"{section:<{width}}  " + "  ".join(f"{name} {_figure(value)}" for name, value in figures.items())
+        for section, figures in scores.items()
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
