@@ -298,6 +298,19 @@ def note_remembered() -> None:
         _REMEMBERED.append(weakref.ref(self))
 
     Remembered.__init__ = noted  # type: ignore[method-assign]
+    from conceptmap.matching.matcher import TermMatcher  # whose own dictionaries are noted too
+
+    kept = functools.cached_property(lambda _: _Kept())
+    kept.__set_name__(TermMatcher, "remembered")
+    TermMatcher.remembered = kept  # type: ignore[assignment]
+
+
+class _Kept(dict[Any, Any]):
+    """What a matcher keeps of its terms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _REMEMBERED.append(weakref.ref(self))
 
 
 def forget(modules: frozenset[str] | None) -> None:
@@ -310,6 +323,8 @@ def forget(modules: frozenset[str] | None) -> None:
                 for thing in vars(holder).values():
                     if isinstance(thing, type(imports)):
                         thing.cache_clear()
+                    elif isinstance(thing, weakref.WeakKeyDictionary):
+                        thing.clear()
     for reference in _REMEMBERED:
         remembered = reference()
         if remembered is not None:
