@@ -230,5 +230,10 @@ def fault_of(link: str, page: Path, pages: dict[Path, Page]) -> str:
     return "no such heading" if anchor and target in pages and anchor not in pages[target].anchors else ""
 
 
+def verdict(wrong: Iterable[str]) -> str | int:
+    """What a program ends with: 0, or the faults, which it then prints."""
+    return "\n".join(wrong) or 0
+
+
 if __name__ == "__main__":
-    sys.exit("\n".join(faults(build(Path(sys.argv[1])))))
+    sys.exit(verdict(faults(build(Path(sys.argv[1])))))

@@ -39,7 +39,8 @@ def _shown(output: Any) -> tuple[str, str]:
 def keep(path: Path) -> None:
     """Run a notebook and write it with its outputs."""
     notebook = executed(path)
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     for place, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{place}", {}
     nbformat.write(notebook, path)

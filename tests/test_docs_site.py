@@ -23,6 +23,7 @@ from docs_site import (
     names_page,
     plain_tables,
     settings,
+    verdict,
     ways,
 )
 
@@ -105,6 +106,13 @@ def test_faults_are_found(tmp_path: Path) -> None:
     assert before == ['a.css: loads "https://example.org/f.css"']
     (tmp_path / "page.html").write_text(right + "".join(wrong), encoding="utf-8")
     assert len(list(faults(tmp_path))) == len(before) + len(wrong)
+    assert verdict([]) == 0
+    assert verdict(["a", "b"]) == "a\nb"
+
+
+def test_code_of_notebooks_is_shown_as_python(site: Path) -> None:
+    page = (site / "notebooks" / "quickstart.html").read_text(encoding="utf-8")
+    assert page.count('class="language-python') >= 10
 
 
 @pytest.fixture(scope="module")
