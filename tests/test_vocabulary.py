@@ -11,6 +11,7 @@ import pytest
 from conceptmap.coding.combinations import combinations
 from conceptmap.coding.derived.drugs import drugs_in
 from conceptmap.data.tables import read_rows, read_table, reviewed_rows
+from conceptmap.errors import InputError
 from conceptmap.matching import patterns
 from conceptmap.matching.content import content_words
 from conceptmap.matching.vocabulary import abbreviations, clinical_synonyms, everyday_words, loose_names, stop_terms
@@ -267,3 +268,29 @@ def test_a_short_form_of_several_meanings_is_no_synonym() -> None:
     """The list of short forms says when it is read so; as a synonym it would stand for its code everywhere."""
     several = {short.lower() for short, _, near, unless in abbreviations() if near or unless}
     assert {term for term, *_ in SYNONYMS} & several <= {"flu"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "templates", "said"),
+    [
+        ([("mass", "lung", "R91.8", "x", "curated")], [("cyst", "{} cyst", "x")], "set without templates"),
+        ([("mass", "lung", "R91.8", "x", "curated")], [("mass", "a mass", "x")], "needs one {}"),
+    ],
+)
+def test_a_damaged_table_of_facts_is_named(
+    monkeypatch: pytest.MonkeyPatch, facts: list[tuple[str, ...]], templates: list[tuple[str, ...]], said: str
+) -> None:
+    tables = {"facts_icd10cm": facts, "templates_icd10cm": templates}
+    monkeypatch.setattr(patterns, "reviewed_rows", lambda name, _: tables.get(name, []))
+    with pytest.raises(InputError, match=said):
+        list(patterns.products("icd10cm", set()))
+
+
+def test_a_row_of_its_own_goes_before_a_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {
+        "facts_icd10cm": [("mass", "(lung|lobe)", "R91.8", "x", "curated")],
+        "templates_icd10cm": [("mass", "{} (mass|lump)", "x")],
+    }
+    monkeypatch.setattr(patterns, "reviewed_rows", lambda name, _: tables.get(name, []))
+    made = [term for _, term in patterns.products("icd10cm", {"lung lump"})]
+    assert made == ["lung mass", "lobe mass", "lobe lump"]
