@@ -269,9 +269,9 @@ def test_explain_tells_the_probability_and_why(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_the_page_of_a_note_shows_probabilities_where_there_are_any() -> None:
-    for setting, measure in (("inpatient", "Probability"), ("report", "Score")):
+    for setting, measure in (("inpatient", "how likely a coder would report it"), ("report", "how well the words fit")):
         (note,) = mapper().pipe([("n", "HOSPITAL COURSE: gout.\n")], setting=setting)
-        assert f'<th class="n">{measure}</tr>' in note.to_html()
+        assert f"Figures: {measure}" in note.to_html()
 
 
 def test_the_organism_of_an_infection_stands() -> None:
