@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from conceptmap.ontology.scope import Scope as Scope
     from conceptmap.ontology.similarity import Similarity as Similarity
     from conceptmap.readers import load_ontology as load_ontology
+    from conceptmap.retrieval.cohort import cohort as cohort
     from conceptmap.retrieval.search import NoteSearch as NoteSearch
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ _HOME = {
     "Similarity": "conceptmap.ontology.similarity",
     "TokenEmbeddings": "conceptmap.encoders.embeddings",
     "TokenEncoder": "conceptmap.encoders",
+    "cohort": "conceptmap.retrieval.cohort",
     "load_encoder": "conceptmap.encoders",
     "load_ontology": "conceptmap.readers",
     "map_codes": "conceptmap.maps.mapping",
@@ -70,6 +72,7 @@ __all__ = [
     "TokenEmbeddings",
     "TokenEncoder",
     "__version__",
+    "cohort",
     "load_encoder",
     "load_ontology",
     "map_codes",
