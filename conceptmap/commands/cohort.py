@@ -25,7 +25,7 @@ _CONTEXT = ("negated", "subject", "temporality", "certainty")
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = add_command(commands, "cohort", run, summary="find coded notes by codes, AND, OR, NOT and context")
-    parser.add_argument("run", metavar="RUN", help="the folder that conceptmap code wrote, or its codes.csv")
+    parser.add_argument("coded", metavar="RUN", help="the folder that conceptmap code wrote, or its codes.csv")
     parser.add_argument(
         "expression",
         metavar="EXPRESSION",
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     parsed(args.expression)  # before anything is read
     for path in (args.output, args.counts or "-"):
         check_out(path, overwrite=args.overwrite)
-    codes, mentions = _tables(Path(args.run))
+    codes, mentions = _tables(Path(args.coded))
     note_ids = None
     if args.notes:
         note_ids = [note_id for chunk in notes_of(args.notes, args).chunks() for note_id in chunk["note_id"].to_list()]
