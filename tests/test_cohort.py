@@ -15,7 +15,7 @@ import conceptmap as cm
 from conceptmap.cli import main
 from conceptmap.errors import InputError, UnknownCodeError
 from conceptmap.retrieval.cohort import Cohort, cohort
-from conceptmap.retrieval.expressions import FLAGS, Term, parsed
+from conceptmap.retrieval.expressions import FLAGS, AskedCode, parsed
 
 NOTES = {
     "a": "Heart failure. Type 2 diabetes.",
@@ -116,7 +116,7 @@ def test_errors_say_what_is_missing() -> None:
         find("I50[negated]", mentions=pl.DataFrame({"note_id": ["a"]}))
     with pytest.raises(InputError, match="principal is of codes"):
         find("I50[principal,negated]")
-    assert str(Term("I50", frozenset({"negated", "family"}))) == "I50[family,negated]"
+    assert str(AskedCode("I50", frozenset({"negated", "family"}))) == "I50[family,negated]"
     assert set(re.findall(r"[a-z]+", (Path(__file__).parents[1] / "docs" / "retrieval.md").read_text("utf-8"))) >= set(
         FLAGS
     )

@@ -11,7 +11,7 @@ import polars as pl
 from conceptmap.errors import InputError, UnknownCodeError, said_codes, said_columns
 from conceptmap.frames import frame_of
 from conceptmap.ontology.ontology import Ontology
-from conceptmap.retrieval.expressions import Expression, Term, parsed
+from conceptmap.retrieval.expressions import AskedCode, Expression, parsed
 
 __all__ = ["BRANCHES", "MEMBERS", "Cohort", "cohort"]
 
@@ -50,7 +50,7 @@ class Cohort:
     expression: Expression
     note_ids: tuple[str, ...]
     n_notes: int
-    found: Mapping[Term, pl.DataFrame] = field(repr=False)
+    found: Mapping[AskedCode, pl.DataFrame] = field(repr=False)
     ontologies: Mapping[str, Ontology] = field(repr=False)
 
     def __len__(self) -> int:
@@ -148,7 +148,7 @@ def _checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _rows(term: Term, tables: Mapping[str, pl.DataFrame], ontologies: Mapping[str, Ontology]) -> pl.DataFrame:
+def _rows(term: AskedCode, tables: Mapping[str, pl.DataFrame], ontologies: Mapping[str, Ontology]) -> pl.DataFrame:
     """The rows that satisfy a term: ``note_id, system, code, node, top``."""
     of_mentions = bool(term.flags & _OF_MENTIONS)
     if of_mentions and "mentions" not in tables:

@@ -9,7 +9,7 @@ from typing import Any
 
 from conceptmap.errors import InputError, MissingExtraError, said_codes
 
-__all__ = ["FLAGS", "Expression", "Term", "parsed"]
+__all__ = ["FLAGS", "AskedCode", "Expression", "parsed"]
 
 FLAGS = {
     "negated": "denied mentions",
@@ -30,7 +30,7 @@ _ALLOWED = (".", ":", "_", "-", "[", "]", ",")
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class AskedCode:
     """One code of an expression.
 
     Attributes:
@@ -54,10 +54,10 @@ class Expression:
         tree: of boolean.py.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[AskedCode, ...]
     tree: Any
 
-    def notes(self, of: Callable[[Term], frozenset[str]], everything: frozenset[str]) -> frozenset[str]:
+    def notes(self, of: Callable[[AskedCode], frozenset[str]], everything: frozenset[str]) -> frozenset[str]:
         """The notes that satisfy it.
 
         Args:
@@ -92,7 +92,7 @@ def parsed(text: str) -> Expression:
         raise _wrong(type(error).__name__) from None
     if tree is None:
         raise _wrong("nothing")
-    terms: dict[Term, None] = {}
+    terms: dict[AskedCode, None] = {}
     _collect(tree, terms)
     return Expression(tuple(terms), tree)
 
@@ -103,14 +103,14 @@ def _wrong(got: str) -> InputError:
     )
 
 
-def _collect(node: Any, terms: dict[Term, None]) -> None:  # noqa: ANN401 - boolean.py's nodes
+def _collect(node: Any, terms: dict[AskedCode, None]) -> None:  # noqa: ANN401 - boolean.py's nodes
     if not node.args:
         terms[_term(node)] = None
     for part in node.args:
         _collect(part, terms)
 
 
-def _term(node: Any) -> Term:  # noqa: ANN401
+def _term(node: Any) -> AskedCode:  # noqa: ANN401
     obj = getattr(node, "obj", None)
     if not isinstance(obj, str):
         raise _wrong("0 or 1 alone, which stand for never and always: write system:code for such a code")
@@ -120,10 +120,10 @@ def _term(node: Any) -> Term:  # noqa: ANN401
     flags = frozenset((found["flags"] or "").split(",")) - {""}
     if unknown := sorted(flags - FLAGS.keys()):
         raise InputError("no such flag", got=", ".join(unknown)[:60], expected=", ".join(FLAGS))
-    return Term(found["code"], flags)
+    return AskedCode(found["code"], flags)
 
 
-def _satisfying(node: Any, of: Callable[[Term], frozenset[str]], everything: frozenset[str]) -> frozenset[str]:  # noqa: ANN401
+def _satisfying(node: Any, of: Callable[[AskedCode], frozenset[str]], everything: frozenset[str]) -> frozenset[str]:  # noqa: ANN401
     if not node.args:
         return of(_term(node))
     parts = [_satisfying(part, of, everything) for part in node.args]
