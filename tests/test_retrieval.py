@@ -121,7 +121,7 @@ def test_many_small_segments_become_few(tmp_path: Path, monkeypatch: pytest.Monk
     assert state(search) == state(NoteSearch.index(NOTES, tmp_path / "anew", encoder=words))
 
 
-@pytest.mark.parametrize("at", range(1, 12))
+@pytest.mark.parametrize("at", range(1, 15))
 def test_a_killed_process_loses_no_whole_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """Killed before any of its writes: what was committed counts, the rest is encoded again, nothing is left over."""
     from conceptmap import files
@@ -152,7 +152,7 @@ def test_a_killed_process_loses_no_whole_segment(tmp_path: Path, monkeypatch: py
             NoteSearch.index(NOTES, tmp_path / "index", encoder=words)
     encode, asked = counting()
     search = NoteSearch.index(NOTES, tmp_path / "index", encoder=encode)
-    whole = (at - 2) // 3 if at > 1 else 0  # the manifest first, then three writes a segment
+    whole = (at - 2) // 4 if at > 1 else 0  # the manifest first, then four writes a segment
     names = [name for name, text in NOTES.items() if text.split()[0] not in asked]
     assert names == list(NOTES)[: max(0, whole)]
     assert state(search) == state(NoteSearch.index(NOTES, tmp_path / "anew", encoder=words))
@@ -160,7 +160,9 @@ def test_a_killed_process_loses_no_whole_segment(tmp_path: Path, monkeypatch: py
     assert {path.name for path in (tmp_path / "index").iterdir()} == listed | {"manifest.json", ".lock"}
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "rows.safetensors", "notes.parquet", "texts.parquet"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "rows.safetensors", "notes.parquet", "texts.parquet", "encodings.safetensors"]
+)
 def test_a_changed_byte_is_refused(tmp_path: Path, name: str) -> None:
     NoteSearch.index(NOTES, tmp_path / "index", encoder=words)
     path = tmp_path / "index" / "segment-000001" / name
@@ -168,7 +170,7 @@ def test_a_changed_byte_is_refused(tmp_path: Path, name: str) -> None:
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
     with pytest.raises(IndexMismatchError, match="damaged"):
-        len(NoteSearch.open(tmp_path / "index", encoder=words).search("fever").hits)
+        len(NoteSearch.open(tmp_path / "index", encoder=words).search("fever", stage="muvera").hits)
     again = NoteSearch.index(NOTES, tmp_path / "index", encoder=words, overwrite=True)
     assert again.collection.n_notes == len(NOTES)
 

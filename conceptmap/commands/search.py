@@ -41,6 +41,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("-k", type=int, default=10, metavar="K", help="notes (default 10)")
     parser.add_argument("--why", action="store_true", help="what matched what, and the concepts that both stand for")
+    parser.add_argument(
+        "--concept",
+        action=Repeated,
+        default=(),
+        metavar="CODE",
+        help="only notes that mention this code or one below it; may be repeated: all of them",
+    )
+    parser.add_argument(
+        "--affirmed", action="store_true", help="denied mentions do not count, and their words take no part"
+    )
+    parser.add_argument(
+        "--by",
+        choices=["vectors", "words", "both"],
+        default="vectors",
+        help="words: BM25; both: the two rankings fused by reciprocal rank (extra retrieval)",
+    )
+    parser.add_argument(
+        "--stage",
+        choices=["auto", "exact", "muvera"],
+        default="auto",
+        help="how candidates are chosen; auto (default): muvera, one vector a passage, above two million rows",
+    )
+    parser.add_argument("--names", action="store_true", help="search concept names of --ontology instead of notes")
     parser.add_argument("--rerank", metavar="NOTES.csv", help="only these notes, column note_id: candidates to reorder")
     parser.add_argument("--html", metavar="PAGE.html", help="also write a page")
     parser.add_argument("--json", action="store_true", help="write JSON")
@@ -64,6 +87,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Index what is new, and search."""
+    if args.names:
+        return _names(args)
     _check(args)
     for path in (args.output, args.html or "-"):
         check_out(path, overwrite=args.overwrite)
@@ -75,9 +100,35 @@ def run(args: argparse.Namespace) -> int:
         wanted = read_table(args.rerank, ("note_id",))["note_id"].drop_nulls().to_list()
         found = search.rerank(args.query, wanted, args.k, codes=args.code)
     else:
-        found = search.search(args.query, args.k, codes=args.code)
+        ways = {"concepts": args.concept, "affirmed": args.affirmed, "by": args.by, "stage": args.stage}
+        found = search.search(args.query, args.k, codes=args.code, **ways)
     _write(args, search, found)
     return exit_code
+
+
+def _names(args: argparse.Namespace) -> int:
+    """Search the concept names of the indexes."""
+    from conceptmap.export.csv import csv_bytes
+    from conceptmap.mapper import ConceptMapper
+    from conceptmap.retrieval.names import NameSearch
+
+    check_out(args.output, overwrite=args.overwrite)
+    encoder = None if args.by == "words" else args.encoder or "embedded"
+    mapper = ConceptMapper.load(*args.ontology, encoder=encoder, device=args.device, dtype=args.dtype)
+    found = NameSearch(mapper.indexes, mapper.encoder).search(args.query, args.k, by=args.by)
+    if args.output != "-":
+        table = csv_bytes(found, safe=args.spreadsheet_safe)
+        write_out(args.output, table, overwrite=args.overwrite, group_readable=args.group_readable)
+    elif args.json:
+        show(json.dumps(found.to_dicts(), ensure_ascii=False, indent=1))
+    else:
+        rows = [("rank", "code", "score", "words", "name (term)")]
+        for row in found.iter_rows(named=True):
+            term = row["name"] if row["term"] == row["name"] else f"{row['name']} ({row['term']})"
+            cosine, bm25 = ("" if row[name] is None else f"{row[name]:.3f}" for name in ("score", "words"))
+            rows.append((str(row["rank"]), f"{row['system']}:{row['code']}", cosine, bm25, term))
+        show("\n".join(aligned(rows, terminal_width())))
+    return 0
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -93,7 +144,7 @@ def _opened(args: argparse.Namespace) -> tuple[NoteSearch, int]:
     """The index, brought up to date with the notes where these are given, and the exit code so far."""
     from conceptmap.retrieval.search import NoteSearch
 
-    mapper = _mapper(args) if args.why or args.code else None
+    mapper = _mapper(args) if args.why or args.code or args.concept or args.affirmed else None
     where = {"device": args.device, "dtype": args.dtype, "mapper": mapper}
     if not args.notes:
         return NoteSearch.open(args.index, encoder=args.encoder, **where), 0

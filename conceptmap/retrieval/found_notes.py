@@ -30,9 +30,12 @@ HITS = pl.Schema(
         "start_char": pl.Int64,
         "end_char": pl.Int64,
         "passage": pl.String,
+        "words": pl.Float64,
+        "fused": pl.Float64,
     }
 )
-"""A row per note that was found. ``score`` is the sum over the query's tokens, ``mean`` their mean cosine."""
+"""A row per note that was found. ``score`` is the sum over the query's tokens, ``mean`` their mean cosine; ``words``
+BM25, where words were searched; ``fused`` both ranks, where both were."""
 
 MATCHES = pl.Schema(
     {
@@ -61,6 +64,8 @@ class Answer:
         collection: where its note is.
         parts: best cosine of each query token. *Shape:* (n_tokens,) float32.
         rows: the row that has it, in the segment. *Shape:* (n_tokens,) int64.
+        words: BM25 of a passage, where words were searched.
+        fused: sum of reciprocal ranks, where both were.
     """
 
     score: float
@@ -68,6 +73,8 @@ class Answer:
     collection: Collection = field(repr=False)
     parts: NDArray[np.float32] = field(repr=False)
     rows: NDArray[np.int64] = field(repr=False)
+    words: float | None = None
+    fused: float | None = None
 
     @classmethod
     def each(cls, collection: Collection, segment: int, best: MaxSim) -> Iterator[Answer]:
@@ -133,7 +140,10 @@ class FoundNotes:
     def hits(self) -> pl.DataFrame:
         """Schema ``HITS``."""
         rows = [
-            (rank, one.note_id, one.score, one.score / len(one.parts), *one.span, one.text[slice(*one.span)])
+            (
+                *(rank, one.note_id, one.score, one.score / len(one.parts)),
+                *(*one.span, one.text[slice(*one.span)], one.words, one.fused),
+            )
             for rank, one in enumerate(self.answers, 1)
         ]
         return frame_of(rows, HITS)

@@ -12,18 +12,31 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from conceptmap.encoders import Dtype, EncoderLike
 from conceptmap.errors import InputError
 from conceptmap.notes.given import NotesLike, note_pairs
+from conceptmap.retrieval.allowed import EVERYTHING, Allowed, allowed_in, mentions_of
 from conceptmap.retrieval.collection import Collection, open_collection
 from conceptmap.retrieval.encoding import Kind, NoteEncoder, encoder_named, note_encoder
 from conceptmap.retrieval.found_notes import Answer, FoundNotes
 from conceptmap.retrieval.indexing import index_notes, remove_notes
+from conceptmap.retrieval.muvera import Muvera
 from conceptmap.retrieval.why import ConceptReader, Concepts, why
-from conceptmap.topk.maxsim import maxsim, rescored
+from conceptmap.retrieval.words import Words, fused
+from conceptmap.topk.maxsim import maxsim, products, rescored
 
 __all__ = ["NoteSearch"]
+
+
+WAYS, STAGES = ("vectors", "words", "both"), ("auto", "exact", "muvera")
+LARGE_ROWS = 2_000_000
+"""Rows above which candidates are chosen by one vector a passage."""
+CANDIDATES = 400
+"""Passages whose tokens are looked at then, at least."""
+POOL = 100
+"""Notes that each way proposes where two are fused."""
 
 
 class _Temporary:
@@ -143,27 +156,109 @@ class NoteSearch:
         own.check_encoder(reader)
         return cls(own, reader, mapper)
 
-    def search(self, query: str = "", k: int = 10, *, codes: Iterable[str] = ()) -> FoundNotes:
+    def search(
+        self,
+        query: str = "",
+        k: int = 10,
+        *,
+        codes: Iterable[str] = (),
+        concepts: Iterable[str] = (),
+        affirmed: bool = False,
+        by: str = "vectors",
+        stage: str = "auto",
+    ) -> FoundNotes:
         """The k notes whose best passage answers the query best.
 
         Args:
             query: words, a sentence or a whole note.
             k: at least 1.
             codes: also codes, ``system:code`` or as a loaded index holds them: their wordings come before the query.
+            concepts: notes must mention each of these codes, or a concept below it.
+            affirmed: denied mentions do not count for ``concepts``, and their tokens take no part in the score.
+            by: ``vectors``; ``words`` (BM25 of passages); or ``both``, ranks fused (`words.fused`).
+            stage: how candidates are chosen: ``exact`` looks at every token, ``muvera`` at one vector a passage and
+                then at the tokens of the best 400; ``auto`` is the latter in indexes of over two million rows.
 
         Raises:
-            InputError: the query has no word and no code, k is below 1, or codes without a `mapper`.
+            InputError: the query has no word and no code, k is below 1, an unknown way or stage, or codes or concepts
+                without a `mapper`.
             UnknownCodeError: no index holds a code.
+            MissingExtraError: words without the extra ``retrieval``.
         """
         if k < 1:
             raise InputError("k must be at least 1", got=k)
+        if by not in WAYS or stage not in STAGES:
+            raise InputError("no such way to search", got=f"{by!r}, {stage!r}", expected=", ".join((*WAYS, *STAGES)))
         query, asked = self._worded(query, codes)
         tokens = self.encoder.query(query)
+        allowed = self._allowed(tuple(concepts), affirmed=affirmed)
+        many = max(k, POOL) if by == "both" else k
+        near = [] if by == "words" else self._by_vectors(tokens.vectors, many, allowed, stage)
+        worded = [] if by == "vectors" else self._by_words(query, tokens.vectors, many, allowed)
+        if by != "both":
+            return FoundNotes(query, tokens, tuple((near or worded)[:k]), asked)
+        held = {one.note_id: one for one in [*worded, *near]}
+        scored = {one.note_id: one.words for one in worded}
+        ranks = fused([[one.note_id for one in ranking] for ranking in (near, worded)])
+        both = [replace(held[one], words=scored.get(one), fused=score) for one, score in list(ranks.items())[:k]]
+        return FoundNotes(query, tokens, tuple(both), asked)
+
+    def _by_vectors(self, tokens: NDArray[np.float32], k: int, allowed: Sequence[Allowed], stage: str) -> list[Answer]:
+        """The k best notes by MaxSim."""
+        own = self.collection
+        large = stage == "muvera" or (stage == "auto" and own.n_rows > LARGE_ROWS)
+        staged = _candidates(own, tokens, max(CANDIDATES, 20 * k), allowed) if large else None
         answers = list[Answer]()
-        for at, segment in enumerate(self.collection.segments):
-            best = maxsim(tokens.vectors, segment.prepared, segment.edges, k, groups=segment.note_of)
-            answers += Answer.each(self.collection, at, best)
-        return FoundNotes(query, tokens, tuple(sorted(answers)[:k]), asked)
+        for at, (segment, here) in enumerate(zip(own.segments, allowed, strict=True)):
+            passages = here.passages if staged is None else staged[at]
+            if passages is not None and not passages.any():
+                continue
+            groups = segment.note_of
+            best = maxsim(tokens, segment.prepared, segment.edges, k, mask=here.rows, passages=passages, groups=groups)
+            answers += Answer.each(own, at, best)
+        return sorted(answers)[:k]
+
+    def _by_words(self, query: str, tokens: NDArray[np.float32], k: int, allowed: Sequence[Allowed]) -> list[Answer]:
+        """The k best notes by BM25 of their best passage, with its MaxSim."""
+        own, scores = self.collection, self.words.scores(query)
+        best: dict[str, tuple[int, int, float]] = {}
+        places = np.repeat(np.arange(len(own.segments)), [segment.n_passages for segment in own.segments])
+        firsts = np.cumsum([0, *(segment.n_passages for segment in own.segments)])
+        for place in np.argsort(-scores, kind="stable"):
+            if scores[place] <= 0 or len(best) == k:
+                break
+            at, passage = int(places[place]), int(place - firsts[places[place]])
+            here = allowed[at].passages
+            if here is None or here[passage]:
+                note_id = own.segments[at].notes["note_id"][int(own.segments[at].note_of[passage])]
+                best.setdefault(note_id, (at, passage, float(scores[place])))
+        answers = list[Answer]()
+        for at, passage, score in best.values():
+            segment = own.segments[at]
+            chosen = np.array([passage])
+            scored = rescored(tokens, segment.prepared, segment.edges, chosen, mask=allowed[at].rows)
+            answers += [replace(one, words=score) for one in Answer.each(own, at, scored)]
+        return answers
+
+    def _allowed(self, concepts: Sequence[str], *, affirmed: bool) -> list[Allowed]:
+        """What of each segment may answer."""
+        if not concepts and not affirmed:
+            return [EVERYTHING] * len(self.collection.segments)
+        return allowed_in(self.collection, self._mentions, self.concepts, codes=concepts, affirmed=affirmed)
+
+    @cached_property
+    def _mentions(self) -> list[pl.DataFrame]:
+        return mentions_of(self.collection, self.concepts)
+
+    @cached_property
+    def words(self) -> Words:
+        """BM25 over the passages, made when it is first asked."""
+        passages = (
+            text[start:end]
+            for segment in self.collection.segments
+            for text, (start, end) in zip(segment.texts.gather(segment.note_of), segment.spans.tolist(), strict=True)
+        )
+        return Words(passages)
 
     def rerank(
         self, query: str, note_ids: Iterable[str], k: int | None = None, *, codes: Iterable[str] = ()
@@ -248,3 +343,21 @@ class NoteSearch:
         for at, place in sorted(known[note_id] for note_id in wanted):
             found.setdefault(at, []).append(place)
         return dict(found)
+
+
+def _candidates(
+    collection: Collection, tokens: NDArray[np.float32], n: int, allowed: Sequence[Allowed]
+) -> list[NDArray[np.bool_]] | None:
+    """Of each segment the passages whose encodings are among the n nearest to the query's; None without encodings."""
+    encodings = [segment.encodings for segment in collection.segments]
+    known = [one for one in encodings if one is not None]
+    if len(known) < len(encodings) or not known:
+        return None
+    query = Muvera(collection.facts.dim).query(tokens)
+    scores = [products(query, one) for one in known]
+    for found, here in zip(scores, allowed, strict=True):
+        if here.passages is not None:
+            found[~here.passages] = -np.inf
+    together = np.concatenate(scores)
+    level = np.partition(together, len(together) - n)[len(together) - n] if len(together) > n else -np.inf
+    return [(found >= level) & (found > -np.inf) for found in scores]

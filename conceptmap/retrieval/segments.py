@@ -22,7 +22,8 @@ from conceptmap.index import files as indexfiles
 from conceptmap.index.checks import CheckedRows
 from conceptmap.index.files import CheckedFile
 from conceptmap.index.manifest import digests_in, is_manifest, sha256_of
-from conceptmap.index.rows import store_given
+from conceptmap.index.rows import store_given, to_bfloat16
+from conceptmap.retrieval.muvera import Muvera
 from conceptmap.retrieval.passages import Passages
 from conceptmap.topk import prepare
 
@@ -35,13 +36,14 @@ FORMAT = 1
 DTYPE = "float16"
 """Rows are stored at unit length, so that half precision moves a cosine by less than 0.001."""
 ROWS, NOTES, TEXTS = "rows.safetensors", "notes.parquet", "texts.parquet"
+ENCODINGS = "encodings.safetensors"
 VERIFY_AT_OPENING = 1 << 30
 """Bytes: rows of at least this size are checked block by block as they are first read."""
 NOTES_SCHEMA = pl.Schema({"note_id": pl.String, "sha256": pl.String})
 TEXTS_SCHEMA = pl.Schema({"text": pl.String})
 LAYOUT = indexfiles.FolderLayout(
     "a segment of a note index",
-    frozenset({indexfiles.MANIFEST, ROWS, NOTES, TEXTS}),
+    frozenset({indexfiles.MANIFEST, ROWS, NOTES, TEXTS, ENCODINGS}),
     lambda folder: indexfiles.recorded(folder, is_manifest),
 )
 _AGAIN = "index the notes again"
@@ -98,6 +100,25 @@ class Segment:
         if frame.schema != TEXTS_SCHEMA or frame.height != self.notes.height or frame["text"].null_count():
             raise _damaged(self.folder / TEXTS, "other columns or rows")
         return frame["text"]
+
+    @cached_property
+    def encodings(self) -> NDArray[np.uint16] | None:
+        """One vector for each passage (`muvera.Muvera`), memory-mapped; None where a passage has one row.
+
+        *Shape:* (n_passages, width), bit patterns of bfloat16.
+
+        Raises:
+            IndexMismatchError: the file is damaged.
+        """
+        digests = _manifest_of(self.folder, self.sha256)
+        if ENCODINGS not in digests:
+            return None
+        path = self.folder / ENCODINGS
+        CheckedFile(path, digests[ENCODINGS]).verify()
+        kind, found, _ = indexfiles.read_tensors(path).get("encodings", ("", np.empty(0), 0))
+        if (kind, found.shape) != ("BF16", (self.n_passages, Muvera(self.vectors.shape[1]).width)):
+            raise _damaged(path, "other tensors")
+        return found
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -167,6 +188,9 @@ def write_segment(
         indexfiles.write_frame(partial / NOTES, notes)
         indexfiles.write_frame(partial / TEXTS, texts)
         indexfiles.write_tensors(partial / ROWS, tensors)
+        if len(vectors) > len(arrays["note_of"]):  # one row a passage is its own encoding
+            encodings = Muvera(vectors.shape[1]).passages(vectors, arrays["edges"])
+            indexfiles.write_tensors(partial / ENCODINGS, {"encodings": ("BF16", to_bfloat16(encodings))})
         files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
         value = {"format": FORMAT, "files": files}
         sha256 = sha256_of(value)

@@ -25,7 +25,7 @@ from conceptmap.topk.rows import norms_of, tensor_over
 if TYPE_CHECKING:
     from conceptmap.topk.rows import Prepared
 
-__all__ = ["MaxSim", "maxsim", "rescored"]
+__all__ = ["MaxSim", "maxsim", "products", "rescored"]
 
 BLOCK_ELEMENTS = 1 << 21
 """Elements of a block of rows, as float32: 8 MiB."""
@@ -131,6 +131,20 @@ def rescored(
     scores = np.array([math.fsum(part) for part in parts.tolist()], dtype=np.float64)
     found = MaxSim(scores, chosen, parts, rows)
     return found.at(np.lexsort((chosen, -scores)))
+
+
+def products(query: NDArray[np.float32], encodings: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Products of one vector with many, in bfloat16: a ranking to choose candidates by, and no score.
+
+    Args:
+        query: *Shape:* (width,) float32.
+        encodings: bit patterns of bfloat16. *Shape:* (n, width) uint16.
+
+    Returns:
+        *Shape:* (n,) float32.
+    """
+    right = torch.from_numpy(query).to(torch.bfloat16)
+    return torch.mv(tensor_over(encodings).view(torch.bfloat16), right).to(torch.float32).numpy()
 
 
 def _checked(query: NDArray[np.floating[Any]], prepared: Prepared, edges: NDArray[np.int64]) -> torch.Tensor:
