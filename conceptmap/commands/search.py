@@ -41,6 +41,30 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("-k", type=int, default=10, metavar="K", help="notes (default 10)")
     parser.add_argument("--why", action="store_true", help="what matched what, and the concepts that both stand for")
+    _add_ways(parser)
+    parser.add_argument("--rerank", metavar="NOTES.csv", help="only these notes, column note_id: candidates to reorder")
+    parser.add_argument("--html", metavar="PAGE.html", help="also write a page")
+    parser.add_argument("--json", action="store_true", help="write JSON")
+    parser.add_argument(
+        "--encoder", metavar="NAME|PATH", help="embedded (default), a model folder or a hub name; ColBERT folders too"
+    )
+    parser.add_argument(
+        "--vectors",
+        choices=["auto", "projected", "tokens", "passages"],
+        default="auto",
+        help="projected: a ColBERT folder's; tokens: the encoder's own; passages: one sentence vector each; "
+        "auto (default): projected where there is a projection, else tokens",
+    )
+    parser.add_argument(
+        "--ontology", action=Repeated, default=["icd10cm"], metavar="INDEX", help="of --code and --why, as for code"
+    )
+    add_table_output(parser, "HITS.csv")
+    add_note_options(parser)
+    add_encoder_options(parser)
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    """Which notes may answer, and how they are looked for."""
     parser.add_argument(
         "--concept",
         action=Repeated,
@@ -64,25 +88,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="how candidates are chosen; auto (default): muvera, one vector a passage, above two million rows",
     )
     parser.add_argument("--names", action="store_true", help="search concept names of --ontology instead of notes")
-    parser.add_argument("--rerank", metavar="NOTES.csv", help="only these notes, column note_id: candidates to reorder")
-    parser.add_argument("--html", metavar="PAGE.html", help="also write a page")
-    parser.add_argument("--json", action="store_true", help="write JSON")
-    parser.add_argument(
-        "--encoder", metavar="NAME|PATH", help="embedded (default), a model folder or a hub name; ColBERT folders too"
-    )
-    parser.add_argument(
-        "--vectors",
-        choices=["auto", "projected", "tokens", "passages"],
-        default="auto",
-        help="projected: a ColBERT folder's; tokens: the encoder's own; passages: one sentence vector each; "
-        "auto (default): projected where there is a projection, else tokens",
-    )
-    parser.add_argument(
-        "--ontology", action=Repeated, default=["icd10cm"], metavar="INDEX", help="of --code and --why, as for code"
-    )
-    add_table_output(parser, "HITS.csv")
-    add_note_options(parser)
-    add_encoder_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import polars as pl
 
 from conceptmap.errors import InputError
 from conceptmap.frames import frame_of
-from conceptmap.retrieval.words import Words, fused
+from conceptmap.retrieval.words import WordIndex, fused
 
 if TYPE_CHECKING:
     from conceptmap.encoders import TokenEncoder
@@ -108,5 +108,5 @@ class NameSearch:
         return found
 
     @cached_property
-    def _words(self) -> Words:
-        return Words(term for _, _, term in self._terms)
+    def _words(self) -> WordIndex:
+        return WordIndex(term for _, _, term in self._terms)

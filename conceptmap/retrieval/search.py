@@ -24,7 +24,7 @@ from conceptmap.retrieval.found_notes import Answer, FoundNotes
 from conceptmap.retrieval.indexing import index_notes, remove_notes
 from conceptmap.retrieval.muvera import Muvera
 from conceptmap.retrieval.why import ConceptReader, Concepts, why
-from conceptmap.retrieval.words import Words, fused
+from conceptmap.retrieval.words import WordIndex, fused
 from conceptmap.topk.maxsim import maxsim, products, rescored
 
 __all__ = ["NoteSearch"]
@@ -251,14 +251,14 @@ class NoteSearch:
         return mentions_of(self.collection, self.concepts)
 
     @cached_property
-    def words(self) -> Words:
+    def words(self) -> WordIndex:
         """BM25 over the passages, made when it is first asked."""
         passages = (
             text[start:end]
             for segment in self.collection.segments
             for text, (start, end) in zip(segment.texts.gather(segment.note_of), segment.spans.tolist(), strict=True)
         )
-        return Words(passages)
+        return WordIndex(passages)
 
     def rerank(
         self, query: str, note_ids: Iterable[str], k: int | None = None, *, codes: Iterable[str] = ()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from conceptmap.errors import MissingExtraError
 
-__all__ = ["RANKS", "Words", "fused"]
+__all__ = ["RANKS", "WordIndex", "fused"]
 
 RANKS = 60.0
 """Added to each rank (Cormack, Clarke and Büttcher, SIGIR 2009)."""
@@ -19,7 +19,7 @@ _PATTERN = r"(?u)\b\w[\w-]*\b"
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Words:
+class WordIndex:
     """BM25 over texts, made when it is first asked."""
 
     def __init__(self, texts: Iterable[str]) -> None:
