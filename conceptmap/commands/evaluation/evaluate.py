@@ -131,7 +131,7 @@ def _write(args: argparse.Namespace, shown: Measurement, errors: pl.DataFrame | 
         if args.errors:
             write_out(args.errors, csv_bytes(errors, safe=args.spreadsheet_safe), **options)
     if args.html:
-        from conceptmap.export.reports.evaluation import evaluation_page
+        from conceptmap.export.figures.evaluation import evaluation_page
 
         page = evaluation_page(shown.measured, shown.intervals, shown.differences, errors, facts=_facts(args))
         write_out(args.html, page.encode(), **options)

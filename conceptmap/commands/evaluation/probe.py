@@ -123,7 +123,7 @@ def _write(
     drawn: dict[tuple[str, str], tuple[float, float]],
 ) -> None:
     from conceptmap.export.csv import csv_bytes
-    from conceptmap.export.reports.probe import probe_page
+    from conceptmap.export.figures.probe import probe_page
     from conceptmap.probing.found import kinds
     from conceptmap.probing.probes import CONTEXTS
     from conceptmap.probing.wordings import WORDINGS

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from conceptmap.export.figures.evaluation import dot, once
 from conceptmap.export.html import page
 from conceptmap.export.report.marks import SHARES
-from conceptmap.export.reports.evaluation import dot, once
 
 __all__ = ["probe_page"]
 
