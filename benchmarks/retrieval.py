@@ -91,7 +91,7 @@ def stages(passages: str = "100000") -> None:
     def exhaustive(query: NDArray[np.float32]) -> NDArray[np.int64]:
         return maxsim(query, ready, edges, 10).passages
 
-    for name, ask in (("exhaustive MaxSim", exhaustive), ("MUVERA, then MaxSim of 400", staged)):
+    for name, ask in (("exhaustive MaxSim", exhaustive), (f"MUVERA, then MaxSim of {CANDIDATES}", staged)):
         ask(asked[0][1])
         gains, seconds, clock = [], 0.0, time.perf_counter()
         for theme, query in asked:

@@ -33,7 +33,7 @@ __all__ = ["NoteSearch"]
 WAYS, STAGES = ("vectors", "words", "both"), ("auto", "exact", "muvera")
 LARGE_ROWS = 2_000_000
 """Rows above which candidates are chosen by one vector a passage."""
-CANDIDATES = 400
+CANDIDATES = 800
 """Passages whose tokens are looked at then, at least."""
 POOL = 100
 """Notes that each way proposes where two are fused."""
@@ -177,7 +177,7 @@ class NoteSearch:
             affirmed: denied mentions do not count for ``concepts``, and their tokens take no part in the score.
             by: ``vectors``; ``words`` (BM25 of passages); or ``both``, ranks fused (`words.fused`).
             stage: how candidates are chosen: ``exact`` looks at every token, ``muvera`` at one vector a passage and
-                then at the tokens of the best 400; ``auto`` is the latter in indexes of over two million rows.
+                then at the tokens of the best 800; ``auto`` is the latter in indexes of over two million rows.
 
         Raises:
             InputError: the query has no word and no code, k is below 1, an unknown way or stage, or codes or concepts
