@@ -155,3 +155,10 @@ def test_a_run_becomes_a_cohort(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_the_name_is_public() -> None:
     assert cm.cohort is cohort
+
+
+def test_an_expression_where_the_run_belongs_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cohort", "I50 AND NOT N18", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "no such run" in said
+    assert "then the expression" in said

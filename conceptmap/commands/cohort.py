@@ -53,6 +53,9 @@ def run(args: argparse.Namespace) -> int:
     from conceptmap.retrieval.cohort import cohort
     from conceptmap.retrieval.expressions import parsed
 
+    if not Path(args.coded).exists():
+        expected = "the folder that conceptmap code wrote, then the expression"
+        raise InputError("there is no such run", got=args.coded, expected=expected)
     parsed(args.expression)  # before anything is read
     for path in (args.output, args.counts or "-"):
         check_out(path, overwrite=args.overwrite)
