@@ -43,6 +43,12 @@ _LONG_AGO: Final = re.compile(
     r"|[(,\u2013-]\s?(?:remote|old)\s*(?:[).,;\n]|\Z)|\bby history\b|\blong ago\b",
     re.IGNORECASE,
 )
+_BROKEN: Final = {"icd10cm": parse_ranges("S02.0-S02.4 S02.6-S02.9 S12 S22 S32 S42 S52 S62 S72 S82 S92")}
+_OLD_BREAK: Final = re.compile(
+    r"\b(?:old|remote|prior|previous)\s(?:[\w/-]+\s){0,4}?(?:fx|fract)(?!\w*, (?:new|acute)\b)"
+    r"(?!.*\b(?:non-?union|mal-?union|delayed (?:healing|union)|not healed|unhealed))",
+    re.IGNORECASE,
+)
 _STATUS: Final = {
     "icd10cm": parse_ranges("Z89-Z90 Z92.2-Z92.3 Z93-Z96 Z97.5 Z98 Z99.2"),
 }
@@ -88,7 +94,8 @@ def past_history(
 ) -> tuple[int, str] | None:
     """The history code that a past illness becomes, and why; None where the condition is still coded as such.
 
-    Past is what stands under a heading of the past, or what its sentence dates years back.
+    Past is what stands under a heading of the past, what its sentence dates years back, and a fracture called old
+    (ICD-10-CM Z87.81) that did heal.
 
     Args:
         concept: that the illness is coded as.
@@ -101,6 +108,8 @@ def past_history(
         return None
     if context.ended:
         return _history("history", concept, book)
+    if within(book.codes[concept], _BROKEN.get(book.system, ())) and says(_OLD_BREAK):
+        return history_of(concept, book)
     if says(_STILL):
         return None
     if section not in PAST_SECTIONS and not says(_LONG_AGO):

@@ -113,14 +113,16 @@ _GLUE_BEFORE: Final = re.compile(r"(?:,| and|,? &)\s\Z", re.IGNORECASE)
 
 def _primary(mention: Mention, text: str, book: CodeBook) -> Iterator[Mention]:
     """The cancer of the organ before a name of metastases that holds its noun: "colon [cancer with metastases]"."""
-    noun = _NOUN.match(text, mention.start_char, mention.end_char)
-    organ = _organ_before(text, mention.start_char - 1, book.system, primary=True) if noun else None
+    noun = _NOUN.match(text, mention.start_char)
+    whole = noun is not None and noun.end(1) <= mention.end_char
+    organ = _organ_before(text, mention.start_char - 1, book.system, primary=True) if whole else None
     if noun and organ is not None:
         yield from _mention(organ[0], noun.end(1), organ[1], book)
 
 
 _NOUN: Final = re.compile(
-    r"(cancer|carcinoma|adenocarcinoma|malignancy|tumou?r|ca)\b(?=,? (?:with|and) ?metast)", re.IGNORECASE
+    r"(cancer|carcinoma|adenocarcinoma|malignancy|tumou?r|ca)\b(?=,? (?:with|and|w/) ?(?:[\w/-]+,? ){0,5}?(?:metast|mets?\b))",
+    re.IGNORECASE,
 )
 
 

@@ -59,7 +59,6 @@ _IRREGULAR = {
     "bacteria": "bacterium",
     "ganglia": "ganglion",
     "septa": "septum",
-    "sequela": "sequelae",
     "teeth": "tooth",
     "feet": "foot",
     "children": "child",

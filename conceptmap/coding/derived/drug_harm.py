@@ -36,7 +36,8 @@ class Finding(NamedTuple):
 _DUE: Final = re.compile(
     r"\A(?!.*\b(?:but|received|given|treated|started|improved|resolved|miss(?:ed|ing)|omi\w+|stopp\w+|discontinu\w+"
     r"|cessation|withdr\w+|lack|without|(?:run|ran|running) out|non-?(?:compl|adher)\w+|not tak\w+|sub-?therap\w+"
-    r"|inadequate|insufficient|held|holding)\b)[^.;\n]{0,45}?(?:\b(?:due to|secondary to"
+    r"|inadequate|insufficient|held|holding|unrelated|(?:not|n['’]t|never) (?:\w+ ){0,3}?(?:due|secondary|related"
+    r"|caused|attribut\w+|induced|because|from|a result|a side|an? (?:adverse )?(?:effect|reaction)))\b)[^.;\n]{0,45}?(?:\b(?:due to|secondary to"
     r"|2/2|d/t|from|caused by|attributed to|attributable to|related to|induced by|because of"
     r"|as a result of|effects? (?:of|from)|reactions? to|precipitated by|triggered by|provoked by|blamed on|sec to"
     r"|owing to|b/c of"
@@ -72,7 +73,7 @@ _RELATED_LIST: Final = re.compile(
     re.IGNORECASE,
 )
 _FELT: Final = re.compile(
-    r"\b(?:felt|thought|likely|presumed) (?:to be )?(?:related|due|secondary) to [\w/ ]{0,12}\Z", re.IGNORECASE
+    r"(?<!not )\b(?:felt|thought|likely|presumed) (?:to be )?(?:related|due|secondary) to [\w/ ]{0,12}\Z", re.IGNORECASE
 )
 _OPENS: Final = re.compile(
     r"\W*(?:attributed|due|secondary|related|likely (?:due|secondary)|felt (?:due|secondary)) to (?:\w+ ){0,2}\Z",

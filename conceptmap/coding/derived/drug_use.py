@@ -27,7 +27,11 @@ _NOT_TAKEN: Final = frozenset(
 _REACH: Final = 90
 
 
-_END: Final = re.compile(r"[;\n•|]|,\s+(?=[A-Za-z])(?!then\b)|\.\s+(?=[A-Z\[])|\.\Z")
+_END: Final = re.compile(
+    r"[;\n•|]|,\s+(?=[A-Za-z])(?!then\b|(?:(?:was|is|now|since|recently|but|has been|have been) )*"
+    r"(?:stopped|discontinued|d/c'?e?d|no longer (?:taking|taken|takes))(?:[.,;)\n]|\Z| (?:on|in|at|by|due|because|for"
+    r"|after|since|last|prior|before|\d|\[)))|\.\s+(?=[A-Z\[])|\.\Z"
+)
 _BEGIN: Final = re.compile(r"[;\n•|]|,\s|\.\s")
 _STATEMENT: Final = re.compile(r"[;\n•|]|\.\s")
 _ENDED_LIST: Final = re.compile(

@@ -174,7 +174,13 @@ def _room(text: str, sections: Sequence[Section]) -> Found | None:
 INJURED: Final = parse_ranges("S00-T34 T51-T79")
 """Codes of injuries: without one of them nothing outside is coded as their cause."""
 _EXTERNAL: Final = parse_ranges("V00-Y38 Y92-Y93 Y99")
-_VAGUE: Final = (("V00-V88", "V89 W19 X58"), ("W00-W18", "W19 X58"), ("W00-X57", "X58"), ("W01.1", "W01.0"))
+_VAGUE: Final = (
+    ("V00-V88", "V89 W19 X58"),
+    ("W00-W18", "W19 X58"),
+    ("W00-X57", "X58"),
+    ("W01.1", "W01.0"),
+    ("X92-Y08", "Y09"),
+)
 
 
 def settle_external_causes(proposals: ProposedCodes, book: CodeBook) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from conceptmap.coding.derived.injuries import is_trauma
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, codes_in, exchange
 from conceptmap.ontology.code_ranges import parse_ranges, within
@@ -41,7 +42,12 @@ _MINOR: Final = re.compile(
     r"|age[- ]related|compression|collapsed?|GLF)\b",
     re.IGNORECASE,
 )
-_HEALED: Final = re.compile(r"\b(?:old|healed|remote|prior|previous)\b[^.;\n]{0,30}\bfract", re.IGNORECASE)
+_HEALED: Final = re.compile(r"\b(?:old|healed|remote|prior|previous)\b[^.;\n]{0,30}\b(?:fract|fx)", re.IGNORECASE)
+_HISTORY: Final = parse_ranges("Z87.81")
+_TYPICAL: Final = re.compile(
+    r"\b(?:[TL]\d{1,2}|vertebra\w*|compression|lumbar|thoracic|spin(?:e|al)|hips?)\b", re.IGNORECASE
+)
+_WHY_HEALED: Final = "a fracture of osteoporosis that healed (I.C.13.d.1)"
 _SEVENTH: Final = {**dict.fromkeys("ABC", "A"), **dict.fromkeys("DEF", "D"), **dict.fromkeys("GHJ", "G")} | {
     **dict.fromkeys("KMN", "K"),
     **dict.fromkeys("PQR", "P"),
@@ -53,12 +59,16 @@ def settle_fragility(proposals: ProposedCodes, book: CodeBook, around: MentionPl
     """Give the fractures of a note with osteoporosis the codes of that disease, in place."""
     if not codes_in(proposals, _BRITTLE, book):
         return
+    healed = book.position_of_code.get("Z87.310")
+    for proposal in codes_in(proposals, _HISTORY, book) if healed is not None else ():
+        lines = " ".join(around.line(number) for number in proposal.numbers)
+        if healed is not None and _HEALED.search(lines) and _TYPICAL.search(lines) and not is_trauma(lines):
+            exchange(proposals, proposal, healed, _WHY_HEALED)
     violent = bool(codes_in(proposals, _VIOLENT, book))
     for proposal in codes_in(proposals, _BROKEN, book):
         lines = " ".join(around.line(number) for number in proposal.numbers)
-        healed = book.position_of_code.get("Z87.310")
         if healed is not None and book.codes[proposal.concept][-1] == "D" and _HEALED.search(lines):
-            exchange(proposals, proposal, healed, "a fracture of osteoporosis that healed (I.C.13.d.1)")
+            exchange(proposals, proposal, healed, _WHY_HEALED)
             continue
         at = _of_osteoporosis(proposal, book)
         said = _SAID.search(lines) is not None

@@ -26,7 +26,7 @@ _KIND: Final = re.compile(
     re.IGNORECASE,
 )
 _TRAUMA: Final = re.compile(
-    r"\b(?:MV[CA]|motor vehicle|collision|crash\w*|fell|falls?|fallen|struck|hit (?:by|on|his|her|the)|assault\w*"
+    r"\b(?:MV[CA]|motor vehicle|collision|crash\w*|fell|falls?|fallen|struck|hit (?:by|on|his|her|the)|assault\w*|beaten"
     r"|stab(?:b\w+)?|gunshots?|GSWs?|(?:was|been) shot|shot (?:by|in)|knife wounds?|injur\w+|trauma\w*|thrown"
     r"|ejected|kicked|bitten|crushed|playing|tripped|slipped|twisted|pedestrian|MECHANISM|seizure|convuls\w+"
     r"|fainted|syncope|burn(?:s|ed|ing)?)\b",
@@ -71,7 +71,7 @@ _ORGANS: Final = (
     (re.compile(r"\b(?:splenic|spleen) lac\w*", re.IGNORECASE), ("S36.030A", "S36.031A", "S36.032A", "S36.039A")),
     (re.compile(r"\b(?:liver|hepatic) lac\w*", re.IGNORECASE), ("S36.114A", "S36.115A", "S36.116A", "S36.113A")),
 )
-_GRADE: Final = re.compile(r"\b(?:grade|gr\.?) ?(IV|V|III|II|I|[1-5])\b")
+_GRADE: Final = re.compile(r"\b(?:grade|gr\.?) ?(IV|V|III|II|I|[1-5])\b", re.IGNORECASE)
 _GRADES: Final = {"I": 0, "1": 0, "II": 1, "2": 1, "III": 2, "3": 2, "IV": 2, "4": 2, "V": 2, "5": 2}
 _LUNG: Final = re.compile(
     r"\b(?:pulmonary|lung|LLL|LUL|RLL|RUL|RML|lingula)\b[^.;\n]{0,20}\bcontusions?\b"
@@ -267,7 +267,7 @@ def _inside(text: str) -> Iterator[Found]:
         found = first_of(words, text)
         if found:
             grade = _GRADE.search(text, max(0, found.start() - 15), found.end() + 20)
-            yield Found(*found.span(), codes[_GRADES[grade[1]] if grade else 3])
+            yield Found(*found.span(), codes[_GRADES[grade[1].upper()] if grade else 3])
     lung = first_of(_LUNG, text)
     if lung:
         yield Found(

@@ -48,6 +48,13 @@ _NOW: Final = re.compile(
     r"|cigarettes? ?(?:/|per|a) ?d(?:ay)?)))",
     re.IGNORECASE,
 )
+_OTHER_SMOKE: Final = re.compile(
+    r"\s(?:(?:\d+|an?|some|daily|medical|recreational|occasional(?:ly)?|joints?|blunts?|bowls?|of|(?:per|a) day)\s){0,4}"
+    r"(?:marijuana|cannabis|weed|pot|THC|hashish|crack|cocaine|heroin|fentanyl|meth(?:amphetamines?)?|opium)\b"
+    r"(?![^.;\n]{0,40}\b(?:tobacco|cig\w*|nicotine|ppd|packs?)\b)",
+    re.IGNORECASE,
+)
+_OF_OTHER: Final = re.compile(r"\b(?:marijuana|cannabis|weed|pot|THC|hashish|crack|cocaine)[ -]\Z", re.IGNORECASE)
 _CLAUSE: Final = re.compile(r"[^.;\n]+(?:\.(?=\d)[^.;\n]+)*")
 _ALCOHOL_LEVEL: Final = re.compile(
     r"\b(?:EtOH|BAC|BAL|blood alcohol(?: (?:level|content))?|alcohol level|serum (?:ethanol|alcohol)"
@@ -140,7 +147,8 @@ def substances(text: str) -> Iterator[Found]:
 def _said_now(clause: str, word: int) -> re.Match[str] | None:
     """What says that somebody smokes, where nothing before it denies that or is advice."""
     for said in _NOW.finditer(clause):
-        if not _NEVER.search(_own_words(clause, word, said.start())):
+        other = _OTHER_SMOKE.match(clause, said.end()) or _OF_OTHER.search(clause[: said.start()])
+        if not (other or _NEVER.search(_own_words(clause, word, said.start()))):
             return said
     return None
 
