@@ -121,7 +121,8 @@ def _primary(mention: Mention, text: str, book: CodeBook) -> Iterator[Mention]:
 
 
 _NOUN: Final = re.compile(
-    r"(cancer|carcinoma|adenocarcinoma|malignancy|tumou?r|ca)\b(?=,? (?:with|and|w/) ?(?:[\w/-]+,? ){0,5}?(?:metast|mets?\b))",
+    r"(cancer|carcinoma|adenocarcinoma|malignancy|tumou?r|ca)\b"
+    r"(?=,? (?:with|and|w/) ?(?:[\w/-]+,? ){0,5}?(?:metast|mets?\b))",
     re.IGNORECASE,
 )
 

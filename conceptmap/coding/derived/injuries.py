@@ -26,8 +26,8 @@ _KIND: Final = re.compile(
     re.IGNORECASE,
 )
 _TRAUMA: Final = re.compile(
-    r"\b(?:MV[CA]|motor vehicle|collision|crash\w*|fell|falls?|fallen|struck|hit (?:by|on|his|her|the)|assault\w*|beaten"
-    r"|stab(?:b\w+)?|gunshots?|GSWs?|(?:was|been) shot|shot (?:by|in)|knife wounds?|injur\w+|trauma\w*|thrown"
+    r"\b(?:MV[CA]|motor vehicle|collision|crash\w*|fell|falls?|fallen|struck|hit (?:by|on|his|her|the)|assault\w*"
+    r"|beaten|stab(?:b\w+)?|gunshots?|GSWs?|(?:was|been) shot|shot (?:by|in)|knife wounds?|injur\w+|trauma\w*|thrown"
     r"|ejected|kicked|bitten|crushed|playing|tripped|slipped|twisted|pedestrian|MECHANISM|seizure|convuls\w+"
     r"|fainted|syncope|burn(?:s|ed|ing)?)\b",
     re.IGNORECASE,

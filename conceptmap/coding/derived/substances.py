@@ -49,7 +49,8 @@ _NOW: Final = re.compile(
     re.IGNORECASE,
 )
 _OTHER_SMOKE: Final = re.compile(
-    r"\s(?:(?:\d+|an?|some|daily|medical|recreational|occasional(?:ly)?|joints?|blunts?|bowls?|of|(?:per|a) day)\s){0,4}"
+    r"\s(?:(?:\d+|an?|some|daily|medical|recreational|occasional(?:ly)?|joints?|blunts?|bowls?|of"
+    r"|(?:per|a) day)\s){0,4}"
     r"(?:marijuana|cannabis|weed|pot|THC|hashish|crack|cocaine|heroin|fentanyl|meth(?:amphetamines?)?|opium)\b"
     r"(?![^.;\n]{0,40}\b(?:tobacco|cig\w*|nicotine|ppd|packs?)\b)",
     re.IGNORECASE,
