@@ -59,12 +59,13 @@ what_got_in = """() => {
   const nodes = [...document.querySelectorAll("*")].filter((node) => node !== document.documentElement);
   const leads = (node) => node.getAttribute("href") ?? node.getAttribute("src") ?? node.getAttribute("action") ?? "";
   const runs = (node) => [...node.attributes].some((one) => /^on|^srcdoc$|^style$/.test(one.name));
+  const own = ["ask", "find", "seek-form"];
   const strange = /^(iframe|object|embed|img|base|form|video|math|audio)$/;
   return {
     hit: window.hit ?? null,
     handlers: nodes.filter(runs).length,
     scripts: nodes.filter((node) => node.localName === "script").length,
-    strangers: nodes.filter((node) => strange.test(node.localName) && !["ask", "find"].includes(node.id)).length,
+    strangers: nodes.filter((node) => strange.test(node.localName) && !own.includes(node.id)).length,
     links: nodes.map(leads).filter((link) => link && !/^(#|report|page\\.|note\\.)/.test(link)),
   };
 }"""

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from payloads import PAYLOADS, what_got_in
 
 from conceptmap.cli import main
 from conceptmap.notes.reviewed import reviewed_notes
+from conceptmap.retrieval.search import NoteSearch
 from conceptmap.serve.app import make_app
 from conceptmap.serve.guard import Admission
 
@@ -34,17 +36,23 @@ TEXT_SHOWN = (
 )
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@contextmanager
+def served(search: NoteSearch | None = None) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        app = make_app(full_mapper(), Admission(port=port))
+        app = make_app(full_mapper(), Admission(port=port), search)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         running = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         running.start()
         yield f"http://127.0.0.1:{port}/"
         server.should_exit = True
         running.join(10)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +92,7 @@ def row(page: Any, code: str) -> Any:
 def test_a_pasted_note_is_shown_whole_and_explained_under_the_pointer(page: Any) -> None:
     explain(page)
     assert page.evaluate(TEXT_SHOWN) == TEXT
+    assert page.locator("#seek").is_hidden(), "without an index there is nothing to find"
     mark(page, "heart failure").hover()
     assert "of the family" in shown(page)
     assert "cosine" in shown(page)
@@ -136,7 +145,7 @@ def test_codes_are_accepted_rejected_added_and_downloaded(
     row(page, "I10").locator("button[aria-label^=Accept]").click()
     row(page, "R50.9").locator("button[aria-label^=Reject]").click()
     page.fill("#query", "femur")
-    page.click("text=Find")
+    page.click("#find button")
     page.click("#hits button >> nth=0")
     added = page.locator(".added summary > .c").inner_text()
     mark(page, "heart failure").focus()
@@ -249,6 +258,39 @@ def test_no_payload_runs_loads_or_leads_away(page: Any, tmp_path: Path) -> None:
         assert page.evaluate(TEXT_SHOWN) == note["text"]
         assert page.evaluate(what_got_in) == {"hit": None, "handlers": 0, "scripts": 2, "strangers": 0, "links": []}
     page.fill("#query", PAYLOADS[6])
-    page.click("text=Find")
+    page.click("#find button")
     page.wait_for_selector("#hits li")
     assert page.evaluate("window.hit") is None
+
+
+def test_notes_of_an_index_are_found_explained_and_opened(browser: Any) -> None:
+    notes = {
+        "a": "He denies hypertension.",
+        "<b>b</b>": f"{PAYLOADS[6]} fever {PAYLOADS[0]}",
+        "c": "Fracture of femur.",
+    }
+    search = NoteSearch.index(notes, encoder=full_mapper().encoder or "embedded", mapper=full_mapper())
+    with served(search) as address, watched(browser, address) as page:
+        explain(page, "Hypertension.")
+        row(page, "I10").locator("button[aria-label^=Accept]").click()
+        page.get_by_label("Words or a sentence").fill("high blood pressure")
+        page.keyboard.press("Enter")
+        first = page.locator("#found > li").first
+        assert first.locator("strong").inner_text() == "a"
+        first.locator("summary").focus()
+        page.keyboard.press("Enter")
+        cells = [one.locator("td").all_inner_texts() for one in first.locator("tr").all()[1:]]
+        assert [one[0] for one in cells] == ["high", "blood", "pressure", "sum"]
+        assert f"score {cells[-1][2]}" in first.inner_text()
+        assert any("denied" in one[3] and "icd10:I10" in one[3] for one in cells)
+        assert barriers(page) == []
+        page.fill("#sought", f"fever {PAYLOADS[0]} {PAYLOADS[6]}")
+        page.click("text=Find notes >> nth=-1")
+        page.get_by_label("Open note <b>b</b>").press("Enter")
+        page.wait_for_function("() => document.querySelector('.note')?.dataset.note === '<b>b</b>'")
+        assert page.evaluate(TEXT_SHOWN) == notes["<b>b</b>"]
+        page.wait_for_function("() => document.activeElement.id === 'shown'")
+        assert page.evaluate(what_got_in) == {"hit": None, "handlers": 0, "scripts": 2, "strangers": 0, "links": []}
+        assert page.locator("#note option").all_inner_texts() == ["note", "<b>b</b>"]
+        page.select_option("#note", "note")
+        page.wait_for_selector(".code[data-accept=yes]")

@@ -6,9 +6,16 @@ import argparse
 import logging
 import os
 import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conceptmap.commands.common import add_command, add_mapper_options, load_mapper, say
-from conceptmap.errors import InputError, MissingExtraError
+from conceptmap.errors import InputError, MissingExtraError, counted
+
+if TYPE_CHECKING:
+    from conceptmap.mapper import ConceptMapper
+    from conceptmap.retrieval.search import NoteSearch
+    from conceptmap.serve.guard import Admission
 
 __all__ = ["add", "run"]
 
@@ -34,15 +41,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--seconds", type=float, default=60, metavar="S", help="most seconds for an answer (default 60)"
     )
+    parser.add_argument(
+        "--notes-index", metavar="INDEX", help="notes to find in the page: what conceptmap search --index INDEX made"
+    )
+    parser.add_argument(
+        "--notes-encoder", metavar="NAME|PATH", help="that made it, where it is a folder (default: by its name)"
+    )
     add_mapper_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401 - told to be missing before anything is loaded
 
-        from conceptmap.serve.app import make_app
         from conceptmap.serve.guard import Admission
     except ImportError as error:
         raise MissingExtraError(error.name or "starlette", extra="serve", purpose="conceptmap serve") from error
@@ -50,16 +62,61 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--port is none", got=args.port, expected="1 to 65535")
     token = args.token or os.environ.get(TOKEN)
     access = Admission(args.host, args.port, token, seconds=args.seconds)
-    listening = _listening(args.host, args.port)
+    with _listening(args.host, args.port) as listening:
+        _serve(args, access, listening)
+    return 0
+
+
+def _serve(args: argparse.Namespace, access: Admission, listening: socket.socket) -> None:
+    import uvicorn
+
+    from conceptmap.serve.app import make_app
+
+    _check_index(args)
     mapper, seconds = load_mapper(args)
     mapper.annotate("Ready.")  # what is loaded on first use is loaded now
+    search = _search(args, mapper) if args.notes_index else None
     shown = f"[{args.host}]" if ":" in args.host else args.host
-    say(f"ready after {seconds:.1f} s: http://{shown}:{args.port}/{'#token=…' if token else ''} (Ctrl+C ends it)")
+    say(
+        f"ready after {seconds:.1f} s: http://{shown}:{args.port}/{'#token=…' if access.token else ''} (Ctrl+C ends it)"
+    )
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno >= logging.ERROR)
-    app = make_app(mapper, access)
+    app = make_app(mapper, access, search)
     how = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2)
     uvicorn.Server(how).run(sockets=[listening])
-    return 0
+
+
+def _check_index(args: argparse.Namespace) -> None:
+    """Refuse a note index that is none, before anything is loaded."""
+    from conceptmap.retrieval.collection import open_collection
+
+    if args.notes_index:
+        open_collection(Path(args.notes_index))
+    elif args.notes_encoder:
+        raise InputError("--notes-encoder is of a note index", expected="--notes-index INDEX too")
+
+
+def _search(args: argparse.Namespace, mapper: ConceptMapper) -> NoteSearch:
+    """The note index with the encoder that made it, which may be the mapper's; its texts are checked now.
+
+    Raises:
+        IndexMismatchError: it is damaged, or the encoder is another.
+        ModelError: the encoder cannot be loaded.
+    """
+    from conceptmap.retrieval.collection import open_collection
+    from conceptmap.retrieval.search import NoteSearch
+
+    facts, own = open_collection(Path(args.notes_index)).facts, mapper.encoder
+    same = own is not None and own.name == facts.encoder and facts.kind != "projected"
+    encoder = args.notes_encoder or (own if same else None)
+    where = {"device": args.device, "dtype": args.dtype}
+    search = NoteSearch.open(args.notes_index, encoder=encoder, mapper=mapper, **where)
+    for segment in search.collection.segments:
+        segment.texts  # noqa: B018 - reads and checks them
+    say(f"{counted(search.collection.n_notes, 'note')} to search")
+    if facts.non_commercial:
+        say(f"the encoder {facts.encoder} may not be used commercially, or its licence is not known: {facts.licence}")
+    return search
 
 
 def _listening(host: str, port: int) -> socket.socket:

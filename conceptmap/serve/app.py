@@ -22,7 +22,7 @@ from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.export.paths import PathOf, paths_of
 from conceptmap.export.report.assets import asset
 from conceptmap.files import json_of
-from conceptmap.serve import answers
+from conceptmap.serve import answers, finding
 from conceptmap.serve.guard import Admission, Guard
 from conceptmap.serve.openapi import described_api
 from conceptmap.serve.reviewed import CSV_TYPE, WORKBOOK_TYPE, csv_of, reviewed_of, workbook_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conceptmap.mapper import ConceptMapper
+    from conceptmap.retrieval.search import NoteSearch
 
 __all__ = ["make_app"]
 
@@ -42,18 +43,22 @@ MOST_CHARS = 1_000_000
 """Characters of one note."""
 MOST_NOTES = 2_000
 """Notes of a file that are taken into the page."""
+MOST_FOUND = 50
+"""Notes that a query finds, and codes that it asks for."""
+MOST_QUERY_CHARS = 10_000
 _Answer = TypeVar("_Answer")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(mapper: ConceptMapper, access: Admission | None = None) -> Starlette:
+def make_app(mapper: ConceptMapper, access: Admission | None = None, search: NoteSearch | None = None) -> Starlette:
     """The application, for any ASGI server.
 
     Args:
         mapper: loaded; requests share it.
         access: who may ask for how much; by default this machine alone, on port 8000.
+        search: notes that can be found, with a mapper; None for none.
     """
-    api = _Api(mapper, paths_of(mapper.path, mapper.indexes), anyio.CapacityLimiter(AT_ONCE))
+    api = _Api(mapper, paths_of(mapper.path, mapper.indexes), anyio.CapacityLimiter(AT_ONCE), search)
     routes = [
         Route("/", _file("index.html")),
         Route("/note.css", _asset("note.css", "text/css")),
@@ -67,6 +72,8 @@ def make_app(mapper: ConceptMapper, access: Admission | None = None) -> Starlett
         Route("/api/nearest", _told(api.nearest), methods=["POST"]),
         Route("/api/notes", _told(api.notes), methods=["POST"]),
         Route("/api/search", _told(api.search)),
+        Route("/api/search-notes", _told(api.search_notes), methods=["POST"]),
+        Route("/api/indexed-note", _told(api.indexed_note), methods=["POST"]),
         Route("/api/csv", _told(api.csv), methods=["POST"]),
         Route("/api/workbook", _told(api.workbook), methods=["POST"]),
         Route("/api/concepts/{system}/{code:path}", _told(api.concept)),
@@ -82,9 +89,10 @@ class _Api:
     mapper: ConceptMapper
     above: PathOf
     turns: anyio.CapacityLimiter
+    kept: NoteSearch | None = None
 
     async def health(self, _request: Request) -> Response:
-        return JSONResponse(answers.described(self.mapper))
+        return JSONResponse({**answers.described(self.mapper), "note_search": self.kept is not None})
 
     async def annotate(self, request: Request) -> Response:
         """One note; or several, each a line as soon as it is done."""
@@ -119,6 +127,24 @@ class _Api:
         system = request.query_params.get("system")
         found = await self._in_turn(lambda: answers.searched(self.mapper, query, system=system, k=most))
         return JSONResponse({"concepts": found})
+
+    async def search_notes(self, request: Request) -> Response:
+        """Notes of the index, and why they were found."""
+        kept, asked = self._kept(), _Sought.of(await request.body())
+        how: dict[str, Any] = {"codes": asked.codes, "k": asked.k}
+        return JSONResponse(await self._in_turn(lambda: finding.found_notes(kept, asked.query, **how)))
+
+    async def indexed_note(self, request: Request) -> Response:
+        """A whole note of the index."""
+        kept, note_id = self._kept(), _object(await request.body()).get("note_id")
+        if not isinstance(note_id, str):
+            raise InputError("note_id is no string", got=type(note_id).__name__, expected="a note_id of a hit")
+        return JSONResponse(await self._in_turn(lambda: finding.indexed_note(kept, note_id)))
+
+    def _kept(self) -> NoteSearch:
+        if self.kept is None:
+            raise InputError("there are no notes to search", then="start conceptmap serve with --notes-index INDEX")
+        return self.kept
 
     async def csv(self, request: Request) -> Response:
         """What was decided about codes, as a table."""
@@ -177,6 +203,28 @@ class _Asked:
         return cls(_text(given.get("text")), k, note_id=note_id, drawn=given.get("html") is True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """A request for notes: words, codes, or both."""
+
+    query: str
+    codes: tuple[str, ...]
+    k: int
+
+    @classmethod
+    def of(cls, body: bytes) -> _Sought:
+        """Read the body.
+
+        Raises:
+            InputError: it is no such request.
+        """
+        given = _object(body)
+        k = _whole(given.get("k", 10), "k", MOST_FOUND, of="notes")
+        codes = tuple(_text(code, "a code", 100) for code in _list(given.get("codes", []), most=MOST_FOUND))
+        query = given.get("query", "")
+        return cls("" if codes and query == "" else _text(query, "query", MOST_QUERY_CHARS), codes, k)
+
+
 def _object(body: bytes) -> dict[str, Any]:
     try:
         given: Any = json_of(body.decode("utf-8"))
@@ -199,11 +247,11 @@ def _note(value: object) -> tuple[str, str]:
     return value["note_id"], _text(value.get("text"))
 
 
-def _text(value: object) -> str:
+def _text(value: object, name: str = "text", most: int = MOST_CHARS) -> str:
     if not isinstance(value, str):
-        raise InputError("text is no string", got=type(value).__name__, expected="the note")
-    if len(value) > MOST_CHARS:
-        raise InputError("the text is too long", got=f"{len(value):,} characters", expected=f"at most {MOST_CHARS:,}")
+        raise InputError(f"{name} is no string", got=type(value).__name__, expected="words, such as a note")
+    if len(value) > most:
+        raise InputError(f"{name} is too long", got=f"{len(value):,} characters", expected=f"at most {most:,}")
     if not value.strip():
         raise InputError("the text is empty", expected="words to explain")
     try:
@@ -213,11 +261,11 @@ def _text(value: object) -> str:
     return value
 
 
-def _whole(value: object, name: str, most: int) -> int:
+def _whole(value: object, name: str, most: int, *, of: str = "concepts") -> int:
     number = isinstance(value, int) and not isinstance(value, bool)
     whole = int(value) if number or (isinstance(value, str) and value.isdecimal()) else 0  # type: ignore[call-overload]
     if not 1 <= whole <= most:
-        raise InputError(f"{name} is no number of concepts", expected=f"1 to {most}")
+        raise InputError(f"{name} is no number of {of}", expected=f"1 to {most}")
     return whole
 
 

@@ -25,6 +25,36 @@ _STRING = {"type": "string"}
 _BINARY = {"type": "string", "contentEncoding": "binary"}
 _MENTION = {"$ref": "#/components/schemas/Mention"}
 _TEXT = {"text": {"type": "string"}, "k": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5}}
+_HEALTH = {
+    "status": {"const": "ready"},
+    "systems": {"type": "array"},
+    "encoder": {},
+    "note_search": {"type": "boolean", "description": "whether there is a note index"},
+}
+_SOUGHT = {
+    "query": {"type": "string", "maxLength": 10_000, "description": "may be left out where there are codes"},
+    "codes": {"type": "array", "items": _STRING, "maxItems": 50, "description": "such as icd10cm:I50.9"},
+    "k": {"type": "integer", "minimum": 1, "maximum": 50, "default": 10},
+}
+_HIT = {
+    "rank": {"type": "integer"},
+    "note_id": _STRING,
+    "score": {"type": "number", "description": "the sum of the parts' scores"},
+    "passage": {"type": "string", "description": "the best of the note, from start to end"},
+    **_SPAN,
+    "parts": {"type": "array", "items": {"$ref": "#/components/schemas/Part"}},
+}
+_PART = {
+    "query_token": _STRING,
+    "note_token": {"type": ["string", "null"], "description": "the token that answers it best"},
+    "start": {"type": ["integer", "null"], "description": "of the note's token in the note, in code points"},
+    "end": {"type": ["integer", "null"]},
+    "score": {"type": "number", "description": "their cosine"},
+    "shared": {"type": "array", "items": _STRING, "description": "concepts that both stand for, system:code"},
+    "ancestor": {"type": ["string", "null"], "description": "the lowest concept at or above one of either"},
+    "ancestor_name": {"type": ["string", "null"]},
+    "negated": {"type": ["boolean", "null"], "description": "whether the note's mention is"},
+}
 _DRAWN = {"html": {"type": "boolean", "description": "also as the HTML of the report"}, "note_id": _STRING}
 
 
@@ -51,6 +81,16 @@ def described_api() -> dict[str, Any]:
                 )
             },
             "/api/notes": {"post": _file()},
+            "/api/search-notes": {
+                "post": _post(
+                    "The notes of the note index that answer a query best, and why",
+                    {"$ref": _ref("Sought")},
+                    {"$ref": _ref("FoundNotes")},
+                )
+            },
+            "/api/indexed-note": {
+                "post": _post("A note of the note index", _object({"note_id": _STRING}), {"$ref": _ref("Note")})
+            },
             "/api/csv": {"post": _reviewed("The codes of reviewed notes as a table", {"type": "string"}, "text/csv")},
             "/api/workbook": {"post": _reviewed("Reviewed notes as a workbook", _BINARY, WORKBOOK_TYPE)},
             "/api/search": {
@@ -102,7 +142,12 @@ def _schemas() -> dict[str, Any]:
                 },
             }
         ),
-        "Health": _object({"status": {"const": "ready"}, "systems": {"type": "array"}, "encoder": {}}),
+        "Health": _object(_HEALTH),
+        "Note": _object(note),
+        "Sought": _object(_SOUGHT),
+        "FoundNotes": _object({"query": _STRING, "hits": {"type": "array", "items": {"$ref": _ref("Hit")}}}),
+        "Hit": _object(_HIT),
+        "Part": _object(_PART),
         "Text": {**_object({**_TEXT, **_DRAWN}), "required": ["text"]},
         "Notes": _object({"notes": {"type": "array", "items": _object(note)}, "k": _TEXT["k"]}),
         "Error": _object({"error": {"type": "string"}}),

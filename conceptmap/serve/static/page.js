@@ -12,9 +12,9 @@ const given = new Map();     // note_id -> { text, answer, article, words }: wha
 let current = null;          // the note that is shown
 let facts = { systems: [] };
 
-function tell(words, wrong = false) {
-  at("said").textContent = words;
-  at("said").classList.toggle("wrong", wrong);
+function tell(words, wrong = false, where = "said") {
+  at(where).textContent = words;
+  at(where).classList.toggle("wrong", wrong);
 }
 
 async function ask(path, body, type = "application/json") {
@@ -49,11 +49,13 @@ async function explain(noteId) {
   await showWords();
 }
 
-function take(found) {
-  given.clear();
-  for (const { note_id, text } of found) given.set(note_id, { text, answer: null, article: null, words: {} });
-  at("note").replaceChildren(...found.map(({ note_id }) => make("option", { value: note_id }, note_id)));
-  at("pick").hidden = found.length < 2;
+function take(found, beside = false) {
+  if (!beside) given.clear();
+  for (const { note_id, text } of found) {
+    if (given.get(note_id)?.text !== text) given.set(note_id, { text, answer: null, article: null, words: {} });
+  }
+  at("note").replaceChildren(...[...given.keys()].map((noteId) => make("option", { value: noteId }, noteId)));
+  at("pick").hidden = given.size < 2;
 }
 
 async function openFile(file) {
@@ -142,10 +144,52 @@ async function download(path, name) {
   setTimeout(() => { URL.revokeObjectURL(link.href); link.remove(); }, 1000);
 }
 
+// -- notes of the index ----------------------------------------------------------------------------------------------
+
+/** What a token of the query and a token of the note both stand for. */
+function both(part) {
+  const concept = part.ancestor ? `${part.shared.includes(part.ancestor) ? "" : "both under "}${part.ancestor} ${part.ancestor_name}` : "";
+  return [concept, part.negated ? "denied" : ""].filter(Boolean).join("; ");
+}
+
+function why({ parts, score, note_id }) {
+  const row = (name, cells) => make("tr", {}, ...cells.map((cell, column) => make(name, { class: column === 2 ? "n" : null, scope: name === "th" ? "col" : null }, cell)));
+  const rows = parts.map((part) => row("td", [part.query_token, part.note_token ?? "–", part.score.toFixed(3), both(part)]));
+  const head = make("thead", {}, row("th", ["Query", "Note", "Cosine", "Both stand for"]));
+  const sum = make("tfoot", {}, row("td", ["sum", "", score.toFixed(3), ""]));
+  const table = make("table", { "aria-label": `Why ${note_id} was found` }, head, make("tbody", {}, ...rows), sum);
+  return make("details", {}, make("summary", {}, "Why"), make("div", { class: "wide" }, table));
+}
+
+async function openFound(noteId) {
+  const note = await (await ask("api/indexed-note", { note_id: noteId })).json();
+  take([note], true);      // what was decided about other notes stays
+  at("note").value = noteId;
+  at("given").value = note.text;
+  await explain(noteId);
+  at("shown").focus();
+}
+
+async function seek(event) {
+  event.preventDefault();
+  const query = at("sought").value;
+  if (!query.trim()) return;
+  tell("searching …", false, "seek-said");
+  const { hits } = await (await ask("api/search-notes", { query })).json();
+  const item = (hit) => {
+    const button = make("button", { type: "button", "aria-label": `Open note ${hit.note_id}` }, "Open");
+    button.addEventListener("click", careful(() => openFound(hit.note_id), "seek-said"));
+    const head = make("div", { class: "row" }, make("strong", {}, hit.note_id), make("span", { class: "soft" }, `score ${hit.score.toFixed(3)}`), button);
+    return make("li", {}, head, make("p", { class: "passage" }, hit.passage), why(hit));
+  };
+  at("found").replaceChildren(...hits.map(item));
+  tell(hits.length === 1 ? "1 note" : `${hits.length} notes`, false, "seek-said");
+}
+
 // -- events -----------------------------------------------------------------------------------------------------------
 
-const careful = (work) => async (...event) => {
-  try { await work(...event); } catch (error) { tell(error.message, true); }
+const careful = (work, where = "said") => async (...event) => {
+  try { await work(...event); } catch (error) { tell(error.message, true, where); }
 };
 
 notes.told.addEventListener("said", (event) => tell(event.detail));
@@ -160,6 +204,7 @@ at("note").addEventListener("change", careful(() => explain(at("note").value)));
 at("raw").addEventListener("change", careful(showWords));
 for (const id of ["system", "section", "least"]) at(id).addEventListener("input", filter);
 at("find").addEventListener("submit", careful(search));
+at("seek-form").addEventListener("submit", careful(seek, "seek-said"));
 at("csv").addEventListener("click", careful(() => download("api/csv", "reviewed.csv")));
 at("book").addEventListener("click", careful(() => download("api/workbook", "reviewed.xlsx")));
 document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("drop"); });
@@ -174,4 +219,5 @@ careful(async () => {
   const named = facts.systems.map((one) => `${one.system} ${one.release}`).join(", ");
   at("facts").textContent = `${named} · ${facts.encoder ? `encoder ${facts.encoder}` : "words alone, no vectors"}`;
   at("raw").disabled = !facts.encoder;
+  at("seek").hidden = !facts.note_search;
 })();
