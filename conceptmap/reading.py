@@ -96,6 +96,7 @@ class Reading:
         coding: for each linker the mentions that may give a code, with the concepts that may be one.
         spans: the distinct spans of all mentions in reading order; the n-th is mention ``m<n+1>``.
         contexts: what is said of each span.
+        content: its content words, abbreviations expanded.
     """
 
     note_id: str
@@ -106,6 +107,7 @@ class Reading:
     coding: Sequence[Sequence[Mention]]
     spans: Sequence[tuple[int, int]]
     contexts: Mapping[tuple[int, int], Context]
+    content: Content
 
     def written(self, start: int, end: int) -> tuple[int, int, str]:
         """A span of what is read as it stands in the note: start, end and text there."""
@@ -115,11 +117,6 @@ class Reading:
     def mention_id(self, mention: Mention) -> str:
         """``m1`` for the first span of the note, and so on."""
         return f"m{self._numbers[mention.start_char, mention.end_char]}"
-
-    @cached_property
-    def content(self) -> Content:
-        """Its content words, abbreviations expanded."""
-        return content_words(self.page.text, expander(self.page.text), self.page.sentences)
 
     @cached_property
     def _numbers(self) -> Mapping[tuple[int, int], int]:
@@ -172,6 +169,7 @@ def by_sections(
 def reading_of(
     note_id: str,
     page: Page,
+    content: Content,
     tokens: TokenEmbeddings | None,
     linkers: Sequence[Linker],
     linked: Sequence[Sequence[Mention]],
@@ -187,7 +185,7 @@ def reading_of(
     spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
     contexts = dict(zip(spans, assess(text, spans, parts, lines, page.layout), strict=True))
     coding = [linker.that_code(found) for linker, found in zip(linkers, mentions, strict=True)]
-    return Reading(note_id, page, tokens, mentions, abstaining, coding, spans, contexts)
+    return Reading(note_id, page, tokens, mentions, abstaining, coding, spans, contexts, content)
 
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:

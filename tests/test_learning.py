@@ -20,9 +20,9 @@ from whole_release import mapper as release
 from conceptmap.batch import Settings, code_notes
 from conceptmap.cli import main
 from conceptmap.errors import IndexMismatchError, InputError
-from conceptmap.learned.associations import Associations
+from conceptmap.learned.associations import MENTIONED, Associations
 from conceptmap.learned.code_adapter import CodeAdapter
-from conceptmap.learned.features import FEATURES, GROUPS, LEARNED
+from conceptmap.learned.features import FEATURES, GROUPS, LEARNED, possible_codes
 from conceptmap.learned.note_facts import FACTS
 from conceptmap.learned.store import open_code_adapter, save_code_adapter
 from conceptmap.learning.code_cards import code_card
@@ -225,6 +225,37 @@ def test_what_items_say_equals_a_slow_twin() -> None:
         }
         assert got.keys() == expected.keys()
         assert all(got[code] == pytest.approx(expected[code]) for code in got)
+
+
+def test_rows_of_possible_codes_equal_a_slow_twin() -> None:
+    notes, codes = made(20)
+    given = {note_id: set(part["code"]) for (note_id,), part in codes.group_by("note_id")}
+    mapper = lexical_mapper()
+    (linker,) = mapper.linkers
+    known = adapter().associations
+
+    def logit(share: float) -> float:
+        share = min(max(share, 1e-3), 1 - 1e-3)
+        return float(np.log(share / (1 - share)))
+
+    spoken_for = 0
+    for note in training_notes(mapper.readings(notes), linker, mapper.instructions[0], given):
+        present = {**note.facts.grams, **{MENTIONED + source: None for source in note.facts.sources}}
+        expected = naive(known, {name: None for name in present if known.item(name) is not None})
+        possible = possible_codes(note.facts, known, linker.book)
+        for code, row, found, seen in zip(possible.codes, possible.rows, possible.found, possible.seen, strict=True):
+            got = dict(zip(FEATURES, row.tolist(), strict=True))
+            best, second, lift = expected.get(code, (0.0, 0.0, 0.0))
+            spoken_for += code in expected
+            assert got["best words"] == pytest.approx(logit(best))
+            assert got["further words"] == pytest.approx(logit(second))
+            assert got["all words"] == pytest.approx(lift)
+            assert got["given"] == pytest.approx(np.log1p(known.record(code).given))
+            assert got["times found"] == pytest.approx(np.log1p(known.record(code).found))
+            assert got["named"] == (found is not None)
+            assert seen == known.is_seen(code)
+            assert row[: len(FACTS)].tolist() == [*(found.facts if found else [0.0] * len(FACTS))]
+    assert spoken_for > 20
 
 
 def test_notes_of_a_patient_are_in_one_fold() -> None:

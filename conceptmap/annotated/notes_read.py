@@ -34,7 +34,7 @@ def notes_read(
         linked = [linker.link(batch.texts, batch.contents, spotted, embeddings) for linker, spotted in pairs]
         for i, (note_id, page) in enumerate(zip(batch.note_ids, batch.pages, strict=True)):
             tokens = None if embeddings is None else embeddings[i]
-            yield reading_of(note_id, page, tokens, linkers, [found[i] for found in linked])
+            yield reading_of(note_id, page, batch.contents[i], tokens, linkers, [found[i] for found in linked])
 
 
 def _encoded(

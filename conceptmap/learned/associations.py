@@ -7,7 +7,7 @@ coders gave it at least twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -58,6 +58,24 @@ class Spoken(NamedTuple):
     lift: NDArray[np.float64]
     item: NDArray[np.int64]
     rank: NDArray[np.int64]
+    together: NDArray[np.int64]
+
+
+class _Ordered(NamedTuple):
+    """All pairs of items and codes by code, the largest share first; *shape* of each: (n_pairs,).
+
+    Attributes:
+        code: number of the code.
+        item: number of the item.
+        share: of the item's notes that were given the code, drawn towards that of all.
+        raised: logits by which the item raises the code's share, 0 where it lowers it.
+        together: notes with the item that were given the code.
+    """
+
+    code: NDArray[np.int64]
+    item: NDArray[np.int64]
+    share: NDArray[np.float64]
+    raised: NDArray[np.float64]
     together: NDArray[np.int64]
 
 
@@ -135,35 +153,39 @@ class Associations:
         together = int(self.together[here][at[0]])
         return float((together + _PULL * self._share[number]) / (self.notes_with[item] + _PULL)), together
 
-    def spoken(self, present: Mapping[str, object]) -> Spoken:
+    @cached_property
+    def _ordered(self) -> _Ordered:
+        """The pairs in the order that every note wants, so that a note only picks its own."""
+        item = np.repeat(np.arange(len(self.items)), np.diff(self.first))
+        usual = self._share[self.number]
+        share = (self.together + _PULL * usual) / (self.notes_with[item] + _PULL)
+        raised = np.log((share + _SLIGHT) / (usual + _SLIGHT)).clip(0.0)
+        order = np.argsort(self.number - share, kind="stable")  # by code, then the larger share: a share is below 1
+        return _Ordered(self.number[order], item[order], share[order], raised[order], self.together[order])
+
+    def spoken(self, present: Iterable[str]) -> Spoken:
         """What the items of a note say of codes.
 
         Args:
             present: its n-grams and mentioned codes; those that were not counted say nothing.
         """
-        known = self._item_number
-        items = np.array(sorted(known[name] for name in present if name in known), dtype=np.int64)
-        sizes = self.first[items + 1] - self.first[items]
-        if not sizes.sum():
+        known, every = self._item_number, self._ordered
+        is_here = np.zeros(len(self.items), dtype=np.bool_)
+        is_here[[known[name] for name in present if name in known]] = True
+        at = np.flatnonzero(is_here[every.item])
+        if not len(at):
             none, zero = np.empty(0, dtype=np.int64), np.empty(0)
             return Spoken(none, zero, zero, zero, none, none, none)
-        starts = np.cumsum(sizes) - sizes
-        pair = np.arange(sizes.sum()) + np.repeat(self.first[items] - starts, sizes)
-        item, code = np.repeat(items, sizes), self.number[pair]
-        share = (self.together[pair] + _PULL * self._share[code]) / (self.notes_with[item] + _PULL)
-        order = np.argsort(code - share, kind="stable")  # by code, then the larger share: a share is below 1
-        pair, item, code, share = pair[order], item[order], code[order], share[order]
-        head = np.flatnonzero(np.diff(code, prepend=-1))
+        code = every.code[at]
+        head = np.append(0, np.flatnonzero(code[1:] != code[:-1]) + 1)
         counts = np.diff(head, append=len(code))
-        codes = code[head]
-        raised = np.zeros(len(code))
-        top = np.flatnonzero(np.arange(len(code)) - np.repeat(head, counts) < _TOP)
-        raised[top] = np.log((share[top] + _SLIGHT) / (self._share[code[top]] + _SLIGHT)).clip(0.0)
-        lift = np.add.reduceat(raised, head)
-        second = np.where(counts > 1, share[np.minimum(head + 1, len(share) - 1)], 0.0)
+        top = head[:, None] + np.minimum(np.arange(_TOP), counts[:, None] - 1)  # a code's last item where it has fewer
+        lift = np.where(np.arange(_TOP) < counts[:, None], every.raised[at[top]], 0.0).sum(axis=1)
+        first, next_one = at[head], at[top[:, 1]]
+        codes, best, second = code[head], every.share[first], np.where(counts > 1, every.share[next_one], 0.0)
         rank = np.empty(len(codes), dtype=np.int64)
-        rank[np.lexsort((codes, -lift, -share[head]))] = np.arange(len(codes))
-        return Spoken(codes, share[head], second, lift, item[head], rank, self.together[pair[head]])
+        rank[np.lexsort((codes, -lift, -best))] = np.arange(len(codes))
+        return Spoken(codes, best, second, lift, every.item[first], rank, every.together[first])
 
 
 def category_of(code: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -149,20 +149,18 @@ class CodeAdapter:
         """
         possible = possible_codes(facts, self.associations, book)
         sure = self.probabilities(possible)
-        chosen = self.accepts(possible, sure)
+        chosen, probable = self.accepts(possible, sure).tolist(), sure.tolist()
         telling = _Telling(self, facts, page, possible)
-        worth = [at for at, its in enumerate(possible.found) if its is not None or sure[at] >= _WORTH]
-        codes = {at: telling.code(at, float(sure[at]), accepted=bool(chosen[at])) for at in worth}
+        worth = [at for at, its in enumerate(possible.found) if its is not None or probable[at] >= _WORTH]
         kept = [at for at in worth if chosen[at]]
-        if kept:
-            carried = self.model.carried(possible.rows[kept])
-            for row, at in zip(carried, kept, strict=True):
-                codes[at] = replace(codes[at], weighed=weighed(row.tolist()))
+        carried = self.model.carried(possible.rows[kept]).tolist() if kept else []
+        moved = {at: weighed(row) for at, row in zip(kept, carried, strict=True)}
+        codes = {at: telling.code(at, probable[at], moved.get(at, ""), accepted=at in moved) for at in worth}
         around = MentionPlaces(page.text, spans, page.sections, page.sentences, note.setting)
         past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
-        by_sure = sorted(kept, key=lambda at: (-sure[at], possible.codes[at]))
+        by_sure = sorted(kept, key=lambda at: (-probable[at], possible.codes[at]))
         accepted = as_given([codes[at] for at in by_sure], book, around, instructions=instructions, past=past)
-        left = sorted(codes.keys() - set(kept), key=lambda at: (-sure[at], possible.codes[at]))
+        left = sorted(codes.keys() - set(kept), key=lambda at: (-probable[at], possible.codes[at]))
         taken = tuple(codes[at] for at in left if codes[at].reason)
         return CodedNote(note.setting, accepted, taken, note.judge, (*accepted, *(codes[at] for at in left)))
 
@@ -183,22 +181,29 @@ class _Telling:
     def __init__(self, adapter: CodeAdapter, facts: NoteFacts, page: Page, possible: Possible) -> None:
         self._known, self._facts, self._page, self._possible = adapter.associations, facts, page, possible
 
-    def code(self, at: int, sure: float, *, accepted: bool) -> NoteCode:
+    def code(self, at: int, sure: float, moved: str, *, accepted: bool) -> NoteCode:
         found, rests_on = self._possible.found[at], self._rests_on(at)
         notes = [] if self._possible.seen[at] else [_NEW]
         if found is not None:
             code = found.code
             reason = code.reason or ("" if accepted or not found.facts[_ACCEPTED] else _REFUSED.format(sure))
             notes = [*(said for said in code.notes.split("; ") if said), *notes]
-            return replace(
-                code, probability=sure, rests_on=rests_on, notes="; ".join(notes), reason=reason, role="", poa=""
+            its = code.concept, code.score, code.evidence, code.best
+            return NoteCode(
+                *its,
+                "; ".join(notes),
+                reason=reason,
+                links=code.links,
+                probability=sure,
+                known=code.known,
+                rests_on=rests_on,
+                weighed=moved,
+                place=code.place,
             )
         place = self._place(at)
         notes.append("no mention names it: it goes with words of this note")
-        said = "; ".join(notes)
-        return NoteCode(
-            self._possible.concepts[at], 0.0, (), -1, said, probability=sure, rests_on=rests_on, place=place
-        )
+        said, concept = "; ".join(notes), self._possible.concepts[at]
+        return NoteCode(concept, 0.0, (), -1, said, probability=sure, rests_on=rests_on, weighed=moved, place=place)
 
     def _rests_on(self, at: int) -> str:
         said = []

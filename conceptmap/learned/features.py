@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from math import log, log1p
 from typing import Final
 
@@ -44,7 +45,6 @@ MOST_SPOKEN: Final = 80
 """Codes that words alone may propose in a note."""
 _LEAST, _FAR = 1e-3, 500
 _TRIED: Final = 3.0
-_NO_FACTS: Final = (0.0,) * len(FACTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,48 +76,66 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
         known: of training notes, the note itself not among them.
         book: of the index.
     """
-    spoken = known.spoken({**facts.grams, **{MENTIONED + source: None for source in facts.sources}})
-    place = {known.codes[number]: at for at, number in enumerate(spoken.numbers)}
+    spoken = known.spoken(chain(facts.grams, (MENTIONED + source for source in facts.sources)))
     named = {found.name: found for found in facts.found}
-    order = np.argsort(spoken.rank, kind="stable").tolist()
-    more = [code for at in order if (code := known.codes[spoken.numbers[at]]) not in named]
-    more = [code for code in more if code in book.position_of_code][:MOST_SPOKEN]
-    codes = [*named, *more]
-    rows = []
-    for code in codes:
-        its = named[code].facts if code in named else _NO_FACTS
-        rows.append((*its, *_learned(code, code in named, facts, known, spoken, place)))
+    codes = [*named, *islice(_more(spoken, known, named, book), MOST_SPOKEN)]
+    spoken_at = np.full(len(known.codes) + 1, -1)  # the last is of codes that training never met
+    spoken_at[spoken.numbers] = np.arange(len(spoken.numbers))
+    at = spoken_at[[known.code_number.get(code, -1) for code in codes]]
+    told = chain.from_iterable(found.facts for found in named.values())
+    facts_told = np.fromiter(told, np.float64, len(named) * len(FACTS)).reshape(-1, len(FACTS))
+    rows = np.zeros((len(codes), len(FEATURES)))
+    rows[: len(named), : len(FACTS)] = facts_told
+    history = np.array([_history(code, known) for code in codes], dtype=np.float64).reshape(-1, 6)
+    own = np.array([_own(code, facts, known) for code in codes])
+    is_named = np.arange(len(codes)) < len(named)
+    rows[:, len(FACTS) :] = np.column_stack((history[:, 0], _words(at, spoken, known), own, history[:, 1:], is_named))
     return Possible(
         codes,
-        [named[code].concept if code in named else book.position_of_code[code] for code in codes],
-        [named.get(code) for code in codes],
-        np.array([known.is_seen(code) for code in codes], dtype=np.bool_),
-        np.array(rows, dtype=np.float64).reshape(len(codes), len(FEATURES)),
-        [_item(place.get(code), spoken) for code in codes],
+        [*(found.concept for found in named.values()), *(book.position_of_code[code] for code in codes[len(named) :])],
+        [*named.values(), *(None for _ in codes[len(named) :])],
+        history[:, 0] > 0,
+        rows,
+        _items(at, spoken),
     )
 
 
-def _item(at: int | None, spoken: Spoken) -> tuple[int, int] | None:
-    return None if at is None else (int(spoken.item[at]), int(spoken.together[at]))
+def _items(at: NDArray[np.int64], spoken: Spoken) -> list[tuple[int, int] | None]:
+    """The item that speaks best for each code, and how many of its notes were given it."""
+    if not len(spoken.item):
+        return [None] * len(at)
+    items = zip(spoken.item[at].tolist(), spoken.together[at].tolist(), strict=True)
+    return [item if spoke else None for item, spoke in zip(items, (at >= 0).tolist(), strict=True)]
 
 
-def _learned(
-    code: str, named: bool, facts: NoteFacts, known: Associations, spoken: Spoken, place: dict[str, int]
-) -> Sequence[float]:
-    given, *history = _history(code, known)
-    at = place.get(code)
-    words = _UNSPOKEN
-    if at is not None:
-        words = (
-            _logit(float(spoken.best[at])),
-            _logit(float(spoken.second[at])),
-            float(spoken.lift[at]),
-            log1p(float(known.notes_with[spoken.item[at]])),
-            log1p(min(int(spoken.rank[at]), _FAR)),
-        )
-    own_item = known.item(MENTIONED + code) if code in facts.sources else None
-    share = _NEVER if own_item is None else _logit(known.share(own_item, code)[0])
-    return (given, *words, share, *history, float(named))
+def _more(spoken: Spoken, known: Associations, named: Container[str], book: CodeBook) -> Iterator[str]:
+    """The codes of the index that words speak for and no mention leads to, those first for which they speak most."""
+    order = np.empty(len(spoken.rank), dtype=np.int64)
+    order[spoken.rank] = spoken.numbers
+    for number in order.tolist():
+        code = known.codes[number]
+        if code not in named and code in book.position_of_code:
+            yield code
+
+
+def _words(at: NDArray[np.int64], spoken: Spoken, known: Associations) -> NDArray[np.float64]:
+    """What words say of codes; ``at`` is their places among those that are spoken for, or -1. *Shape:* (n, 5)."""
+    words = np.tile(_UNSPOKEN, (len(at), 1))
+    spoke = at >= 0
+    if spoke.any():
+        at = at[spoke]
+        shares = np.stack((spoken.best[at], spoken.second[at]), axis=1).clip(_LEAST, 1.0 - _LEAST)
+        words[spoke, :2] = np.log(shares / (1.0 - shares))
+        words[spoke, 2] = spoken.lift[at]
+        words[spoke, 3] = np.log1p(known.notes_with[spoken.item[at]])
+        words[spoke, 4] = np.log1p(np.minimum(spoken.rank[at], _FAR))
+    return words
+
+
+def _own(code: str, facts: NoteFacts, known: Associations) -> float:
+    """What a mention of the code itself says of it."""
+    item = known.item(MENTIONED + code) if code in facts.sources else None
+    return _NEVER if item is None else _logit(known.share(item, code)[0])
 
 
 def _history(code: str, known: Associations) -> tuple[float, ...]:
