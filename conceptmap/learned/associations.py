@@ -65,14 +65,14 @@ class _Ordered(NamedTuple):
     """All pairs of items and codes by code, the largest share first; *shape* of each: (n_pairs,).
 
     Attributes:
-        code: number of the code.
+        number: of the code.
         item: number of the item.
         share: of the item's notes that were given the code, drawn towards that of all.
         raised: logits by which the item raises the code's share, 0 where it lowers it.
         together: notes with the item that were given the code.
     """
 
-    code: NDArray[np.int64]
+    number: NDArray[np.int64]
     item: NDArray[np.int64]
     share: NDArray[np.float64]
     raised: NDArray[np.float64]
@@ -176,7 +176,7 @@ class Associations:
         if not len(at):
             none, zero = np.empty(0, dtype=np.int64), np.empty(0)
             return Spoken(none, zero, zero, zero, none, none, none)
-        code = every.code[at]
+        code = every.number[at]
         head = np.append(0, np.flatnonzero(code[1:] != code[:-1]) + 1)
         counts = np.diff(head, append=len(code))
         top = head[:, None] + np.minimum(np.arange(_TOP), counts[:, None] - 1)  # a code's last item where it has fewer

@@ -113,7 +113,11 @@ class CodeAdapter:
         then = "learn again: conceptmap adapt --notes NOTES --codes GOLD"
         if name == "encoder":
             then = f"--encoder {expected}" if expected == NO_ENCODER else f"name that encoder, or {then}"
-        raise IndexMismatchError(f"the adapter learned with another {name}", got=got, expected=expected, then=then)
+        what = f"another {name}"
+        if name == "terms":
+            what, got, expected = "other terms", f"terms {got[:12]}", f"terms {expected[:12]}"
+            then = f"the index's terms, or the vocabulary that comes with conceptmap, changed since: {then}"
+        raise IndexMismatchError(f"the adapter learned with {what}", got=got, expected=expected, then=then)
 
     def probabilities(self, possible: Possible) -> NDArray[np.float64]:
         """That coders would give each possible code of a note. *Shape:* (n,)."""
