@@ -61,10 +61,10 @@ def tree(rng: np.random.Generator, n: int) -> Ints:
 
 def heard_names(n: int) -> pl.Series:
     """Names that notes hold: our synonyms and the titles of ICD-10-CM, each once, at most n. *Shape:* (up to n,)."""
-    from conceptmap.data.tables import read_table
+    from conceptmap.matching.patterns import synonym_rows
     from conceptmap.readers import load_ontology
 
-    own = pl.Series([row["term"] for row in read_table("synonyms_icd10cm")])
+    own = pl.Series([term for _, term in synonym_rows("icd10cm")])
     titles = load_ontology("icd10cm").concepts["name"]
     return pl.concat([own, titles]).unique(maintain_order=True).head(n)
 
