@@ -20,7 +20,7 @@ from conceptmap.errors import IndexMismatchError
 from conceptmap.files import PRIVATE, Access
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import CheckedFile, FileDigest
-from conceptmap.index.manifest import digests_in, sha256_of
+from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
 
 __all__ = ["EMBEDDED", "FORMAT", "LAYOUT", "open_adapter", "save_adapter"]
 
@@ -35,10 +35,8 @@ _AGAIN = "train the adapter again: conceptmap adapt"
 
 def _is_ours(value: Mapping[str, Any]) -> bool:
     """Whether it is the manifest of an adapter, of whatever format version, as this program wrote it."""
-    fields = {name: entry for name, entry in value.items() if name != "sha256"}
-    return value.get("format") == FORMATS[0] or (
-        str(value.get("format")).startswith("adapter ") and value.get("sha256") == sha256_of(fields)
-    )
+    kind = str(value.get("format"))
+    return kind == FORMATS[0] or (kind.startswith("adapter ") and is_manifest(value))
 
 
 LAYOUT = indexfiles.FolderLayout(
@@ -81,9 +79,7 @@ def save_adapter(
         indexfiles.write_frame(partial / "seen.parquet", adapter.memory.seen)
         for name, text in (pages or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
-        files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
-        value = {**_manifest(adapter), "files": files}
-        indexfiles.write_json(partial / "manifest.json", {**value, "sha256": sha256_of(value)})
+        write_manifest(partial, _manifest(adapter))
     return target
 
 
@@ -134,8 +130,7 @@ def _check_manifest(value: Mapping[str, Any], source: Path) -> None:
     if value.get("format") not in FORMATS:
         got = repr(value.get("format"))[:40]
         raise IndexMismatchError(f"{source} is not an adapter that can be read", got=got, expected=FORMAT, then=_AGAIN)
-    fields = {name: entry for name, entry in value.items() if name != "sha256"}
-    if value["format"] != FORMATS[0] and value.get("sha256") != sha256_of(fields):
+    if value["format"] != FORMATS[0] and not is_manifest(value):
         got = "other content of manifest.json than its digest says"
         raise IndexMismatchError(f"{source} is damaged", got=got, then=_AGAIN)
 

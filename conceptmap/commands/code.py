@@ -12,6 +12,7 @@ from conceptmap.commands.common import (
     add_command,
     add_keeping,
     add_mapper_options,
+    add_spreadsheet_safe,
     listed,
     load_mapper,
     mapper_options,
@@ -121,11 +122,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "SNOMED CT's situations with explicit context; nearest: else of a concept above, and says of which",
     )
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="nlp_date of OMOP; today by default")
-    parser.add_argument(
-        "--spreadsheet-safe",
-        action="store_true",
-        help="CSV for Excel: an apostrophe before cells that look like formulas, and a byte-order mark",
-    )
+    add_spreadsheet_safe(parser)
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

@@ -147,10 +147,15 @@ def add_table_output(parser: argparse.ArgumentParser, name: str) -> None:
     """The options of a command that writes one table: where to, and how."""
     parser.add_argument("-o", "--output", default="-", metavar=name, help="a file, or - for stdout (default)")
     add_keeping(parser, "replace a file that is there")
+    add_spreadsheet_safe(parser)
+
+
+def add_spreadsheet_safe(parser: argparse.ArgumentParser, what: str = "CSV") -> None:
+    """Whether a table is written for Excel."""
     parser.add_argument(
         "--spreadsheet-safe",
         action="store_true",
-        help="CSV for Excel: an apostrophe before cells that look like formulas, and a byte-order mark",
+        help=f"{what} for Excel: an apostrophe before cells that look like formulas, and a byte-order mark",
     )
 
 

@@ -14,7 +14,16 @@ from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import FileDigest
 
-__all__ = ["FORMAT_VERSION", "STORED_TYPES", "Manifest", "digests_in", "is_manifest", "sha256_of", "stored_type"]
+__all__ = [
+    "FORMAT_VERSION",
+    "STORED_TYPES",
+    "Manifest",
+    "digests_in",
+    "is_manifest",
+    "sha256_of",
+    "stored_type",
+    "write_manifest",
+]
 
 FORMAT_VERSION = 1
 STORED_TYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
@@ -142,8 +151,17 @@ def sha256_of(fields: Mapping[str, Any]) -> str:
 
 
 def is_manifest(value: Mapping[str, Any]) -> bool:
-    """Whether an object is the manifest of an index, of whatever format version, as this program wrote it."""
+    """Whether an object is a manifest, of whatever kind and format version, as this program wrote it."""
     return "sha256" in value and value["sha256"] == sha256_of({n: entry for n, entry in value.items() if n != "sha256"})
+
+
+def write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
+    """Write a finished folder's manifest: these fields, the digest of every file, and its own, which comes back."""
+    files = {name: asdict(digest) for name, digest in indexfiles.digests_of(folder).items()}
+    value = {**fields, "files": files}
+    sha256 = sha256_of(value)
+    indexfiles.write_json(folder / indexfiles.MANIFEST, {**value, "sha256": sha256})
+    return sha256
 
 
 def stored_type(dtype: str) -> str:

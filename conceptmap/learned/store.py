@@ -19,7 +19,7 @@ from conceptmap.errors import IndexMismatchError
 from conceptmap.files import PRIVATE, Access, json_of
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import CheckedFile, FileDigest
-from conceptmap.index.manifest import digests_in, sha256_of
+from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
 from conceptmap.learned.associations import Associations, CodeRecord
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
 from conceptmap.learned.features import FEATURES
@@ -38,8 +38,7 @@ _NUMBERS = ("least_seen", "least_unseen")
 
 
 def _is_ours(value: Mapping[str, Any]) -> bool:
-    fields = {name: entry for name, entry in value.items() if name != "sha256"}
-    return str(value.get("format")).startswith("code adapter ") and value.get("sha256") == sha256_of(fields)
+    return str(value.get("format")).startswith("code adapter ") and is_manifest(value)
 
 
 LAYOUT = indexfiles.FolderLayout(
@@ -102,9 +101,7 @@ def save_code_adapter(
             (partial / _LOGISTIC).write_text(json.dumps(numbers), encoding="utf-8")
         for name, text in (pages or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
-        files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
-        value = {**_manifest(adapter), "files": files}
-        indexfiles.write_json(partial / indexfiles.MANIFEST, {**value, "sha256": sha256_of(value)})
+        write_manifest(partial, _manifest(adapter))
     return target
 
 

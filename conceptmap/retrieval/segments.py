@@ -7,7 +7,7 @@ and checked as those of a concept index are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from conceptmap.files import PRIVATE
 from conceptmap.index import files as indexfiles
 from conceptmap.index.checks import CheckedRows
 from conceptmap.index.files import CheckedFile
-from conceptmap.index.manifest import digests_in, is_manifest, sha256_of
+from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
 from conceptmap.index.rows import store_given, to_bfloat16
 from conceptmap.retrieval.muvera import Muvera
 from conceptmap.retrieval.passages import Passages
@@ -191,11 +191,7 @@ def write_segment(
         if len(vectors) > len(arrays["note_of"]):  # one row a passage is its own encoding
             encodings = Muvera(vectors.shape[1]).passages(vectors, arrays["edges"])
             indexfiles.write_tensors(partial / ENCODINGS, {"encodings": ("BF16", to_bfloat16(encodings))})
-        files = {name: asdict(digest) for name, digest in indexfiles.digests_of(partial).items()}
-        value = {"format": FORMAT, "files": files}
-        sha256 = sha256_of(value)
-        indexfiles.write_json(partial / indexfiles.MANIFEST, {**value, "sha256": sha256})
-    return sha256
+        return write_manifest(partial, {"format": FORMAT})
 
 
 def open_segment(folder: Path, sha256: str, *, dim: int) -> Segment:

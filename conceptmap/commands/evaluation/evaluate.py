@@ -6,7 +6,16 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from conceptmap.commands.common import add_command, add_keeping, check_out, ontology_of, say, show, write_out
+from conceptmap.commands.common import (
+    add_command,
+    add_keeping,
+    add_spreadsheet_safe,
+    check_out,
+    ontology_of,
+    say,
+    show,
+    write_out,
+)
 from conceptmap.commands.evaluation.curve import add_curve, run_curve
 from conceptmap.commands.options.parser import Repeated
 from conceptmap.commands.options.releases import add_history_options, with_history
@@ -73,11 +82,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--errors", metavar="ERRORS.csv", help="also write what is missed, invented, or nearly right")
     parser.add_argument("--html", metavar="PAGE.html", help="also write a page with plots")
     add_keeping(parser, "replace a file that is there")
-    parser.add_argument(
-        "--spreadsheet-safe",
-        action="store_true",
-        help="ERRORS.csv for Excel: an apostrophe before cells that look like formulas, and a byte-order mark",
-    )
+    add_spreadsheet_safe(parser, "ERRORS.csv")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from conceptmap.commands.common import (
     add_command,
     add_keeping,
     add_mapper_options,
+    add_spreadsheet_safe,
     check_out,
     load_mapper,
     say,
@@ -45,11 +46,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--html", metavar="PAGE.html", help="also write a page")
     parser.add_argument("--json", action="store_true", help="write JSON")
     add_keeping(parser, "replace a file that is there")
-    parser.add_argument(
-        "--spreadsheet-safe",
-        action="store_true",
-        help="PROBES.csv for Excel: an apostrophe before cells that look like formulas, and a byte-order mark",
-    )
+    add_spreadsheet_safe(parser, "PROBES.csv")
     add_mapper_options(parser)
 
 
