@@ -77,6 +77,21 @@ def test_codes_alone_and_beside_words(client: TestClient) -> None:
     assert asked(client, {"query": "femur", "codes": ["I10"]})["query"].endswith(", femur")
 
 
+def test_notes_that_mention_a_code_in_whatever_way_or_affirmed(client: TestClient) -> None:
+    wanted = {"query": "blood pressure", "concepts": ["I10"]}
+    assert [hit["note_id"] for hit in asked(client, wanted)["hits"]] == ["b"]
+    assert asked(client, wanted | {"affirmed": True})["hits"] == []
+    assert [hit["note_id"] for hit in asked(client, wanted | {"concepts": ["R50.9"]})["hits"]] == ["a"]
+
+
+def test_notes_by_words_and_by_both(client: TestClient) -> None:
+    pytest.importorskip("bm25s")
+    (hit,) = asked(client, {"query": "hypertension", "by": "words"})["hits"]
+    assert (hit["note_id"], hit["words"] > 0, hit["fused"]) == ("b", True, None)
+    found = asked(client, {"query": "hypertension", "by": "both"})["hits"]
+    assert (found[0]["note_id"], len(found), found[0]["fused"]) == ("b", 3, pytest.approx(2 / 61))
+
+
 def test_answers_hold_what_the_description_says(client: TestClient) -> None:
     schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
     found = asked(client, {"query": "fever"})
@@ -96,6 +111,9 @@ BODIES: list[tuple[object, str]] = [
     ({"query": "fever", "codes": "I10"}, "no list"),
     ({"query": "fever", "codes": [7]}, "a code is no string"),
     ({"query": "fever", "codes": ["Z99.99"]}, "Z99.99"),
+    ({"query": "fever", "concepts": ["Z99.99"]}, "Z99.99"),
+    ({"query": "fever", "concepts": [""]}, "the text is empty"),
+    ({"query": "fever", "by": "magic"}, "by is no way to search"),
 ]
 
 

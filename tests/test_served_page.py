@@ -283,7 +283,17 @@ def test_notes_of_an_index_are_found_explained_and_opened(browser: Any) -> None:
         assert [one[0] for one in cells] == ["high", "blood", "pressure", "sum"]
         assert f"score {cells[-1][2]}" in first.inner_text()
         assert any("denied" in one[3] and "icd10:I10" in one[3] for one in cells)
+        marks = first.locator("mark").all_inner_texts()
+        assert marks == sorted({one[1] for one in cells[:-1]}, key=notes["a"].index)
         assert barriers(page) == []
+        page.get_by_label("That mention").fill("I10")
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => document.querySelectorAll('#found > li').length === 1")
+        page.get_by_label("denied ones do not count").check()
+        page.get_by_text("Find notes").last.click()
+        page.wait_for_function("() => document.querySelector('#seek-said').textContent === '0 notes'")
+        page.get_by_label("That mention").fill("")
+        page.get_by_label("denied ones do not count").uncheck()
         page.fill("#sought", f"fever {PAYLOADS[0]} {PAYLOADS[6]}")
         page.click("text=Find notes >> nth=-1")
         page.get_by_label("Open note <b>b</b>").press("Enter")

@@ -21,8 +21,8 @@ from starlette.routing import Route
 from conceptmap.errors import ConceptMapError, InputError
 from conceptmap.export.paths import PathOf, paths_of
 from conceptmap.export.report.assets import asset
-from conceptmap.files import json_of
 from conceptmap.serve import answers, finding
+from conceptmap.serve.asked import MOST_CONCEPTS, MOST_NOTES, AskedText, Sought, list_of, object_of, whole
 from conceptmap.serve.guard import Admission, Guard
 from conceptmap.serve.openapi import described_api
 from conceptmap.serve.reviewed import CSV_TYPE, WORKBOOK_TYPE, csv_of, reviewed_of, workbook_of
@@ -38,14 +38,6 @@ __all__ = ["make_app"]
 STATIC = Path(__file__).parent / "static"
 AT_ONCE = 2
 """Texts that are read at the same time; others wait for their turn."""
-MOST_CONCEPTS = 50
-MOST_CHARS = 1_000_000
-"""Characters of one note."""
-MOST_NOTES = 2_000
-"""Notes of a file that are taken into the page."""
-MOST_FOUND = 50
-"""Notes that a query finds, and codes that it asks for."""
-MOST_QUERY_CHARS = 10_000
 _Answer = TypeVar("_Answer")
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -96,18 +88,18 @@ class _Api:
 
     async def annotate(self, request: Request) -> Response:
         """One note; or several, each a line as soon as it is done."""
-        asked = _Asked.of(await request.body())
+        asked = AskedText.of(await request.body())
         if asked.notes is None:
             return JSONResponse(await self._annotated(asked.note_id, asked.text, asked.k, drawn=asked.drawn))
         return StreamingResponse(self._lines(asked), media_type="application/x-ndjson")
 
     async def tag(self, request: Request) -> Response:
-        asked = _Asked.of(await request.body())
+        asked = AskedText.of(await request.body())
         found = await self._annotated("note", asked.text, asked.k)
         return JSONResponse({"words": found["words"]})
 
     async def nearest(self, request: Request) -> Response:
-        asked = _Asked.of(await request.body())
+        asked = AskedText.of(await request.body())
         found = await self._in_turn(lambda: answers.nearest(self.mapper, asked.text, k=asked.k))
         html = {"html": answers.drawn_tokens(asked.text, found, above=self.above)} if asked.drawn else {}
         return JSONResponse({"tokens": found, **html})
@@ -123,20 +115,19 @@ class _Api:
         query = request.query_params.get("q", "").strip()
         if not query:
             raise InputError("nothing to search for", got="no q", expected="words, such as ?q=heart+attack")
-        most = _whole(request.query_params.get("k", "20"), "k", MOST_CONCEPTS)
+        most = whole(request.query_params.get("k", "20"), "k", MOST_CONCEPTS)
         system = request.query_params.get("system")
         found = await self._in_turn(lambda: answers.searched(self.mapper, query, system=system, k=most))
         return JSONResponse({"concepts": found})
 
     async def search_notes(self, request: Request) -> Response:
         """Notes of the index, and why they were found."""
-        kept, asked = self._kept(), _Sought.of(await request.body())
-        how: dict[str, Any] = {"codes": asked.codes, "k": asked.k}
-        return JSONResponse(await self._in_turn(lambda: finding.found_notes(kept, asked.query, **how)))
+        kept, asked = self._kept(), Sought.of(await request.body())
+        return JSONResponse(await self._in_turn(lambda: finding.found_notes(kept, asked)))
 
     async def indexed_note(self, request: Request) -> Response:
         """A whole note of the index."""
-        kept, note_id = self._kept(), _object(await request.body()).get("note_id")
+        kept, note_id = self._kept(), object_of(await request.body()).get("note_id")
         if not isinstance(note_id, str):
             raise InputError("note_id is no string", got=type(note_id).__name__, expected="a note_id of a hit")
         return JSONResponse(await self._in_turn(lambda: finding.indexed_note(kept, note_id)))
@@ -148,12 +139,12 @@ class _Api:
 
     async def csv(self, request: Request) -> Response:
         """What was decided about codes, as a table."""
-        notes = _list(_object(await request.body()).get("notes"), most=MOST_NOTES)
+        notes = list_of(object_of(await request.body()).get("notes"), most=MOST_NOTES)
         return Response(await self._in_turn(lambda: csv_of(reviewed_of(notes))), media_type=CSV_TYPE)
 
     async def workbook(self, request: Request) -> Response:
         """The same with mentions and notes, as a workbook."""
-        notes = _list(_object(await request.body()).get("notes"), most=MOST_NOTES)
+        notes = list_of(object_of(await request.body()).get("notes"), most=MOST_NOTES)
         return Response(await self._in_turn(lambda: workbook_of(reviewed_of(notes))), media_type=WORKBOOK_TYPE)
 
     async def concept(self, request: Request) -> Response:
@@ -164,7 +155,7 @@ class _Api:
         how: dict[str, Any] = {"above": self.above, "note_id": note_id, "k": k, "drawn": drawn}
         return await self._in_turn(lambda: answers.annotated(self.mapper, text, **how))
 
-    async def _lines(self, asked: _Asked) -> AsyncIterator[str]:
+    async def _lines(self, asked: AskedText) -> AsyncIterator[str]:
         for note_id, text in asked.notes or ():
             try:
                 found = await self._annotated(note_id, text, asked.k)
@@ -174,99 +165,6 @@ class _Api:
 
     async def _in_turn(self, work: Callable[[], _Answer]) -> _Answer:
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self.turns)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request for one text, or for several notes; ``drawn`` where the answer is wanted as HTML, too."""
-
-    text: str
-    k: int
-    notes: list[tuple[str, str]] | None = None
-    note_id: str = "note"
-    drawn: bool = False
-
-    @classmethod
-    def of(cls, body: bytes) -> _Asked:
-        """Read the body.
-
-        Raises:
-            InputError: it is no such request.
-        """
-        given = _object(body)
-        k = _whole(given.get("k", 5), "k", MOST_CONCEPTS)
-        if "notes" in given:
-            return cls("", k, [_note(one) for one in _list(given["notes"], most=MOST_NOTES)])
-        note_id = given.get("note_id", "note")
-        if not isinstance(note_id, str):
-            raise InputError("note_id is no string", got=type(note_id).__name__, expected="the note's id")
-        return cls(_text(given.get("text")), k, note_id=note_id, drawn=given.get("html") is True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sought:
-    """A request for notes: words, codes, or both."""
-
-    query: str
-    codes: tuple[str, ...]
-    k: int
-
-    @classmethod
-    def of(cls, body: bytes) -> _Sought:
-        """Read the body.
-
-        Raises:
-            InputError: it is no such request.
-        """
-        given = _object(body)
-        k = _whole(given.get("k", 10), "k", MOST_FOUND, of="notes")
-        codes = tuple(_text(code, "a code", 100) for code in _list(given.get("codes", []), most=MOST_FOUND))
-        query = given.get("query", "")
-        return cls("" if codes and query == "" else _text(query, "query", MOST_QUERY_CHARS), codes, k)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        given: Any = json_of(body.decode("utf-8"))
-    except ValueError:
-        raise InputError("the body is no JSON in UTF-8", expected='an object such as {"text": "…"}') from None
-    if not isinstance(given, dict):
-        raise InputError("the body is no object", got=type(given).__name__, expected='{"text": "…"}')
-    return given
-
-
-def _list(value: object, *, most: int) -> list[Any]:
-    if not isinstance(value, list) or len(value) > most:
-        raise InputError("there is no list, or a too long one", expected=f"at most {most:,} entries")
-    return value
-
-
-def _note(value: object) -> tuple[str, str]:
-    if not isinstance(value, dict) or not isinstance(value.get("note_id"), str):
-        raise InputError("a note is no note", expected='{"note_id": "…", "text": "…"}')
-    return value["note_id"], _text(value.get("text"))
-
-
-def _text(value: object, name: str = "text", most: int = MOST_CHARS) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"{name} is no string", got=type(value).__name__, expected="words, such as a note")
-    if len(value) > most:
-        raise InputError(f"{name} is too long", got=f"{len(value):,} characters", expected=f"at most {most:,}")
-    if not value.strip():
-        raise InputError("the text is empty", expected="words to explain")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError("the text holds half a character", expected="whole characters") from None
-    return value
-
-
-def _whole(value: object, name: str, most: int, *, of: str = "concepts") -> int:
-    number = isinstance(value, int) and not isinstance(value, bool)
-    whole = int(value) if number or (isinstance(value, str) and value.isdecimal()) else 0  # type: ignore[call-overload]
-    if not 1 <= whole <= most:
-        raise InputError(f"{name} is no number of {of}", expected=f"1 to {most}")
-    return whole
 
 
 def _notes_of(name: str, data: bytes) -> Iterator[dict[str, str]]:

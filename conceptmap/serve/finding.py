@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conceptmap.errors import InputError
 
 if TYPE_CHECKING:
     from conceptmap.retrieval.search import NoteSearch
+    from conceptmap.serve.asked import Sought
 
 __all__ = ["found_notes", "indexed_note"]
 
 
-def found_notes(search: NoteSearch, query: str, *, codes: Sequence[str], k: int) -> dict[str, Any]:
+def found_notes(search: NoteSearch, asked: Sought) -> dict[str, Any]:
     """The notes that answer a query best, each with its parts, whose scores add up to its score.
 
     Args:
         search: with a mapper.
-        query: words; may be empty where there are codes.
-        codes: also looked for, as `NoteSearch.search` takes them.
-        k: notes.
+        asked: what is looked for, as `NoteSearch.search` takes it.
 
     Raises:
         InputError: there is nothing to look for.
         UnknownCodeError: no index holds a code.
+        MissingExtraError: words without the extra ``retrieval``.
     """
-    found = search.search(query, k, codes=codes)
+    which = {"codes": asked.codes, "concepts": asked.concepts, "affirmed": asked.affirmed, "by": asked.by}
+    found = search.search(asked.query, asked.k, **which)  # type: ignore[arg-type]
     parts: dict[int, list[dict[str, Any]]] = {}
     for row in search.why(found).iter_rows(named=True):
         parts.setdefault(row["rank"], []).append(_part(row))
     hits = [
         {
-            **{name: hit[name] for name in ("rank", "note_id", "score", "passage")},
+            **{name: hit[name] for name in ("rank", "note_id", "score", "passage", "words", "fused")},
             "start": hit["start_char"],
             "end": hit["end_char"],
             "parts": parts[hit["rank"]],

@@ -35,12 +35,30 @@ _SOUGHT = {
     "query": {"type": "string", "maxLength": 10_000, "description": "may be left out where there are codes"},
     "codes": {"type": "array", "items": _STRING, "maxItems": 50, "description": "such as icd10cm:I50.9"},
     "k": {"type": "integer", "minimum": 1, "maximum": 50, "default": 10},
+    "concepts": {
+        "type": "array",
+        "items": _STRING,
+        "maxItems": 50,
+        "description": "notes must mention each of these codes, or a concept below it",
+    },
+    "affirmed": {
+        "type": "boolean",
+        "default": False,
+        "description": "denied mentions do not count, and their words take no part in the score",
+    },
+    "by": {
+        "enum": ["vectors", "words", "both"],
+        "default": "vectors",
+        "description": "words: BM25; both: the two rankings fused by reciprocal rank",
+    },
 }
 _HIT = {
     "rank": {"type": "integer"},
     "note_id": _STRING,
     "score": {"type": "number", "description": "the sum of the parts' scores"},
     "passage": {"type": "string", "description": "the best of the note, from start to end"},
+    "words": {"type": ["number", "null"], "description": "BM25, where words were searched"},
+    "fused": {"type": ["number", "null"], "description": "of both ranks, where both were"},
     **_SPAN,
     "parts": {"type": "array", "items": {"$ref": "#/components/schemas/Part"}},
 }

@@ -161,6 +161,28 @@ function why({ parts, score, note_id }) {
   return make("details", {}, make("summary", {}, "Why"), make("div", { class: "wide" }, table));
 }
 
+const BARE_CODE = /^(?:[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?|\d{6,18})$/;     // of ICD-10-CM, of SNOMED CT
+const isCode = (words) => BARE_CODE.test(words) || facts.systems.some(({ system }) => words.startsWith(`${system}:`) && !/\s/.test(words));
+const listed = (words) => words.split(/[\s,;]+/).filter(Boolean);
+
+function scores({ score, words, fused }) {
+  const told = [`score ${score.toFixed(3)}`, words === null ? "" : `words ${words.toFixed(2)}`, fused === null ? "" : `both ${fused.toFixed(4)}`];
+  return told.filter(Boolean).join(" · ");
+}
+
+/** The passage in pieces, those that answer the query marked. Places count code points. */
+function marked({ passage, start, parts }) {
+  const letters = [...passage], pieces = [];
+  const spans = parts.filter((part) => part.start !== null).map((part) => [part.start - start, part.end - start]).sort((a, b) => a[0] - b[0]);
+  let done = 0;
+  for (const [begin, end] of spans) {
+    if (begin < done || end > letters.length) continue;
+    pieces.push(letters.slice(done, begin).join(""), make("mark", {}, letters.slice(begin, end).join("")));
+    done = end;
+  }
+  return [...pieces, letters.slice(done).join("")];
+}
+
 async function openFound(noteId) {
   const note = await (await ask("api/indexed-note", { note_id: noteId })).json();
   take([note], true);      // what was decided about other notes stays
@@ -172,15 +194,18 @@ async function openFound(noteId) {
 
 async function seek(event) {
   event.preventDefault();
-  const query = at("sought").value;
-  if (!query.trim()) return;
+  const query = at("sought").value.trim(), concepts = listed(at("having").value);
+  if (!query && !concepts.length) return;
   tell("searching …", false, "seek-said");
-  const { hits } = await (await ask("api/search-notes", { query })).json();
+  // A code alone is looked for by its own wording; what notes must mention is also what they are to be near.
+  const codes = isCode(query) ? [query] : query ? [] : concepts;
+  const wanted = { query: codes.length ? "" : query, codes, concepts, affirmed: at("affirmed").checked, by: at("by").value };
+  const { hits } = await (await ask("api/search-notes", wanted)).json();
   const item = (hit) => {
     const button = make("button", { type: "button", "aria-label": `Open note ${hit.note_id}` }, "Open");
     button.addEventListener("click", careful(() => openFound(hit.note_id), "seek-said"));
-    const head = make("div", { class: "row" }, make("strong", {}, hit.note_id), make("span", { class: "soft" }, `score ${hit.score.toFixed(3)}`), button);
-    return make("li", {}, head, make("p", { class: "passage" }, hit.passage), why(hit));
+    const head = make("div", { class: "row" }, make("strong", {}, hit.note_id), make("span", { class: "soft" }, scores(hit)), button);
+    return make("li", {}, head, make("p", { class: "passage" }, ...marked(hit)), why(hit));
   };
   at("found").replaceChildren(...hits.map(item));
   tell(hits.length === 1 ? "1 note" : `${hits.length} notes`, false, "seek-said");
