@@ -4,11 +4,12 @@
     python benchmarks/mutations.py OUT.jsonl --report
 
 One process: it collects the tests, runs each once under coverage (what it reaches, how long it takes; kept in
-``--map``), then puts one mutant after the other into the loaded program (``mutants.py``) and runs the tests that reach
-its lines, the fastest first, until one fails or ``--seconds`` of tests are spent. A mutant of lines that few tests
-reach, as loading and tables that are read once are, is tried again with nothing loaded. A kill counts only where the
-same test passes once the mutant is out. Called again with the same file it goes on where it was. Half of the sample are
-decisions (conditions, comparisons, numbers), half the others; the rate weighs both by their number.
+``--map``, whose lines move with later changes), then puts one mutant after the other into the loaded program
+(``mutants.py``) and runs the tests that reach its lines, the fastest first, until one fails or ``--seconds`` of tests
+are spent. A mutant of lines that few tests reach, as loading and tables that are read once are, is tried again with
+nothing loaded. A kill counts only where the same test passes once the mutant is out. Called again with the same file
+it goes on where it was. Half of the sample are decisions (conditions, comparisons, numbers), half the others; the
+rate weighs both by their number.
 
 The rate is a lower bound: a mutant that survives here may be killed by a slower test, or by one of ``_ELSEWHERE``.
 What no test reaches has survived. ``--survivors OLD.jsonl`` takes the survivors of a run, ``--only`` mutants of some
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
+import difflib
 import importlib
 import json
 import math
@@ -43,14 +44,17 @@ ROOMS = ("text", "matching", "coding")
 _RELEVANT = re.compile(r"conceptmap\.(text|matching|coding)|whole_release|coded_release|coded_mapper|ConceptMapper")
 _ELSEWHERE = (
     "adapters adapting alignment annotated batch bench canaries changes cli command_line cosine_scale "
-    "default_encoder device_vectors encoders_embedded engines evaluate export faults fences for_people foreign "
-    "foreign_models forks full_disk given growth hubs index maps more_exports mutation_run mutations nearest "
-    "note_folders notebooks outputs outputs_page owned pages plots read_back readable readme resume reviewed "
-    "rollup search_codes serve served_page shards shipped_adapter spacy umls"
+    "default_encoder device_vectors docs_site encoders_embedded engines evaluate export faults fences for_people "
+    "foreign foreign_models forks full_disk given growth hubs index learning maps more_exports mutation_run "
+    "mutations nearest note_folders notebooks outputs outputs_page owned pages plots probe read_back readable "
+    "readme report_page resume reviewed rollup search_codes serve serve_search served_page shards shipped_adapter "
+    "spacy terminal umls"
 ).split()
 """Tests about other things that also annotate a note; most take long."""
 FEW = 5
 """A line that so few tests reach is one of what is done once."""
+AT_ONCE = 250
+"""After so many tests the map is written."""
 LOADING = "loading the module"
 
 
@@ -140,31 +144,41 @@ class Watch:
 
     def map_tests(self) -> None:
         """Run every test that is not in the map under coverage: how long it takes and which lines it reaches."""
+        if self.map.is_file():
+            known = json.loads(self.map.read_text(encoding="utf-8"))
+            now = written()
+            self.took = known["took"]
+            self.reached = {
+                path: moved(lines, known["sources"].get(path, ""), now.get(path, ""))
+                for path, lines in known["reached"].items()
+            }
+        new = [name for name in self.items if name not in self.took]
+        for first in range(0, len(new), AT_ONCE):
+            self.map_some(new[first : first + AT_ONCE])
+            self.say(f"{min(first + AT_ONCE, len(new))} of {len(new)} tests")
+            known = {"sources": written(), "took": self.took, "reached": self.reached}
+            self.map.write_text(json.dumps(known), encoding="utf-8")
+
+    def map_some(self, names: Sequence[str]) -> None:
+        """Add some tests to the map."""
         import coverage
 
-        known = json.loads(self.map.read_text(encoding="utf-8")) if self.map.is_file() else {}
-        if known.get("sources") == digest():
-            self.took, self.reached = known["took"], known["reached"]
-        numbers = {name: number for number, name in enumerate(self.took)}
-        if self.took.keys() >= self.items.keys():
-            return
         measured = coverage.Coverage(data_file=None, source=[str(ROOT / "conceptmap" / room) for room in ROOMS])
+        numbers = {name: number for number, name in enumerate([*self.took, *names])}
         measured.start()
-        new = [name for name in self.items if name not in self.took]
-        for number, name in enumerate(new, start=1):
+        for name in names:
             measured.switch_context(name)
             start = time.process_time()
             passed = self.passes(name)
-            numbers[name] = len(numbers)
             self.took[name] = time.process_time() - start if passed else math.inf
-            self.say(f"{number} of {len(new)} tests" if passed else f"fails without a mutant, left out: {name}\n")
+            if not passed:
+                self.say(f"fails without a mutant, left out: {name}\n")
         measured.stop()
         data = measured.get_data()
         for path in data.measured_files():
             lines = self.reached.setdefault(Path(path).relative_to(ROOT).as_posix(), {})
-            for line, names in data.contexts_by_lineno(path).items():
-                lines.setdefault(str(line), []).extend(numbers[name] for name in names if name)
-        self.map.write_text(json.dumps({"sources": digest(), "took": self.took, "reached": self.reached}))
+            for line, reaching in data.contexts_by_lineno(path).items():
+                lines.setdefault(str(line), []).extend(numbers[name] for name in reaching if name)
 
     def tests_of(self, mutant: Mutant) -> tuple[list[str], list[str]]:
         """The tests that reach a mutant, and those that reach other lines of its file, the fastest first."""
@@ -244,9 +258,26 @@ def at_most(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def digest() -> str:
-    """What tells the sources of the rooms from others."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources())).hexdigest()
+def written() -> dict[str, str]:
+    """The sources, by file."""
+    return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sources()}
+
+
+def moved(lines: dict[str, list[int]], before: str, now: str) -> dict[str, list[int]]:
+    r"""Who reaches the lines of a file after it was changed: a changed line keeps the tests of those that it replaced.
+
+    >>> moved({"1": [7], "2": [8]}, "a\nb", "new\na\nc")
+    {'1': [], '2': [7], '3': [8]}
+    """
+    if before == now:
+        return lines
+    out: dict[str, list[int]] = {}
+    same = difflib.SequenceMatcher(None, before.splitlines(), now.splitlines(), autojunk=False)
+    for kind, first, last, new_first, new_last in same.get_opcodes():
+        for new in range(new_first, new_last):
+            old = (first + new - new_first,) if kind == "equal" else (range(first, last) or (first - 1,))
+            out[str(new + 1)] = sorted({test for line in old for test in lines.get(str(line + 1), ())})
+    return out
 
 
 # -- outcomes ---------------------------------------------------------------------------------------------------------

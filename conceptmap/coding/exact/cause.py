@@ -65,13 +65,14 @@ def caused(concept: int, text: str, span: tuple[int, int], book: CodeBook) -> tu
 def _rows(system: str) -> Mapping[str, Sequence[_Row]]:
     out: dict[str, list[_Row]] = {}
     for row in read_rows("causes", system):
-        words = "|".join(re.escape(word) for word in row["cause"].split("|"))
+        words = rf"(?<!\w)({'|'.join(re.escape(word) for word in row['cause'].split('|'))})(?!\w)"
+        brought = r"(?:[- ](?:induced|related|associated|mediated))?"
         made = _Row(
             re.compile(
-                rf"\b({words})\b(?:[- ](?:induced|related|associated|mediated))?[\s/,-]{{1,3}}(?:\w+[\s/-]+)?\Z",
+                rf"{words}{brought}[\s/,-]{{1,3}}(?:\w+[\s/-]+)?\Z",
                 re.IGNORECASE,
             ),
-            re.compile(rf"[\w\s,%/]{{0,30}}?(?<!\w){_JOIN}\s*(?:[\w/-]+[\s,(]+){{0,4}}?({words})\b", re.IGNORECASE),
+            re.compile(rf"[\w\s,%/]{{0,30}}?(?<!\w){_JOIN}\s*(?:[\w/-]+[\s,(]+){{0,4}}?{words}", re.IGNORECASE),
             row["gives"],
             row["reason"],
         )

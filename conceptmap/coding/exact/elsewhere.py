@@ -23,6 +23,7 @@ __all__ = ["complete_from_elsewhere"]
 
 _GAP: Final = r"[^.;\n]{0,60}?"
 _DENIED: Final = re.compile(r"\b(?:no|not|without|denies|negative|patent|normal)\b", re.IGNORECASE)
+_DENIED_BEFORE: Final = re.compile(r"\b(?:no|not|without|denies)\s(?:\w+\s){0,2}\Z", re.IGNORECASE)
 _SIDE: Final = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _COURSE: Final = re.compile(r"\b(acute on chronic|acute|chronic)\b", re.IGNORECASE)
 _BESIDE: Final = 30
@@ -68,7 +69,7 @@ def complete_from_elsewhere(
 
 def _holds(said: re.Match[str], beside: Sequence[int], around: MentionPlaces) -> bool:
     """Whether two words that met are not denied, and stand in the line of one of some mentions, where there are any."""
-    if _DENIED.search(said[0]):
+    if _DENIED.search(said[0]) or _DENIED_BEFORE.search(around.text[max(0, said.start() - _BESIDE) : said.start()]):
         return False
     line = around.text.rfind("\n", 0, said.start()) + 1
     return not beside or any(line <= around.spans[n][0] and "\n" not in _between(around, n, said) for n in beside)
