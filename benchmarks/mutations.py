@@ -188,7 +188,9 @@ class Watch:
             reaching = reaching or {test for number in wanted for test in by_line.get(str(number), ())}
         others = {test for by in by_line.values() for test in by} - reaching
         if mutant.targets:  # who uses a constant may have asked a remembered answer, or another module
-            reaching, others = reaching | others, set()
+            module = mutant.path.removesuffix(".py").partition("/")[2].replace("/", ".")
+            about = {number for number, name in enumerate(self.took) if name.endswith(f"[{module}]")}
+            reaching, others = reaching | others | about, set()
         return self._sorted(reaching), self._sorted(others)
 
     def _sorted(self, tests: set[int]) -> list[str]:

@@ -33,7 +33,7 @@ _OPENING: Final = re.compile(
     r"^\W*code(?:\(s\)|s)?,?\s*(?:to (?:further )?(?:identify|specify)|for)?\s*", re.IGNORECASE
 )
 _EXAMPLES: Final = re.compile(r"\bsuch as\b", re.IGNORECASE)
-_NOT_MISSED: Final = (("F10", "F19"), ("T00", "Z99"))
+_NOT_MISSED: Final = (("F10", "F19"), ("T07", "Z99"))
 _LONGEST: Final = 90
 _MOST_PAIRS: Final = 50_000
 _MOST_CONCEPTS: Final = 5_000

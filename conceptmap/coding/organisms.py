@@ -30,7 +30,7 @@ _SEPSIS: Final = parse_ranges("A40-A41")
 _TAKES_ONE: Final = parse_ranges(
     "G04.2 G06 H00-H05 H60-H70 I30.1 I33 J20.8-J20.9 J21.8-J21.9 J22 J32 J36 J39.0-J39.1 J85-J86 J96 K04 K12.2 K25-K29"
     " K35-K37 K57 K61 K63.0 K65 K67-K68 K75.0 K81 K83.0 L00-L08 L89 L97 M00.0 M00.2 M00.8 M46.2-M46.5 M60.0 M71.0-M71.1"
-    " M72.6 M86 N10-N13 N15.1 N30 N34 N39.0 N41 N45 N49 N61 N70-N77 O23 O86 R78.81 T79.3 T80.2 T81.4 T82.6-T82.7"
+    " M72.6 M86 N10-N13 N15.1 N30 N34 N39.0 N41 N45 N49 N61 N70-N77 O23 O86 R78.81 T80.2 T81.4 T82.6-T82.7"
     " T83.5-T83.6 T84.5-T84.7 T85.7"
 )
 """Infections whose codes leave the organism to a second one."""
@@ -59,7 +59,7 @@ _OF: Final = {
     "lung": parse_ranges("J20.8-J20.9 J21.8-J21.9 J22 J85-J86"),
     "joint": parse_ranges("M00.0 M00.2 M00.8 T84.5"),
     "wound": parse_ranges(
-        "G06 J86 K35 K57 K61 K63.0 K65 K68 K75.0 K81 L02-L03 L08 L89 L97 M72.6 M86 T79.3 T81.4 T82.7 T84.5-T84.7"
+        "G06 J86 K35 K57 K61 K63.0 K65 K68 K75.0 K81 L02-L03 L08 L89 L97 M72.6 M86 T81.4 T82.7 T84.5-T84.7"
     ),
 }
 """Infections that an organism of this source belongs to, wherever the note names them."""

@@ -112,8 +112,8 @@ _FORMS: Final = frozenset({"question", "box", "table"})
 
 
 _STAY: Final = frozenset(
-    "hospital course|discharge diagnosis|diagnosis|assessment|assessment and plan|impression|plan|interval history"
-    "|history of present illness|postoperative diagnosis|principal diagnosis".split("|")
+    "hospital course|discharge diagnosis|diagnosis|assessment|assessment and plan|impression|plan"
+    "|history of present illness|postoperative diagnosis".split("|")
 )
 """Sections in which what is resolved was treated in this stay."""
 

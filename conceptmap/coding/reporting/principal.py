@@ -76,10 +76,10 @@ _ORDER["report"] = (
 """Sections by setting, first to last; None is the beginning of a note, or a note without headings."""
 _RANK: Final = {setting: {name: at for at, name in enumerate(names)} for setting, names in _ORDER.items()}
 _ELSEWHERE: Final = 50
-_NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00 Z02-Z37 Z39-Z42 Z44-Z46 Z48-Z50 Z52-Z99")}
+_NEVER: Final = {"icd10cm": parse_ranges("B95-B97 R65 V00-Y99 Z00 Z02-Z37 Z39-Z42 Z44-Z46 Z48-Z49 Z52-Z99")}
 _EXCEPT: Final = {"icd10cm": parse_ranges("Z00.0-Z00.1 Z51.0-Z51.1 Z38 Z42-Z43 Z45-Z47")}
 _LAST_RESORT: Final = {"icd10cm": parse_ranges("V00-Y99 B95-B97")}
-_SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R55 R56.9 R57-R64 R66-R99 M25.5 M54 M79.6 G89 H57.1")}
+_SYMPTOMS: Final = {"icd10cm": parse_ranges("R00-R55 R56.9 R57-R64 R68-R99 M25.5 M54 M79.6 G89 H57.1")}
 _HARM: Final = {"icd10cm": parse_ranges("T36-T50")}
 _HABITS: Final = {"icd10cm": parse_ranges("F17 E66 F10.9 F11.9 F12.9 F13.9 F14.9 F15.9 F16.9 F18.9 F19.9")}
 _BACKGROUND: Final = {
