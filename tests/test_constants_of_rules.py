@@ -1,4 +1,4 @@
-"""What the rules name exists: the codes and ranges of their constants in ICD-10-CM, the sections in the table of headings.
+"""What the rules name exists: codes and ranges of their constants in ICD-10-CM, sections in the table of headings.
 
 A list of which most are codes, or most are sections, holds nothing else.
 """
@@ -40,7 +40,7 @@ def lists(value: object) -> Iterator[list[str]]:
         yield from lists(list(value))
         yield from lists(list(value.values()))
     elif isinstance(value, tuple | list | frozenset | set):
-        yield [text for text in flat(value)]
+        yield list(flat(value))
         for part in value:
             if isinstance(part, dict):
                 yield from lists(part)
