@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from conceptmap.coding.completion import trimester_of
-from conceptmap.text.sections import Section, section_name
+from conceptmap.text.sections import Section, section_at, section_name
 
 __all__ = ["MentionPlaces"]
 
@@ -49,6 +49,11 @@ class MentionPlaces:
     @cached_property
     def _section(self) -> Sequence[str | None]:
         return [section_name(self.sections, start) for start, _ in self.spans]
+
+    def heading(self, number: int) -> str:
+        """The heading, as printed, that a mention stands under; empty without one."""
+        section = section_at(self.sections, self.spans[number][0])
+        return section.heading_text if section else ""
 
     def sentence(self, number: int) -> int:
         """Number of the sentence that a mention begins in."""

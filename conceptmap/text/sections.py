@@ -61,6 +61,9 @@ _SPACED: Final = re.compile(  # "PMH  asthma", "PSH tonsillectomy"
     r"([A-Z][A-Z/&]{1,11}(?: [A-Z]{2,11}){0,2})"
     r"(?: {2,}|\t\s*|(?<=PMH|PSH|FHX|PMX|HPI|ROS) |(?<=MEDS|PMHX) )(?=\S)"
 )
+_LEADERS: Final = re.compile(
+    r"([A-Za-z][A-Za-z/&\- ]{1,45}?)\s*(?:\.{3,}|\u2026|_{3,})\s*(?=\S)"
+)  # "Primary dx ..... gout"
 _BRACKETS: Final = re.compile(r"\s*[(\[][^)\]]{0,40}[)\]]\s*$")
 _SPACES: Final = re.compile(r"\s+")
 _WORDS: Final = re.compile(r"[A-Za-z][A-Za-z/&,'\u2019\- ]*$")
@@ -76,6 +79,7 @@ _LAST_WORDS: Final = {
     "studies": "results",
     "diagnoses": "diagnosis",
     "diagnosis": "diagnosis",
+    "dx": "diagnosis",
     "course": "hospital course",
     "instructions": "instructions",
     "precautions": "instructions",
@@ -236,7 +240,7 @@ def _line_heading(content: str, offset: int) -> _Heading | None:
         alone = _heading(content, offset, begin, label_end, marked=marked)
         if alone is not None:
             return alone
-    capitals = _SPACED.match(content, begin) or _CAPITALS.match(content, begin)
+    capitals = _SPACED.match(content, begin) or _CAPITALS.match(content, begin) or _LEADERS.match(content, begin)
     if capitals:
         return _heading(content, offset, begin, capitals.end(1), marked=True, listed=True)
     return None

@@ -361,12 +361,14 @@ def _vaguer(proposals: ProposedCodes, book: CodeBook) -> None:
         more = [d for d in ours if d is not proposal and book.codes[d.concept][:3] == code[:3]]
         beside = [d for d in more if book.codes[d.concept][:6] == code[:6]]
         left_open = len(_VAGUE.findall(name))
-        if (
-            (left_open and any(not _VAGUE.search(book.names[d.concept]) for d in more))
-            or any(len(_VAGUE.findall(book.names[d.concept])) < left_open for d in beside)
-            or (code[:5] == "S22.3" and any(book.codes[d.concept][:5] == "S22.4" for d in more))
-            or (code[:3] == "S06" and code[6:7] == "A" and beside)
-        ):
-            proposals.pop(proposal.concept, None)
+        exact = [
+            *(d for d in beside if len(_VAGUE.findall(book.names[d.concept])) < left_open),
+            *(d for d in more if left_open and not _VAGUE.search(book.names[d.concept])),
+            *(d for d in more if code[:5] == "S22.3" and book.codes[d.concept][:5] == "S22.4"),
+            *(beside if code[:3] == "S06" and code[6:7] == "A" else ()),
+        ]
+        if exact and proposal.concept in proposals:
+            del proposals[proposal.concept]
+            exact[0].numbers = sorted({*exact[0].numbers, *proposal.numbers})
     if ours:
         drop(proposals, parse_ranges("T14 T07 T30"), book)

@@ -15,7 +15,7 @@ from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["present_on_admission"]
+__all__ = ["arose_in_the_stay", "present_on_admission"]
 
 _EXEMPT: Final = parse_ranges("B90-B94 E64 I25.2 I69 O09 O66.5 O80 O94 P00 Q00-Q99 U09 V00-Y99 Z00-Z99")
 _CHRONIC: Final = parse_ranges(
@@ -33,10 +33,16 @@ _DURING: Final = re.compile(
     r"|(?:(?:post-?op(?:erative)?|hospital|stay) day|on (?:day|night)) (?:[2-9]|1\d|two|three|four|five)"
     r"|(?:hospital|ICU|ventilator|vent|line)[- ](?:acquired|associated|onset)|nosocomial"
     r"|(?:during|while in|in) (?:the |this |his |her )?(?:hospital(?:i[sz]ation)?|stay)"
-    r"|intra-?op(?:erative(?:ly)?)?|post-?op(?:erative(?:ly)?)?|(?:stay|course) (?:was )?complicated by"
+    r"|(?:intra|post)-?op(?:erative(?:ly)?)?(?! (?:findings?|diagnos[ei]s|dx|cultures?|specimens?|imag\w+))"
+    r"|(?:stay|course) (?:was )?complicated by"
     r"|subsequently developed|then developed|after (?:surgery|the (?:operation|procedure|biopsy)))\b",
     re.IGNORECASE,
 )
+
+
+def arose_in_the_stay(proposal: ProposedCode, around: MentionPlaces) -> bool:
+    """Whether every sentence of a stay that tells of a condition dates it after the admission."""
+    return around.setting == "inpatient" and all(around.in_line(_DURING, n) for n in proposal.numbers)
 
 
 def present_on_admission(proposal: ProposedCode, book: CodeBook, around: MentionPlaces, *, first: bool) -> str:
@@ -54,6 +60,6 @@ def present_on_admission(proposal: ProposedCode, book: CodeBook, around: Mention
         return ""
     if first or any(around.section(number) in _BEFORE for number in proposal.numbers):
         return "Y"
-    if any(_DURING.search(around.line(number)) for number in proposal.numbers):
+    if any(around.in_line(_DURING, number) for number in proposal.numbers):
         return "N"
     return "Y" if within(code, _CHRONIC) else "U"
