@@ -109,7 +109,8 @@ def test_a_more_exact_fracture_keeps_the_places_of_the_vaguer_one() -> None:
     [
         ("Post-term pregnancy, vaginal delivery. Third degree perineal laceration.", "O70.20"),
         ("Post-term pregnancy, vaginal delivery. First degree perineal laceration.", "O48.0"),
-        ("Scheduled repeat cesarean at 39w1d, prior low transverse cesarean. Gestational diabetes.", "O34.211"),
+        ("Gestational diabetes. Prior low transverse cesarean. Scheduled repeat cesarean.", "O34.211"),
+        ("Gestational diabetes. Prior low transverse cesarean. Vaginal birth.", "O24.419"),
         ("Cesarean at 39w1d for failed trial of labor after cesarean. Prior low transverse cesarean.", "O66.41"),
     ],
 )

@@ -64,7 +64,7 @@ def test_codes_that_stand_together_make_their_combination(row: dict[str, str]) -
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("row", [row for row in SEQUENCES if "Z51" not in row["first"]], ids=words)
+@pytest.mark.parametrize("row", [row for row in SEQUENCES if not row["says"] and "Z51" not in row["first"]], ids=words)
 def test_a_rule_of_sequence_holds_in_its_settings(row: dict[str, str], setting: str) -> None:
     first, other = one_of(row["first"]), one_of(row["before"], row["first"])
     rows = code_rows(f"DISCHARGE DIAGNOSIS:{stated(other, first)}\n", setting=setting)

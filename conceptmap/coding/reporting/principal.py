@@ -132,7 +132,7 @@ def principal(
     number = places[chosen.concept].number
     under = around.section(number) or "no heading"
     said = f"the reason or the diagnosis under {under}" if _is_reason(number, around) else f"first under {under}"
-    present = [d for d in able if not (past >= set(d.numbers) or places[d.concept].later)]
+    present = [d for d in able if not (past >= set(d.numbers) or arose_in_the_stay(d, around))]
     chosen, said = _sequenced(chosen, said, sorted(present, key=lambda d: places[d.concept]), book, around)
     before = _coded_before(chosen, proposals, book)
     if before is not chosen:
