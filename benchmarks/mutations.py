@@ -5,7 +5,7 @@
 
 One process: it collects the tests, runs each once under coverage (what it reaches, how long it takes; kept in
 ``--map``, whose lines move with later changes), then puts one mutant after the other into the loaded program
-(``mutants.py``) and runs the tests that reach its lines, the fastest first, until one fails or ``--seconds`` of tests
+(``mutants.py``) and runs the tests that reach its lines, those that name its module and the fastest first, until one fails or ``--seconds`` of tests
 are spent. A mutant of lines that few tests reach, as loading and tables that are read once are, is tried again with
 nothing loaded. A kill counts only where the same test passes once the mutant is out. Called again with the same file
 it goes on where it was. Half of the sample are decisions (conditions, comparisons, numbers), half the others; the
@@ -187,16 +187,17 @@ class Watch:
         for wanted in _places(mutant):
             reaching = reaching or {test for number in wanted for test in by_line.get(str(number), ())}
         others = {test for by in by_line.values() for test in by} - reaching
+        named = f"[{mutant.path.removesuffix('.py').partition('/')[2].replace('/', '.')}]"
         if mutant.targets:  # who uses a constant may have asked a remembered answer, or another module
-            module = mutant.path.removesuffix(".py").partition("/")[2].replace("/", ".")
-            about = {number for number, name in enumerate(self.took) if name.endswith(f"[{module}]")}
+            about = {number for number, name in enumerate(self.took) if name.endswith(named)}
             reaching, others = reaching | others | about, set()
-        return self._sorted(reaching), self._sorted(others)
+        return self._sorted(reaching, named), self._sorted(others, named)
 
-    def _sorted(self, tests: set[int]) -> list[str]:
+    def _sorted(self, tests: set[int], named: str) -> list[str]:
+        """The names of tests, those that name the module before others, the faster before the slower."""
         names = list(self.took)
         there = [name for name in map(names.__getitem__, tests) if name in self.items and self.took[name] < math.inf]
-        return sorted(there, key=lambda name: (self.took[name], name))
+        return sorted(there, key=lambda name: (not name.endswith(named), self.took[name], name))
 
     def outcome(self, mutant: Mutant) -> dict[str, object]:
         """Who kills a mutant, after how many tests."""
