@@ -5,11 +5,11 @@
 
 One process: it collects the tests, runs each once under coverage (what it reaches, how long it takes; kept in
 ``--map``, whose lines move with later changes), then puts one mutant after the other into the loaded program
-(``mutants.py``) and runs the tests that reach its lines, those that name its module and the fastest first, until one fails or ``--seconds`` of tests
-are spent. A mutant of lines that few tests reach, as loading and tables that are read once are, is tried again with
-nothing loaded. A kill counts only where the same test passes once the mutant is out. Called again with the same file
-it goes on where it was. Half of the sample are decisions (conditions, comparisons, numbers), half the others; the
-rate weighs both by their number.
+(``mutants.py``) and runs the tests that reach its lines, those that name its module and the fastest first, until one
+fails or ``--seconds`` of tests are spent. A mutant of lines that few tests reach, as loading and tables that are read
+once are, is tried again with nothing loaded. A kill counts only where the same test passes once the mutant is out.
+Called again with the same file it goes on where it was. Half of the sample are decisions (conditions, comparisons,
+numbers), half the others; the rate weighs both by their number.
 
 The rate is a lower bound: a mutant that survives here may be killed by a slower test, or by one of ``_ELSEWHERE``.
 What no test reaches has survived. ``--survivors OLD.jsonl`` takes the survivors of a run, ``--only`` mutants of some
