@@ -5,6 +5,7 @@
 # make licences   writes docs/licences.md anew, where all of requirements.lock is installed
 # make docs   the pages as a site: build/docs/site; anything wrong with its links ends it
 # make notebooks   runs the notebooks and keeps their outputs
+# make told   writes anew what the rules find in the notes of tests/data; the difference is to be read before it is kept
 # make outputs   writes docs/outputs.md anew: every column of every file
 #
 # PYTHON=python3.12 picks the interpreter (3.11 or newer), PIP_ARGS="..." goes to pip install.
@@ -20,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
 GPU ?= gpu
 
-.PHONY: demo test test-gpu lint types lock licences outputs docs notebooks clean
+.PHONY: demo test test-gpu lint types lock licences told outputs docs notebooks clean
 
 demo: $(VENV)/installed
 	@echo "Coding the notes in examples/notes; the first run builds the ICD-10-CM index and keeps it."
@@ -54,6 +55,10 @@ licences: $(VENV)/installed
 
 outputs: $(VENV)/installed
 	$(BIN)/python tests/data_dictionary.py
+
+told: $(VENV)/installed-dev
+	$(BIN)/python tests/test_words_found.py
+	$(BIN)/python tests/test_notes_told.py
 
 docs: $(VENV)/installed-dev
 	@$(BIN)/python tests/docs_site.py build/docs

@@ -1,7 +1,8 @@
 """What mentions and codes of short notes are told with: scores, context, role, remarks, what was taken away and why.
 
 ``data/notes_told.csv``: the module of a rule, a note of its pairs, and what is told of it, of rooms below ``coding`` by
-mention. ``python tests/test_notes_told.py`` writes what is told today; the difference is to be read before it is kept.
+mention. ``make told`` writes what is told today;
+the difference is to be read before it is kept.
 """
 
 from __future__ import annotations

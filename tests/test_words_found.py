@@ -1,7 +1,7 @@
 """Where the rules that read a text find what they find: words and code, of the sentences of their pairs.
 
-``data/words_found.csv``: the module of a rule, a text, and what it finds there, in its order. ``python
-tests/test_words_found.py`` writes what is found today; the difference is to be read before it is kept.
+``data/words_found.csv``: the module of a rule, a text, and what it finds there, in its order. ``make told`` writes what
+is found today; the difference is to be read before it is kept.
 """
 
 from __future__ import annotations
