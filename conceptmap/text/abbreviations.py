@@ -37,6 +37,21 @@ _DOSE: Final = re.compile(
 )
 """A dose, how often, or the form of a drug."""
 _ITEM: Final = re.compile(r"(?:\A|[\n;,\u2022|]|:[ \t])[ \t]*(?:[-*\u2022+]|\d{1,2}[.)])?[ \t]*\Z")
+_QUALIFIED: Final = re.compile(
+    r"(?:\A|[\n;,.\u2022|&]|:|\band)[ \t]*(?:[-*#\u2022+]+|\d{1,2}[.)])?[ \t]*"
+    r"(?:(?:acute|chronic|severe|moderate|mild|recurrent|known|hx|h/o|history of|new|left|right|bilateral|L|R|s/p|prior"
+    r"|acute on chronic|decompensated|diffuse|knee|hip)[ \t]+){0,3}\Z",
+    re.IGNORECASE,
+)
+_ITEM_END: Final = re.compile(
+    r"[ \t]*(?:\Z|[\n;,.|&(]|[-\u2013\u2014](?=\s)|(?:s/p|on|w/|with|and|in|of|at|since|not|no|diagnosed|dx"
+    r"|left|right|L|R)\b|(?:19|20)\d\d)"
+)
+_LONGEST_ITEM: Final = 40
+_DIAGNOSES: Final = frozenset(
+    "past medical history|diagnosis|discharge diagnosis|admission diagnosis|problem list|assessment|resolved problems"
+    "|assessment and plan|postoperative diagnosis|principal diagnosis|impression|history".split("|")
+)
 _VALUE: Final = re.compile(r"[ \t]*(?:is|was|of|=|:|<|>|~)?[ \t]*\d(?![.)]\s)")
 _RATIO: Final = re.compile(r"[ \t]*:?[ \t]*\d+[ ]?/[ ]?\d")
 _COLON: Final = re.compile(r"[ \t]*:")
@@ -56,7 +71,7 @@ class Abbreviation:
         long: what it stands for.
         near: words of which one must be in the note for this reading; empty means none is needed. ``next:tenderness``
             asks for the word right behind the short form, ``before:colon`` for the one right before, ``renal+mass``
-            for both words anywhere.
+            for both words anywhere, ``in:list`` for an item of its own in a list of diagnoses.
         unless: what beside the short form tells of something else: ``next:insulin``, the word right behind it,
             ``before:chest`` the one right before, ``colon``, ``number``, ``ratio`` ("4/4") or ``vaccine`` behind it.
     """
@@ -166,6 +181,10 @@ class ShortForms:
             if i + 1 < len(written):
                 places[i] = self.before(written[i], _with_decimals(text, found, i + 1), full)
             places[i] = self.behind(written[i], found.form[i - 1] if i else "", places[i])
+        listed = {i: full for i, none in places.items() if none is None and (full := self._usual(written[i]))}
+        if listed:
+            parts = sections(text) if parts is None else parts
+            places |= {i: full for i, full in listed.items() if _is_diagnosis(text, found, i, parts)}
         known = self.those_meant(text, found, {i: full for i, full in places.items() if full is not None}, parts)
         if there.isdisjoint(self._first_words):
             return known
@@ -235,6 +254,10 @@ class ShortForms:
             )
         }
 
+    def _usual(self, short: str) -> str | None:
+        """What a short form stands for as an item of a list of diagnoses, where nothing else in the note says it."""
+        return next((entry.long for entry in self.reviewed.get(short, ()) if "in:list" in entry.near), None)
+
     def _entry(self, word: str, long: str) -> Abbreviation | None:
         """The entry that gives a word its reading; None where the note itself defines it."""
         short = word if word in self.reviewed else word.removesuffix("s")
@@ -292,6 +315,15 @@ def _is_beside(asked: str, text: str, found: Words, i: int) -> bool:
         return _BEHIND[asked].match(text, found.end_char[i]) is not None
     other = i + 1 if side == "next" else i - 1
     return 0 <= other < len(found.form) and found.form[other] == word and found.gap[max(i, other)] < 2
+
+
+def _is_diagnosis(text: str, found: Words, i: int, parts: Sequence[Section]) -> bool:
+    """Whether a word is, but for what qualifies it, an item of a list of diagnoses: "2. severe AS", "PMH: HTN, RA"."""
+    start, end = found.start_char[i], found.end_char[i]
+    if section_name(parts, start) not in _DIAGNOSES:
+        return False
+    before = _QUALIFIED.search(text[max(0, start - _LONGEST_ITEM) : start])
+    return before is not None and _ITEM_END.match(text, end) is not None
 
 
 def _is_listed(text: str, found: Words, i: int, section: str | None) -> bool:

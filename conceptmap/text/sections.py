@@ -90,6 +90,16 @@ _LAST_WORDS: Final = {
     "procedures": "procedures",
     "allergies": "allergies",
 }
+_LONG_FORMS: Final = {
+    "d/c": "discharge", "dc": "discharge", "adm": "admission", "hosp": "hospital", "dx": "diagnosis",
+    "dxs": "diagnoses", "dxes": "diagnoses", "hx": "history", "fam": "family", "soc": "social", "med": "medical",
+}  # fmt: skip
+_WHICH: Final = frozenset("final active relevant pertinent significant known current brief main all interim".split())
+_WHEN: Final = re.compile(
+    r" (?:(?:(?P<dated>at|on|upon)|during|for|of|from|by|per) )?(?:(?:the|this|current|time of) ){0,3}"
+    r"(?P<time>discharge|admission|transfer|stay|hospitali[sz]ation|hospital stay|problems?|systems?)"
+    r"(?: to [\w ]{2,20})?$"
+)
 # Sections that change the meaning of every mention below them must not leak into a paragraph of another kind.
 _PROSE_VERBS: Final = frozenset(
     "is was were are has had presented presents showed shows revealed reveals demonstrated underwent reports".split()
@@ -307,8 +317,26 @@ def _is_prose(content: str) -> bool:
 
 def _lookup(label: str) -> tuple[str, str | None, str | None] | None:
     key = _SPACES.sub(" ", label.lower()).strip()
-    labels = _labels()
-    return labels.get(key) or labels.get(_BRACKETS.sub("", key)) or labels.get(key.replace("&", "and"))
+    labels, bare = _labels(), _BRACKETS.sub("", key)
+    return labels.get(key) or labels.get(bare) or labels.get(key.replace("&", "and")) or _varied(bare)
+
+
+def _varied(key: str) -> tuple[str, str | None, str | None] | None:
+    """The section of a listed heading in short forms, or with words that say which or when beside it.
+
+    "Dx at D/C" is "discharge diagnosis", "relevant PMHx" is "PMHx", "diagnoses this admission" are "diagnoses".
+    """
+    words = [_LONG_FORMS.get(word, word) for word in key.split()]
+    while len(words) > 1 and words[0] in _WHICH:
+        words = words[1:]
+    plain = " ".join(words)
+    if plain != key and (found := _labels().get(plain)):
+        return found
+    when = _WHEN.search(plain)
+    if when is None or not when.start():
+        return None
+    rest, time = plain[: when.start()], when["time"].replace("transfer", "discharge")
+    return (_labels().get(f"{time} {rest}") if when["dated"] else None) or _labels().get(rest)
 
 
 def _by_last_word(label: str, *, marked: bool) -> tuple[str, str | None, str | None] | None:

@@ -41,6 +41,7 @@ _GROWN: Final = re.compile(
 _ADULT: Final = re.compile(
     r"\b(?:1[89]|[2-9]\d) ?-?(?:yo\b|y/?o\b|years?[- ]old|yr[- ]old|y\.o\.|[MF]\b)", re.IGNORECASE
 )
+_OF_THE_MOTHER: Final = re.compile(r"\b(?:mother|mom|to a|maternal)\b[^.\n]{0,40}\Z", re.IGNORECASE)
 _PERINATAL: Final = parse_ranges("P00-P96")
 _HEAD = 400
 _GESTATION: Final = re.compile(
@@ -51,8 +52,8 @@ _GESTATION: Final = re.compile(
     re.IGNORECASE,
 )
 _WEIGHT: Final = re.compile(
-    r"\b(?:birth ?weight|birth ?wt|BW|weigh(?:ed|ing)|wt at birth)\b[^\d\n]{0,12}(?:(\d{3,4}) ?(?:g|gm|grams?)\b"
-    r"|(\d\.\d{1,3}) ?kg)",
+    r"\b(?:birth ?weight|birth ?wt|BW|weigh(?:ed|ing)|wt at birth)\b[^\d\n]{0,12}"
+    r"(?:(\d{3,4}|\d,\d{3}) ?(?:g|gm|grams?)\b|(\d\.\d{1,3}) ?kg)",
     re.IGNORECASE,
 )
 _WEIGHTS: Final = (
@@ -121,10 +122,7 @@ def is_newborn(text: str) -> bool:
     if len(child) < 4 or not child & _FIRST_DAYS:
         return False
     patient = _GROWN.search(text[:_HEAD])
-    mother = (
-        patient is not None
-        and re.search(r"\b(?:mother|mom|to a|maternal)\b[^.\n]{0,40}\Z", text[: patient.start()]) is None
-    )
+    mother = patient is not None and _OF_THE_MOTHER.search(text[: patient.start()]) is None
     return not mother and len(_CHILD.findall(text)) > len(_WOMAN.findall(text))
 
 
@@ -139,7 +137,7 @@ def newborn_facts(text: str) -> Iterator[Found]:
     elif age and (weeks > 40 or (weeks == 40 and (age[2] or age[4] or "0") != "0")):
         yield Found(*age.span(), "P08.21" if weeks < 42 else "P08.22")
     if grams:
-        weight = int(grams[1]) if grams[1] else round(1000 * float(grams[2]))
+        weight = int(grams[1].replace(",", "")) if grams[1] else round(1000 * float(grams[2]))
         light = next((code for below, code in _WEIGHTS if weight < below), None)
         code = light or next((code for least, code in _HEAVY if weight >= least), None)
         if code:

@@ -101,8 +101,9 @@ _BACKGROUND: Final = {
 """What accompanies a stay more often than it leads to one."""
 
 _REASON: Final = re.compile(
-    r"\b(?:(?:admitted|readmitted|admission|hospitali[sz]ed|referred|consulted|seen|came|presents?|presented|presenting)"
-    r"(?: \w+){0,6}? (?:for|with|because of|due to|complaining of)"
+    r"\b(?:(?:(?:re-?)?admit(?:ted)?|admission|hospitali[sz]ed|referred|consulted|seen|came|comes|presents?|presented"
+    r"|presenting|transferred|brought in|sent in|here)"
+    r"(?: [\w/'-]+){0,6}? (?:for|w/|with|because of|due to|d/t|complaining of)|p/w"
     r"|(?:final|definitive|principal|main|discharge|primary) diagnos[ie]s (?:was|were|is|of|:)"
     r"|diagnosed (?:with|as|of)|diagnosis of|treated for)(?: \w+){0,3}\s*\Z",
     re.IGNORECASE,
