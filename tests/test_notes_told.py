@@ -23,6 +23,8 @@ from conceptmap.annotated.results import Results
 TABLE = Path(__file__).parent / "data" / "notes_told.csv"
 MOST = 2
 """Candidates of a mention that are told."""
+UNLIKELY = "a coder would hardly report it"
+"""What the acceptance model takes away says nothing of a rule; nor does its order."""
 LINKS = ("excludes", "code_first", "use_additional", "combined_from")
 
 
@@ -55,9 +57,10 @@ def _of_codes(found: Results, n_notes: int) -> list[str]:
         accepted.add((row["note_id"], row["code"]))
         of_note.setdefault(row["note_id"], []).append(" ".join(_accepted(row)))
     for row in found.candidates.iter_rows(named=True):
-        if row["reason"] and (row["note_id"], row["code"]) not in accepted:
+        by_rule = row["reason"] and not row["reason"].startswith(UNLIKELY)
+        if by_rule and (row["note_id"], row["code"]) not in accepted:
             of_note.setdefault(row["note_id"], []).append(f"not {row['code']}: {row['reason']}")
-    return [" | ".join(of_note.get(str(n), [])) for n in range(n_notes)]
+    return [" | ".join(sorted(of_note.get(str(n), []))) for n in range(n_notes)]
 
 
 def _accepted(row: dict[str, Any]) -> Iterator[str]:
