@@ -57,6 +57,7 @@ outputs: $(VENV)/installed
 	$(BIN)/python tests/data_dictionary.py
 
 told: $(VENV)/installed-dev
+	$(BIN)/python tests/test_texts_read.py
 	$(BIN)/python tests/test_words_found.py
 	$(BIN)/python tests/test_notes_told.py
 
