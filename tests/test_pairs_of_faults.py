@@ -25,7 +25,7 @@ def taken(text: str) -> list[str]:
         ("Old L1 fracture.", {"Z87.81"}),
         ("Old L1 fracture with nonunion.", {"S32.019K"}),
         ("Old L1 fracture and acute hip fracture.", {"Z87.81", "S72.009A"}),
-        ("Old L1 fracture, new L3 fracture.", {"S32.039A"}),
+        ("Old L1 fracture, new L3 fracture.", {"Z87.81", "S32.039A"}),
         ("Old nasal bone fracture.", {"Z87.81"}),
         ("82 year old woman with left hip fracture.", {"S72.002A"}),
         ("Osteoporosis. L1 fracture.", {"M81.0", "S32.019A"}),

@@ -57,7 +57,7 @@ _SEVENTH: Final = (  # guideline I.C.19.a: what the text says of the encounter, 
     (re.compile(r"\bnon-?union\b", re.IGNORECASE), ("K",)),
     (re.compile(r"\bmal-?union\b", re.IGNORECASE), ("P",)),
     (re.compile(r"\bdelayed (?:healing|union)\b", re.IGNORECASE), ("G",)),
-    (re.compile(r"\b(?:healing|healed|aftercare|follow-?up (?:of|for|visit))\b", re.IGNORECASE), ("D",)),
+    (re.compile(r"\b(?:(?<!not )heal(?:ing|ed)|aftercare|follow-?up (?:of|for|visit))\b", re.IGNORECASE), ("D",)),
     (re.compile(r"\b(?:open|compound) (?:\w+ ){0,3}?fractures?\b", re.IGNORECASE), ("B",)),
 )
 

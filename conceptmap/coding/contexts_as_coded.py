@@ -49,6 +49,15 @@ _NEGATIVE_LIST: Final = re.compile(
     r"(?: (?:was|were|are|all|both))*[: ]+(?:neg\w*|not detected|nonreactive)\b",
     re.IGNORECASE,
 )
+_FEARED: Final = parse_ranges("A39 A80-A89 G00-G09 I21-I22 I26 I60-I63 I71")
+_DISCUSSED: Final = re.compile(
+    r"\s(?:(?:was|were|has been|have been) )?(?:(?:also|briefly|then) )?(?:discussed|talked about|mentioned)\b"
+    r"|\s(?:risk|risks)\b",
+    re.IGNORECASE,
+)
+_KNOWN: Final = re.compile(
+    r"\b(?:diagnos\w+|his|her|their|patient['\u2019]s|known|recent|prior|acute|confirmed)\b", re.IGNORECASE
+)
 _BEFORE: Final = 60
 
 
@@ -79,6 +88,8 @@ def _as_coded(mention: Mention, context: Context, book: CodeBook, text: str) -> 
             return replace(context, temporality="recent")
     elif context.subject == "patient" and within(code, _INFECTIONS) and _NEGATIVE_LIST.match(text, end):
         return replace(context, negated=True)
+    elif within(code, _FEARED) and _DISCUSSED.match(text, end) and not _KNOWN.search(text, max(0, end - _BEFORE), end):
+        return replace(context, temporality="hypothetical")
     elif context.subject == "patient":
         if within(code, _ADVICE) and _TO_KIN.match(text, end):
             return replace(context, subject="other")

@@ -65,6 +65,11 @@ FAMILY_SECTIONS: Final = frozenset({"family history", "family and social history
 _REACTION_CHARS: Final = 50
 _TIES: Final = 3
 _LEAVES_ANTIBODIES: Final = {"icd10cm": parse_ranges("A69.2 A92.3 B00-B02 B05-B06 B25-B27 B34.3 B58 U07.1")}
+_OTHER_NAME: Final = re.compile(
+    r"[,(\s]*\b(?:(?:also|otherwise|better|formerly|previously) (?:known as|called|termed|named)|a\.?k\.?a\.?)"
+    r"[\s,:\"“]*(?:(?:the|an?) )?",
+    re.IGNORECASE,
+)
 _IGG: Final = re.compile(
     r"(?: (?:virus|VCA|EBNA|capsid|antigen|ab|antibody|serology))*[:,]? IgG\b"
     r"(?![^.;\n]{0,25}\bIgM[: ]+(?:positive|pos\b|\+))",
@@ -155,6 +160,8 @@ def _left_out(number: int, concept: int, context: Context, book: CodeBook, aroun
         return "a reaction to an allergen"
     if is_done_now(concept, around.text, around.spans[number], context, section, book):
         return "a procedure of this encounter, which its procedure code says"
+    if number and _OTHER_NAME.fullmatch(around.text, around.spans[number - 1][1], start):
+        return "another name of what stands before it"
     if within(book.codes[concept], _LEAVES_ANTIBODIES.get(book.system, ())) and _IGG.match(around.text, *_behind(end)):
         return "antibodies of an infection of the past (IgG)"
     if around.setting != "report" and section in TOLD_SECTIONS:

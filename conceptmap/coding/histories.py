@@ -45,7 +45,8 @@ _LONG_AGO: Final = re.compile(
 )
 _BROKEN: Final = {"icd10cm": parse_ranges("S02.0-S02.4 S02.6-S02.9 S12 S22 S32 S42 S52 S62 S72 S82 S92")}
 _OLD_BREAK: Final = re.compile(
-    r"\b(?:old|remote|prior|previous)\s(?:[\w/-]+\s){0,4}?(?:fx|fract)(?!\w*, (?:new|acute)\b)"
+    r"(?:\b(?:old|remote|prior|previous|healed)\s(?:[\w/-]+\s){0,4}?(?:fx|fract)|\b(?:fx|fract\w+)(?:,| has| have| is"
+    r"| was| now| well| fully| completely){1,4} healed\b)"
     r"(?!.*\b(?:non-?union|mal-?union|delayed (?:healing|union)|not healed|unhealed))",
     re.IGNORECASE,
 )

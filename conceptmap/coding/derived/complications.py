@@ -46,7 +46,9 @@ def complications(text: str, sections: Sequence[Section]) -> Iterator[Found]:
         for match in all_of(words, text):
             section = section_at(sections, match.start())
             told = section is None or section.name not in _OTHER_PLACES
-            if told and not _HYPOTHETICAL.search(text[max(0, match.start() - 30) : match.start()]):
+            before = text[max(0, match.start() - 30) : match.start()]
+            of_other = code.startswith(_SKIN_GRAFT) and _OTHER_GRAFT.search(before + match[0])
+            if told and not of_other and not _HYPOTHETICAL.search(before):
                 yield Found(*match.span(), code)
                 break
     for finder in (_of_devices, _of_joints, _of_transplants):
@@ -54,6 +56,16 @@ def complications(text: str, sections: Sequence[Section]) -> Iterator[Found]:
             section = section_at(sections, found.start_char)
             if section is None or section.name not in _OTHER_PLACES:
                 yield found
+
+
+_SKIN_GRAFT: Final = "T86.82"
+_OTHER_GRAFT: Final = re.compile(
+    r"\b(?:liver|hepatic|kidney|renal|heart|cardiac|lung|pulmonary|pancrea\w+|islet|intestin\w+|bowel|corneal?|bone"
+    r"|marrow|stem[- ]cell|fem\w*|pop\w*|bypass|vein|venous|vascular|arterial|aort\w+|dialysis|AV|A-V|PTFE|SVG|LIMA"
+    r"|RIMA|endograft|stent|tendon|ACL|mesh)\b",
+    re.IGNORECASE,
+)
+"""Grafts that are none of skin (T86.82 is of skin alone)."""
 
 
 _KINDS: Final = (
@@ -70,7 +82,8 @@ _KINDS: Final = (
 )
 _LINK: Final = (
     r"(?: (?:was|is|were|are|site|tip|tract|tube|associated|related|acutely|with|due to|from|in|of|at|around|the|his"
-    r"|her|a|an|acute|partial|complete|chronic|now|found|to|be|recurrent|new))*"
+    r"|her|a|an|acute|partial|complete|chronic|now|found|to|be|recurrent|new|left|right|L|R|upper|lower|arm|forearm"
+    r"|leg|thigh|groin))*"
 )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from conceptmap.coding.derived.complications import complications, procedure_causes, settle_complications
 from conceptmap.coding.derived.drug_harm import Finding, adverse_effects, imply_drugs
 from conceptmap.coding.derived.drug_use import is_said_to_be_long, long_term_use
-from conceptmap.coding.derived.drugs import drugs_in, specific
+from conceptmap.coding.derived.drugs import as_given, drugs_in, specific
 from conceptmap.coding.derived.external_causes import INJURED, external_causes, settle_external_causes
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.fragility import settle_fragility
@@ -60,7 +60,7 @@ def with_derived(
     """
     if book.system not in _SYSTEMS or not text:
         return list(known)
-    drugs = drugs_in(text, book.system)
+    drugs = as_given(text, drugs_in(text, book.system), book.system)
     uses = list(long_term_use(text, sections, drugs))
     named, taken = Overlaps([(d.start_char, d.end_char) for d in drugs]), {use.code for use in uses}
     kept = [m for m in known if not _is_ended_use(m, named, taken, book)]

@@ -2,7 +2,8 @@
 
 ``data/drugs_<system>.csv`` has ingredients and brands with their pharmacological class. For each class
 ``drug_classes_<system>.csv`` has the code of taking it for long and the category of its harm, both by the titles of the
-classification itself (ICD-10-CM Z79 and T36-T50).
+classification itself (ICD-10-CM Z79 and T36-T50). What is given to the eye, the ear or the skin is of the class for
+these (``drug_forms_<system>.csv``): timolol eye drops are no beta blocker (Table of Drugs, "topical action drug NEC").
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 
 from conceptmap.data.tables import read_rows
 
-__all__ = ["Drug", "DrugClass", "drugs_in", "harm", "specific"]
+__all__ = ["Drug", "DrugClass", "as_given", "drugs_in", "harm", "specific"]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9]+")
 _SMALL_TOKEN: Final = re.compile(r"[a-z0-9]+")
@@ -30,6 +31,7 @@ _GROUPS: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 _LENGTH: Final = len("T38.0X5")
+_BESIDE: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,32 @@ def specific(found: Sequence[Drug]) -> list[Drug]:
     return out
 
 
+def as_given(text: str, found: Sequence[Drug], system: str) -> list[Drug]:
+    """The drugs of a note, those that it gives to the eye, the ear or the skin with the class for that.
+
+    Args:
+        text: the note.
+        found: its drugs, in reading order.
+        system: of the codes.
+
+    >>> text = "timolol 0.5% eye drops; timolol"
+    >>> [drug.of.name for drug in as_given(text, drugs_in(text, "icd10cm"), "icd10cm")]
+    ['ophthalmological', 'beta antagonist']
+    """
+    forms = [form for form in _forms(system) if form.named.search(text)] if found else []
+    if not forms:
+        return list(found)
+    out: list[Drug] = []
+    for number, drug in enumerate(found):
+        floor = found[number - 1].end_char if number else 0
+        stop = found[number + 1].start_char if number + 1 < len(found) else len(text)
+        before, after = text[max(floor, drug.start_char - _BESIDE) : drug.start_char], text[drug.end_char : stop]
+        fits = (form for form in forms if not form.classes or drug.of.name in form.classes)
+        form = next((f for f in fits if f.behind.match(after) or f.before.search(before)), None)
+        out.append(replace(drug, of=form.of) if form else drug)
+    return out
+
+
 def harm(of: DrugClass, kind: str) -> str:
     """The code of a harm by a drug of a class.
 
@@ -150,13 +178,42 @@ def _end(text: str, start: int, name: _Name) -> int:
     return at
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    named: re.Pattern[str]
+    behind: re.Pattern[str]
+    before: re.Pattern[str]
+    classes: frozenset[str]
+    of: DrugClass
+
+
 @cache
-def _names(system: str) -> Mapping[str, tuple[_Name, ...]]:
-    """Names by their first word, the longest first; names that the table has in capitals are told by them."""
-    classes = {
+def _forms(system: str) -> tuple[_Form, ...]:
+    """What a drug may be given as: the words, right behind it or before it, and the class that it then is of."""
+    return tuple(
+        _Form(
+            re.compile(rf"\b(?:{row['words']})\b", re.IGNORECASE),
+            re.compile(rf"(?:[^,;.\n]|(?<=\d)\.(?=\d)){{0,25}}?\b(?:{row['words']})\b", re.IGNORECASE),
+            re.compile(rf"\b(?:{row['words']}) (?:of |with )?[(]?\Z", re.IGNORECASE),
+            frozenset(filter(None, row["classes"].split(";"))),
+            _classes(system)[row["gives"]],
+        )
+        for row in read_rows("drug_forms", system)
+    )
+
+
+@cache
+def _classes(system: str) -> Mapping[str, DrugClass]:
+    return {
         row["class"]: DrugClass(row["class"], row["long_term"], row["harm"])
         for row in read_rows("drug_classes", system)
     }
+
+
+@cache
+def _names(system: str) -> Mapping[str, tuple[_Name, ...]]:
+    """Names by their first word, the longest first; names that the table has in capitals are told by them."""
+    classes = _classes(system)
     out: dict[str, list[_Name]] = {}
     for row in read_rows("drugs", system):
         for name in (row["ingredient"], *filter(None, row["also"].split(";"))):

@@ -29,7 +29,7 @@ _TRAUMA: Final = re.compile(
     r"\b(?:MV[CA]|motor vehicle|collision|crash\w*|fell|falls?|fallen|struck|hit (?:by|on|his|her|the)|assault\w*"
     r"|beaten|stab(?:b\w+)?|gunshots?|GSWs?|(?:was|been) shot|shot (?:by|in)|knife wounds?|injur\w+|trauma\w*|thrown"
     r"|ejected|kicked|bitten|crushed|playing|tripped|slipped|twisted|pedestrian|MECHANISM|seizure|convuls\w+"
-    r"|fainted|syncope|burn(?:s|ed|ing)?)\b",
+    r"|fainted|syncope|attacked|burn(?:s|ed|ing)?)\b",
     re.IGNORECASE,
 )
 _NOT_NOW: Final = re.compile(

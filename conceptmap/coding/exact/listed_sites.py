@@ -77,7 +77,7 @@ def listed_sites(concepts: Sequence[int], text: str, span: tuple[int, int], book
     linked = _LINKED.search(text, *span)
     name = text[span[0] : linked.start() if linked else span[1]]
     heads = (book.default(concept) for concept in concepts)
-    head = next((concept for concept in heads if siblings.is_open(concept)), None)
+    head = next((c for c in heads if siblings.is_open(c) and not (linked and siblings.names(c, items[0]))), None)
     at_first = book.default(concepts[0]) if linked else None
     found: list[tuple[int, str]] = []
     for item in items:

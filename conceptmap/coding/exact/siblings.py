@@ -46,7 +46,7 @@ _EMPTY: Final = frozenset(
     for form in term_forms(word)
 )
 _LEFT_OVER: Final = re.compile(r"\bother\b(?! parts? of)", re.IGNORECASE)
-_NO_FAMILY: Final = parse_ranges("B95-B97 O00-R99 S00-Z99")
+_NO_FAMILY: Final = parse_ranges("B95-B97 C76-C80 O00-R99 S00-Z99")
 """Chapters whose codes are completed by rules of their own, or not at all."""
 _SIDES: Final = frozenset({"left", "right", "bilateral"})
 _STAGE: Final = re.compile(
@@ -59,6 +59,7 @@ _DENIED: Final = re.compile(
     re.IGNORECASE,
 )
 _END: Final = re.compile(r"[.;\n](?=\s|\Z)")
+_PAIR: Final = re.compile(r"\b(\w+) and (\w+)\b")
 _BEFORE: Final = 50
 _AFTER: Final = 70
 
@@ -112,6 +113,10 @@ class Siblings:
             self._titles[concept] = frozenset(_forms(self.book.names[concept]))
         return self._titles[concept]
 
+    def names(self, concept: int, words: str) -> bool:
+        """Whether a code's title has one of some words that is no side."""
+        return not self._title(concept).isdisjoint(frozenset(_forms(words)) - _SIDES)
+
     def elsewhere(self, concept: int, first: str, alone: str, end: int) -> int | None:
         """The code of a finding at another site, by the title of its code at the first; None where none or two fit.
 
@@ -127,10 +132,19 @@ class Siblings:
         if category not in self._open_too:
             below = self._below(((category, category),))
             self._open_too[category] = [(c, self._title(c)) for c in below if self.book.billable[c]]
-        fits = [(len(f), c) for c, f in self._open_too[category] if own and own < f and f - own <= said]
+        fits = [
+            (len(f), c)
+            for c, f in self._open_too[category]
+            if own and own < f and (f - own <= said or self._either(c, f - own - said, said))
+        ]
         most = max(fits, default=(0, 0))[0]
         winners = [c for size, c in fits if size == most]
         return winners[0] if len(winners) == 1 else None
+
+    def _either(self, concept: int, missing: AbstractSet[str], said: AbstractSet[str]) -> bool:
+        """Whether what is missing of a title stands there beside a part that is said: "ankle and foot" is either."""
+        pairs = [(set(_forms(m[1])), set(_forms(m[2]))) for m in _PAIR.finditer(self.book.names[concept])]
+        return any((missing == a and b <= said) or (missing == b and a <= said) for a, b in pairs)
 
     def is_open(self, concept: int) -> bool:
         """Whether a code leaves open what a sibling may say."""
