@@ -50,7 +50,7 @@ _ITEM_END: Final = re.compile(
 _LONGEST_ITEM: Final = 40
 _DIAGNOSES: Final = frozenset(
     "past medical history|diagnosis|discharge diagnosis|admission diagnosis|problem list|assessment|resolved problems"
-    "|assessment and plan|postoperative diagnosis|principal diagnosis|impression|history".split("|")
+    "|assessment and plan|postoperative diagnosis|impression|history".split("|")
 )
 _VALUE: Final = re.compile(r"[ \t]*(?:is|was|of|=|:|<|>|~)?[ \t]*\d(?![.)]\s)")
 _RATIO: Final = re.compile(r"[ \t]*:?[ \t]*\d+[ ]?/[ ]?\d")
