@@ -308,7 +308,7 @@ def candidate_rows(
     """Rows of ``frames.CODES`` for the n best codes, accepted or not."""
     for linker, mentions, note in zip(linkers, reading.coding, notes, strict=True):
         contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
-        ranked = [*note.ranked] or note_candidates(mentions, contexts, linker.book, note, include=include)
+        ranked = note.ranked or note_candidates(mentions, contexts, linker.book, note, include=include)
         if linker.within is not None:
             ranked = [code for code in ranked if linker.within[code.concept]]
         ranked = ranked[:n]

@@ -38,7 +38,7 @@ GRAPHS = ("ontology/",)
 HOMES = {
     "cupy": ("topk/gpu",),
     "matplotlib": ("annotated/plots.py",),
-    "lightgbm": ("learned/",),
+    "lightgbm": ("learning/",),
     "narwhals": ("mapper.py", "notes/given.py"),
     "networkx": GRAPHS,
     "obonet": ("readers/",),

@@ -19,9 +19,10 @@ from whole_release import mapper as release
 
 from conceptmap.batch import Settings, code_notes
 from conceptmap.cli import main
+from conceptmap.coding.coding import NoteCode
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.learned.associations import MENTIONED, Associations
-from conceptmap.learned.code_adapter import CodeAdapter
+from conceptmap.learned.code_adapter import CodeAdapter, _Telling
 from conceptmap.learned.features import FEATURES, GROUPS, LEARNED, possible_codes
 from conceptmap.learned.note_facts import FACTS
 from conceptmap.learned.store import open_code_adapter, save_code_adapter
@@ -176,6 +177,32 @@ def test_without_lightgbm_the_command_to_type_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(InputError, match=r"pip install 'conceptmap\[learn\]'"):
         lexical_mapper().fit(*made(), CodeSettings())
+
+
+def test_what_trees_learned_is_applied_without_lightgbm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lightgbm")
+    mapper = lexical_mapper().fit(*made(120), CodeSettings(setting="inpatient"))
+    folder = saved(mapper, tmp_path / "a")
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    again = replace(lexical_mapper(), code_adapters=(open_code_adapter(folder),))
+    text = f"Pneumonia. Fever. {HABIT}"
+    assert rows(text, again) == rows(text, mapper)
+
+
+def test_only_codes_that_are_shown_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def code(self: _Telling, at: int, sure: float, moved: str, *, accepted: bool) -> NoteCode:
+        told.append(at)
+        return of_note(self, at, sure, moved, accepted=accepted)
+
+    of_note = _Telling.code
+    monkeypatch.setattr(_Telling, "code", code)
+    text = "Pneumonia. Fever. Hypertension. Chest pain."
+    assert learned().annotate_many([("x", text)]).codes.height == len(told) == 3
+    told.clear()
+    found = learned().annotate_many([("x", text)], candidates=4)
+    assert found.candidates.height == len(told) == 4
 
 
 @pytest.mark.parametrize("n", [0, 19])

@@ -92,7 +92,7 @@ class CodedNote:
     Attributes:
         setting: of ``setting.SETTINGS``.
         accepted: its codes in order of role, then probability, then score, then place.
-        taken: what the rules took away, with the reason, best first.
+        taken: what the rules took away, with the reason, best first; none where coded notes were learned from.
         judge: what judged them; None where no acceptance model holds.
         ranked: every code that it may have, the accepted ones first, where coded notes were learned from.
     """
@@ -101,7 +101,7 @@ class CodedNote:
     accepted: tuple[NoteCode, ...]
     taken: tuple[NoteCode, ...]
     judge: NoteJudge | None = field(default=None, repr=False, compare=False)
-    ranked: tuple[NoteCode, ...] = ()
+    ranked: Sequence[NoteCode] = ()
 
 
 def note_codes(

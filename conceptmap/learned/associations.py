@@ -70,6 +70,7 @@ class _Ordered(NamedTuple):
         share: of the item's notes that were given the code, drawn towards that of all.
         raised: logits by which the item raises the code's share, 0 where it lowers it.
         together: notes with the item that were given the code.
+        places: where each pair as it was counted stands in this order.
     """
 
     number: NDArray[np.int64]
@@ -77,6 +78,7 @@ class _Ordered(NamedTuple):
     share: NDArray[np.float64]
     raised: NDArray[np.float64]
     together: NDArray[np.int64]
+    places: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,10 @@ class Associations:
         share = (self.together + _PULL * usual) / (self.notes_with[item] + _PULL)
         raised = np.log((share + _SLIGHT) / (usual + _SLIGHT)).clip(0.0)
         order = np.argsort(self.number - share, kind="stable")  # by code, then the larger share: a share is below 1
-        return _Ordered(self.number[order], item[order], share[order], raised[order], self.together[order])
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        ordered = self.number[order], item[order], share[order], raised[order], self.together[order]
+        return _Ordered(*ordered, places)
 
     def spoken(self, present: Iterable[str]) -> Spoken:
         """What the items of a note say of codes.
@@ -170,9 +175,12 @@ class Associations:
             present: its n-grams and mentioned codes; those that were not counted say nothing.
         """
         known, every = self._item_number, self._ordered
-        is_here = np.zeros(len(self.items), dtype=np.bool_)
-        is_here[[known[name] for name in present if name in known]] = True
-        at = np.flatnonzero(is_here[every.item])
+        items = np.array([*{known[name] for name in present if name in known}], dtype=np.int64)
+        n_pairs = self.first[items + 1] - self.first[items]
+        ends = n_pairs.cumsum()
+        is_here = np.zeros(len(self.number), dtype=np.bool_)
+        is_here[every.places[np.arange(n_pairs.sum()) + np.repeat(self.first[items] - ends + n_pairs, n_pairs)]] = True
+        at = np.flatnonzero(is_here)
         if not len(at):
             none, zero = np.empty(0, dtype=np.int64), np.empty(0)
             return Spoken(none, zero, zero, zero, none, none, none)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,14 +159,14 @@ class CodeAdapter:
         kept = [at for at in worth if chosen[at]]
         carried = self.model.carried(possible.rows[kept]).tolist() if kept else []
         moved = {at: weighed(row) for at, row in zip(kept, carried, strict=True)}
-        codes = {at: telling.code(at, probable[at], moved.get(at, ""), accepted=at in moved) for at in worth}
         around = MentionPlaces(page.text, spans, page.sections, page.sentences, note.setting)
         past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
         by_sure = sorted(kept, key=lambda at: (-probable[at], possible.codes[at]))
-        accepted = as_given([codes[at] for at in by_sure], book, around, instructions=instructions, past=past)
-        left = sorted(codes.keys() - set(kept), key=lambda at: (-probable[at], possible.codes[at]))
-        taken = tuple(codes[at] for at in left if codes[at].reason)
-        return CodedNote(note.setting, accepted, taken, note.judge, (*accepted, *(codes[at] for at in left)))
+        codes = [telling.code(at, probable[at], moved[at], accepted=True) for at in by_sure]
+        accepted = as_given(codes, book, around, instructions=instructions, past=past)
+        left = sorted(set(worth).difference(kept), key=lambda at: (-probable[at], possible.codes[at]))
+        ranked = _Ranked(accepted, left, lambda at: telling.code(at, probable[at], "", accepted=False))
+        return CodedNote(note.setting, accepted, (), note.judge, ranked)
 
     @cached_property
     def is_by_words(self) -> bool:
@@ -177,6 +177,29 @@ class CodeAdapter:
 def weighed(carried: Sequence[float]) -> str:
     """What moved the probability of a code most, in words, each with its logits."""
     return ", ".join(f"{_SAYS[at]} ({carried[at]:+.1f})" for at in strongest(carried, _TOLD))
+
+
+class _Ranked(Sequence[NoteCode]):
+    """The accepted codes of a note and the others, which are told when they are asked for: few notes show them."""
+
+    def __init__(self, accepted: Sequence[NoteCode], left: Sequence[int], tell: Callable[[int], NoteCode]) -> None:
+        self._accepted, self._left, self._tell = accepted, left, tell
+
+    def __len__(self) -> int:
+        return len(self._accepted) + len(self._left)
+
+    @overload
+    def __getitem__(self, at: int) -> NoteCode: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[NoteCode]: ...
+
+    def __getitem__(self, at: int | slice) -> NoteCode | Sequence[NoteCode]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        number = range(len(self))[at]
+        n_accepted = len(self._accepted)
+        return self._accepted[number] if number < n_accepted else self._tell(self._left[number - n_accepted])
 
 
 class _Telling:

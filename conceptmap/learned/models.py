@@ -5,33 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.adapters.logistic import logits
-from conceptmap.errors import InputError
+from conceptmap.learned.trees import Trees
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-__all__ = ["LogisticModel", "Model", "TreeModel", "lightgbm"]
-
-
-def lightgbm() -> ModuleType:
-    """The package that grows and reads trees.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        import lightgbm as found
-    except ImportError as error:
-        raise InputError(
-            "trees need LightGBM", got="no lightgbm", then="pip install 'conceptmap[learn]', or adapt --model logistic"
-        ) from error
-    return found
+__all__ = ["LogisticModel", "Model", "TreeModel", "strongest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +58,21 @@ class TreeModel:
         return self.text.encode()
 
     @cached_property
-    def _booster(self) -> Any:  # noqa: ANN401 - LightGBM's own
-        return lightgbm().Booster(model_str=self.text)
+    def trees(self) -> Trees:
+        """As they are applied.
+
+        Raises:
+            ValueError, KeyError: the text is damaged, or has what is not read.
+        """
+        return Trees.of(self.text)
 
     def logits(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """*Shape:* (n, n_features) to (n,)."""
-        return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
+        return self.trees.logits(rows)
 
     def carried(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Logits that each feature adds (SHAP; Lundberg 2018, arXiv:1802.03888). *Shape:* (n, n_features)."""
-        found = self._booster.predict(rows, pred_contrib=True, num_threads=1)
-        return np.asarray(found, dtype=np.float64).reshape(len(rows), -1)[:, :-1]
+        """Logits that each feature adds (SHAP). *Shape:* (n, n_features)."""
+        return self.trees.carried(rows)
 
 
 Model: TypeAlias = LogisticModel | TreeModel

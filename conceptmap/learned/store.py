@@ -218,7 +218,7 @@ def _check(adapter: CodeAdapter) -> None:
         fits += [weights.shape == (len(FEATURES) + 1,), means.shape == (len(FEATURES),)]
         fits += [bool(np.isfinite(weights).all() and np.isfinite(means).all())]
     else:
-        fits.append(adapter.model.text.startswith("tree\n"))
+        fits.append(adapter.model.trees.n_features == len(FEATURES))
     if not all(fits):
         raise ValueError("a number")
 

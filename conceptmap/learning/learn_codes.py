@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,15 @@ from conceptmap.errors import InputError
 from conceptmap.learned.associations import Associations
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
 from conceptmap.learned.features import FEATURES, Possible, possible_codes
-from conceptmap.learned.models import LogisticModel, Model, TreeModel, lightgbm
+from conceptmap.learned.models import LogisticModel, Model, TreeModel
 from conceptmap.learned.note_facts import EVERY_CONTEXT
 from conceptmap.learning.count_associations import TrainingNote, count_associations, known_words, slim
 from conceptmap.linking.linker import Linker
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.reading import Reading, coded, facts_of_reading
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["MODELS", "CodeSettings", "Judged", "Learned", "learned_from", "training_notes"]
 
@@ -88,7 +91,7 @@ class CodeSettings:
             InputError: LightGBM is asked for and not there.
         """
         if self.model == "trees":
-            lightgbm()
+            _lightgbm()
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,10 +222,25 @@ def _possible(notes: Sequence[TrainingNote], fold: NDArray[np.int64], book: Code
     return [possible_codes(note.facts, known[its], book) for note, its in zip(notes, fold.tolist(), strict=True)]
 
 
+def _lightgbm() -> ModuleType:
+    """The package that grows trees.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import lightgbm as found
+    except ImportError as error:
+        raise InputError(
+            "trees need LightGBM", got="no lightgbm", then="pip install 'conceptmap[learn]', or adapt --model logistic"
+        ) from error
+    return found
+
+
 def _fitted(rows: NDArray[np.float64], right: NDArray[np.bool_], settings: CodeSettings) -> Model:
     if settings.model == "logistic":
         return LogisticModel(fit_logistic(rows, right, penalty=PENALTY), rows.mean(axis=0))
-    trees = lightgbm()
+    trees = _lightgbm()
     names = [name.replace(" ", "_") for name in FEATURES]
     data = trees.Dataset(rows, label=right.astype(np.float64), feature_name=names, free_raw_data=True)
     grown = trees.train({**_TREES, "seed": settings.seed + 1}, data, num_boost_round=_ROUNDS)
