@@ -22,6 +22,9 @@ __all__ = [
     "overlapping",
 ]
 
+BLOCK_CHARS = 64
+"""Spans of a note are paired within blocks of so many characters."""
+
 ANNOTATIONS = pl.Schema(
     {
         "note_id": pl.String,
@@ -233,6 +236,16 @@ def overlapping(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     >>> overlapping(rows, spans)["name"].to_list()
     ['x']
     """
-    pairs = rows.join(spans, on="note_id", how="inner", maintain_order="left_right")
-    starts_before = pl.col("start_char") < pl.col("end_char_right")
-    return pairs.filter(starts_before & (pl.col("start_char_right") < pl.col("end_char")))
+    left, right = _in_blocks(rows, "_row"), _in_blocks(spans, "_span")
+    starts = pl.max_horizontal("start_char", "start_char_right")
+    share = (pl.col("start_char") < pl.col("end_char_right")) & (pl.col("start_char_right") < pl.col("end_char"))
+    once = starts // BLOCK_CHARS == pl.col("_block")
+    pairs = left.join(right, on=["note_id", "_block"]).filter(share & once)
+    return pairs.sort("_row", "_span").drop("_row", "_span", "_block")
+
+
+def _in_blocks(spans: pl.DataFrame, number: str) -> pl.DataFrame:
+    """Each span once for each block of characters that it reaches into, so that far ones are never paired."""
+    first, last = pl.col("start_char"), pl.max_horizontal("start_char", pl.col("end_char") - 1)
+    blocks = pl.int_ranges(first // BLOCK_CHARS, last // BLOCK_CHARS + 1)
+    return spans.with_row_index(number).with_columns(_block=blocks).explode("_block")
