@@ -153,6 +153,9 @@ def test_a_curated_term_is_taken_as_it_is() -> None:
         ("a mass (3 cm) was seen", {}),
         ("see above (Smith 2003)", {}),
         ("end-stage renal disease (ESRD; on dialysis)", {"ESRD": "end-stage renal disease"}),
+        ("myotonic dystrophy (DM)", {"DM": "myotonic dystrophy"}),
+        ("cancer of lung, small cell (SCC)", {}),
+        ("a myotonic dystrophy patient (DM)", {}),
     ],
 )
 def test_definitions(text: str, expected: dict[str, str]) -> None:

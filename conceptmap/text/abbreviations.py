@@ -126,7 +126,10 @@ def _with_decimals(text: str, found: Words, i: int) -> str:
 
 
 def _long_form(short: str, before: str) -> str | None:
-    """Best long form: the words whose initials ``short`` is, else the shortest tail with its characters in order."""
+    """Best long form: the words whose initials ``short`` is, else the shortest tail with its characters in order.
+
+    Where there is none: the words whose initials it has in another order, as in "myotonic dystrophy (DM)".
+    """
     letters = [c.lower() for c in short if c.isalnum()]
     initials = before.split()[-len(letters) :]
     if len(letters) > 1 and [word[0].lower() for word in initials] == letters and short not in initials:
@@ -139,11 +142,17 @@ def _long_form(short: str, before: str) -> str | None:
         while at >= 0 and (tail[at].lower() != letters[i] or (i == 0 and at > 0 and tail[at - 1].isalnum())):
             at -= 1
         if at < 0:
-            return None
+            return _turned(letters, initials)
     full = tail[tail.rfind(" ", 0, at) + 1 :]
     if len(full) <= len(short) or short in full.split() or len(full.split()) > most:
         return None
     return full
+
+
+def _turned(letters: Sequence[str], words: Sequence[str]) -> str | None:
+    """The words, if their initials are the letters in another order."""
+    same = len(letters) > 1 and sorted(word[0].lower() for word in words) == sorted(letters)
+    return " ".join(words) if same else None
 
 
 @dataclass(frozen=True)
