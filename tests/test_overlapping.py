@@ -12,13 +12,16 @@ SPAN = st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 300) | st.non
 SCHEMA = {"note_id": pl.String, "start_char": pl.Int64, "end_char": pl.Int64}
 
 
-def spans_of(drawn: list[tuple[str | None, int | None, int]], name: str) -> pl.DataFrame:
+Drawn = list[tuple[str | None, int | None, int]]
+
+
+def spans_of(drawn: Drawn, name: str) -> pl.DataFrame:
     rows = [(note, start, None if start is None else start + length) for note, start, length in drawn]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row").with_row_index(name)
 
 
 @given(st.lists(SPAN, max_size=12), st.lists(SPAN, max_size=12))
-def test_the_same_pairs_as_all_with_all(drawn: list[tuple[str, int, int]], others: list[tuple[str, int, int]]) -> None:
+def test_the_same_pairs_as_all_with_all(drawn: Drawn, others: Drawn) -> None:
     rows, spans = spans_of(drawn, "row"), spans_of(others, "span")
     before = (pl.col("start_char") < pl.col("end_char_right")) & (pl.col("start_char_right") < pl.col("end_char"))
     slow = rows.join(spans, on="note_id", maintain_order="left_right").filter(before)
