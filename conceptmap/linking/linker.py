@@ -30,7 +30,7 @@ from conceptmap.matching.mentions import (
     with_vectors,
 )
 from conceptmap.matching.shared_heads import shared_heads
-from conceptmap.matching.spelling import Speller
+from conceptmap.matching.spelling import Speller, speller_of
 from conceptmap.matching.vocabulary import has_synonyms
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.ontology.scope import Scope
@@ -160,15 +160,8 @@ class Linker:
 
     @cached_property
     def speller(self) -> Speller | None:
-        """Knows the words of the index's terms; None for a system whose everyday neighbours nobody has reviewed."""
-        if not self._reviewed:
-            return None
-        forms = self._wordings["forms"].str.split(" ").explode().unique()
-        terms = self.index.terms["term"].str
-        return Speller(
-            frozenset(forms.to_list()),
-            lambda: terms.to_lowercase().str.extract_all(r"\pL+").explode().drop_nulls().unique().to_list(),
-        )
+        """Knows the words of the index's terms; None where it could not tell slips from everyday words."""
+        return speller_of(self._wordings["forms"], self.index.terms["term"], reviewed=self._reviewed)
 
     @cached_property
     def scale(self) -> CosineScale:
