@@ -96,6 +96,30 @@ def test_what_came_later_or_of_something_unnamed_is_not_the_principal(text: str,
     assert principal_of(text) == code
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Dx K82.A1. Dx K80.00.", "K80.00"),
+        ("Dx K80.00. Dx K82.A1.", "K80.00"),
+        ("Dx K82.A1. Psoriasis.", "K82.A1"),
+    ],
+)
+def test_what_the_classification_has_first_goes_first_in_any_order(text: str, code: str) -> None:
+    assert principal_of(f"POSTOPERATIVE DIAGNOSIS: {text}") == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("DX: Psoriasis.\nCame w/ weakness.", "L40.9"),
+        ("DX: Weakness.\nCame w/ psoriasis.", "R53.1"),
+        ("DX: Psoriasis. He was admitted with appendicitis.", "L40.9"),
+    ],
+)
+def test_the_order_of_a_list_of_diagnoses_decides(text: str, code: str) -> None:
+    assert principal_of(text) == code
+
+
 def test_a_more_exact_fracture_keeps_the_places_of_the_vaguer_one() -> None:
     assert principal_of(HIP.format("Hip fracture", "Post-operative ")) == "M80.052A"
     assert principal_of(HIP.format("Urinary retention", "Post-operative ")) == "M80.052A", "the admission diagnosis"

@@ -206,7 +206,7 @@ def _settled(
     """Say what the codes of a note want of one another; the principal one."""
     if instructions is not None:
         instructions.remark(kept)
-    return principal(kept, book, around, past)
+    return principal(kept, book, around, past, instructions)
 
 
 _RANK = {name: rank for rank, name in enumerate(ROLES)}

@@ -160,6 +160,10 @@ class Instructions:
                     links: list[str] = getattr(proposal.links, instruction.kind)
                     links += [str(reference) for reference in instruction.references]
 
+    def is_coded_first(self, concept: int, code: str) -> bool:
+        """Whether a "code first" of a concept means a code, without a 7th character."""
+        return any(self.of(concept)[number].kind == "code_first" for number in self._naming(concept, code))
+
     def _in_named(self, concept: int, there: Mapping[str, Sequence[int]]) -> Iterator[int]:
         """Of places by category, those in categories that a concept's instructions name."""
         for category in self._categories_named(concept).keys() & there.keys():

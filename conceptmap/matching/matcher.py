@@ -162,10 +162,6 @@ class _Passage:
         """Number of gaps of any kind up to each word."""
         return np.cumsum(self.gap > 0)
 
-    def goes_on_across(self, first: int, last: int) -> bool:
-        """Whether there is a gap between two words, whatever of the words between them counts."""
-        return bool(self.pauses[first] < self.pauses[last])
-
 
 @dataclass(frozen=True)
 class _Windows:
@@ -305,7 +301,7 @@ class TermMatcher:
                     if known is not None and (loose or not known.loose):
                         continue
                     if entries := self._entries(texts[text], passage, chosen[i : j + 1], keys.at(place), loose=loose):
-                        pauses = passage.goes_on_across(chosen[i], chosen[j])
+                        pauses = bool(passage.pauses[chosen[i]] < passage.pauses[chosen[j]])
                         hits[text][span] = Hit(*span, j - i + 1, tuple(entries), loose, pauses)
         return [sorted(found.values(), key=lambda hit: (hit.start_char, -hit.end_char)) for found in hits]
 
@@ -333,7 +329,7 @@ class TermMatcher:
         self, text: str, passage: _Passage, chosen: NDArray[np.int64], entries: list[int], *, loose: bool
     ) -> list[int]:
         """Those of the entries of a window's key that are really written there, best first."""
-        if passage.goes_on_across(chosen[0], chosen[-1]):
+        if len(chosen) > 1 and passage.gap[chosen[1:]].any():
             said = [passage.form[k] for k in chosen]
             entries = [e for e in entries if _same_order(said, self.forms[e].split(), loose=loose)]
         if len(chosen) == 1 and self._written:

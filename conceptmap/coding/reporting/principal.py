@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
 
+from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCode
 from conceptmap.coding.reporting.present import arose_in_the_stay
@@ -113,7 +114,11 @@ _EARLIER: Final = re.compile(r"\b(?:previous(?:ly)?|prior|last|recent(?:ly)?|pas
 
 
 def principal(
-    proposals: Sequence[ProposedCode], book: CodeBook, around: MentionPlaces, past: AbstractSet[int] = frozenset()
+    proposals: Sequence[ProposedCode],
+    book: CodeBook,
+    around: MentionPlaces,
+    past: AbstractSet[int] = frozenset(),
+    instructions: Instructions | None = None,
 ) -> ProposedCode | None:
     """The principal diagnosis among the codes of a note, which is told why; None in other systems and without codes.
 
@@ -122,6 +127,7 @@ def principal(
         book: of the index.
         around: where their mentions stand.
         past: numbers of the mentions that tell of the past.
+        instructions: of the index: which code another one has before it.
     """
     if book.system not in _NEVER or not proposals:
         return None
@@ -135,7 +141,7 @@ def principal(
     said = f"the reason or the diagnosis under {under}" if _is_reason(number, around) else f"first under {under}"
     present = [d for d in able if not (past >= set(d.numbers) or arose_in_the_stay(d, around))]
     chosen, said = _sequenced(chosen, said, sorted(present, key=lambda d: places[d.concept]), book, around)
-    before = _coded_before(chosen, proposals, book)
+    before = _coded_before(chosen, sorted(able, key=lambda d: places[d.concept]), book, instructions)
     if before is not chosen:
         chosen, said = before, f"{book.codes[chosen.concept]} has it coded first"
     chosen.remark(f"proposed as principal diagnosis: {said}")
@@ -174,11 +180,11 @@ def _place(proposal: ProposedCode, book: CodeBook, around: MentionPlaces, past: 
         name = around.section(number)
         listed = name in _DIAGNOSES or (around.setting == "visit" and name in _ASSESSED)
         rank = _rank(number, around)
-        symptom = not listed and within(code, _SYMPTOMS[book.system])
+        symptom = within(code, _SYMPTOMS[book.system]) and not (listed and around.opens_item(number))
         weak = rank == _ELSEWHERE or symptom or within(code, _HABITS[book.system])
         if leads and not weak and number not in past:
             rank = min(rank, len(_DIAGNOSES) - 0.5)
-        no_reason = not _is_reason(number, around)
+        no_reason = name in _DIAGNOSES or not _is_reason(number, around)
         places.append(_Place(weak, later, number in past, rank, not listed and background, no_reason, number))
     return min(places)
 
@@ -227,11 +233,16 @@ def _sequenced(
     return chosen, said
 
 
-def _coded_before(proposal: ProposedCode, proposals: Sequence[ProposedCode], book: CodeBook) -> ProposedCode:
-    """The code of the note that the classification wants before this one, or itself."""
-    told = {remark.removeprefix("code first ") for remark in proposal.remarks if remark.startswith("code first ")}
-    wanted = (d for d in proposals if d.affirmed and base_code(book.codes[d.concept]) in told and not _never(d, book))
-    return next(wanted, proposal)
+def _coded_before(
+    chosen: ProposedCode, able: Sequence[ProposedCode], book: CodeBook, instructions: Instructions | None
+) -> ProposedCode:
+    """The first of some codes that the classification wants before the chosen one, or that one."""
+    told = {remark.removeprefix("code first ") for remark in chosen.remarks if remark.startswith("code first ")}
+    for other in able:
+        code = base_code(book.codes[other.concept])
+        if code in told or (instructions is not None and instructions.is_coded_first(chosen.concept, code)):
+            return other
+    return chosen
 
 
 def _last_resort(proposals: Sequence[ProposedCode], book: CodeBook) -> ProposedCode:
