@@ -9,6 +9,7 @@ from typing import Final
 
 from conceptmap.coding.allergies import is_reaction
 from conceptmap.coding.completion import complete
+from conceptmap.coding.derived.obstetrics import leaves_open
 from conceptmap.coding.exact.cause import caused
 from conceptmap.coding.exact.ended import ended
 from conceptmap.coding.exact.listed_sites import listed_sites
@@ -64,6 +65,7 @@ FAMILY_SECTIONS: Final = frozenset({"family history", "family and social history
 """Where a report tells of the family for its own sake; a stay and a visit are coded with it from any place."""
 _REACTION_CHARS: Final = 50
 _TIES: Final = 3
+_COMPLICATING: Final = {"icd10cm": parse_ranges("O98-O99 O9A.1")}
 _LEAVES_ANTIBODIES: Final = {"icd10cm": parse_ranges("A69.2 A92.3 B00-B02 B05-B06 B25-B27 B34.3 B58 U07.1")}
 _OTHER_NAME: Final = re.compile(
     r"[,(\s]*\b(?:(?:also|otherwise|better|formerly|previously) (?:known as|called|termed|named)|a\.?k\.?a\.?)"
@@ -148,6 +150,7 @@ def proposed_by_mentions(
             listed = _at_each_site(proposals, number, mention, strength, book, around) if affirmed else False
             if not listed:
                 _affirmed(proposals, number, best, strength, book, around, affirmed=affirmed)
+            _specific_too(proposals, number, mention, strength, book, affirmed=affirmed)
         _tell_ties(proposals, mention, book)
     return proposals
 
@@ -238,6 +241,20 @@ def _affirmed(
         proposal = add(proposals, default, [number], strength, affirmed=affirmed)
         if default != concept and book.billable[default]:
             proposal.remark(f"default of {book.codes[concept]}")
+
+
+def _specific_too(
+    proposals: ProposedCodes, number: int, mention: Mention, strength: float, book: CodeBook, *, affirmed: bool
+) -> None:
+    """The condition beside the code of chapter 15 that one name gives: "asthma in pregnancy" (I.C.15.a.1)."""
+    code = book.codes[book.default(mention.candidates[0].concept)]
+    if not within(code, _COMPLICATING.get(book.system, ())):
+        return
+    named = [c.concept for c in mention.candidates[1:] if leaves_open(code, book.codes[c.concept], book.system)]
+    condition = next((concept for concept in named if book.billable[concept]), None)
+    if condition is not None:
+        said = f"the condition that {code} leaves open (use additional code)"
+        add(proposals, condition, [number], strength, affirmed=affirmed, remark=said)
 
 
 def _tell_ties(proposals: ProposedCodes, mention: Mention, book: CodeBook) -> None:

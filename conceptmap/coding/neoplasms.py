@@ -33,6 +33,9 @@ _GLUE: Final = re.compile(
     r"(?:(?:to|in|the|her|his|both|multiple|right|left|bilateral|possibly) )*",
     re.IGNORECASE,
 )
+_OF_PRIMARY: Final = re.compile(r"[^.;\n]{0,30}? (?:of|from) ", re.IGNORECASE)
+_IS_PRIMARY: Final = re.compile(r" (?:cancer|carcinoma|adenocarcinoma|melanoma|sarcoma|ca|primary)\b", re.IGNORECASE)
+"""Metastases "of breast cancer" are of a primary, and not in it."""
 _OPEN: Final = frozenset({"C80.1", "C79.9", "C80.0", "D48.9", "D49.9"})
 """Neoplasms of no organ."""
 _MISREAD: Final = parse_ranges("C00-C76 C79.9 C80 D49")
@@ -89,6 +92,8 @@ def _listed(text: str, book: CodeBook) -> Iterator[Mention]:
             if organ is None:
                 break
             end, _, secondary = organ
+            if _OF_PRIMARY.match(text, to.start() if to else 0) and _IS_PRIMARY.match(text, end):
+                break
             yield from _mention(place, end, secondary, book)
             glue = _GLUE.match(text, end)
             place = glue.end() if glue else -1

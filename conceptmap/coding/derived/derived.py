@@ -20,6 +20,8 @@ from conceptmap.coding.derived.fragility import settle_fragility
 from conceptmap.coding.derived.injuries import injuries, settle_injuries
 from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
 from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
+from conceptmap.coding.derived.pathological_fractures import settle_pathological_fractures
+from conceptmap.coding.derived.severe_sepsis import settle_severe_sepsis
 from conceptmap.coding.derived.substances import settle_substances, substances
 from conceptmap.coding.derived.treatments import settle_treatments, treatments
 from conceptmap.coding.derived.underdosing import poisoning, regimens_not_kept, underdosing
@@ -112,6 +114,11 @@ def derive(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, take
         ),
         (lambda: settle_injuries(proposals, book, text), "another injury of the note says it more exactly"),
         (lambda: settle_complications(proposals, book, around), "said by a complication of care or an injury"),
+        (lambda: settle_severe_sepsis(proposals, book, around), ""),
+        (
+            lambda: settle_pathological_fractures(proposals, book, around),
+            "a pathological fracture is no injury (M84 Excludes1)",
+        ),
         (lambda: settle_fragility(proposals, book, around), "a fracture of osteoporosis (I.C.13.d)"),
         (lambda: procedure_causes(proposals, book, around), ""),
         (lambda: settle_treatments(proposals, book), "nobody without a neoplasm is treated for one (I.C.2.e.2)"),

@@ -16,7 +16,7 @@ from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, codes_
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["settle_fragility"]
+__all__ = ["of_osteoporosis", "settle_fragility", "seventh"]
 
 _BRITTLE: Final = parse_ranges("M80-M81")
 _SITES: Final = tuple(
@@ -34,6 +34,7 @@ _SITES: Final = tuple(
         ("S22.2-S22.4", "M80.0AX"),
     )
 )
+_PATHOLOGICAL: Final = parse_ranges("M84.4")
 _BROKEN: Final = tuple(pair for ranges, _ in _SITES for pair in ranges)
 _VIOLENT: Final = parse_ranges("V00-V99 W10-W17 W20-W49 X00-X99 Y00-Y38")
 _SAID: Final = re.compile(r"\b(?:fragility|osteoporotic|insufficiency)\b[^.;\n]{0,25}\bfract", re.IGNORECASE)
@@ -70,7 +71,7 @@ def settle_fragility(proposals: ProposedCodes, book: CodeBook, around: MentionPl
         if healed is not None and book.codes[proposal.concept][-1] == "D" and _HEALED.search(lines):
             exchange(proposals, proposal, healed, _WHY_HEALED)
             continue
-        at = _of_osteoporosis(proposal, book)
+        at = of_osteoporosis(proposal, book)
         said = _SAID.search(lines) is not None
         new = book.codes[proposal.concept][-1] in "ABC"
         if at is not None and (said or (new and not violent and _MINOR.search(around.text))):
@@ -78,9 +79,16 @@ def settle_fragility(proposals: ProposedCodes, book: CodeBook, around: MentionPl
             exchange(proposals, proposal, at, why)
 
 
-def _of_osteoporosis(proposal: ProposedCode, book: CodeBook) -> int | None:
+def of_osteoporosis(proposal: ProposedCode, book: CodeBook) -> int | None:
     """The code of osteoporosis with a current fracture for that of a fracture, by site, side and encounter."""
     code, name = book.codes[proposal.concept], book.names[proposal.concept].lower()
-    stem = next(site for ranges, site in _SITES if within(code, ranges))
+    stem = next((site for ranges, site in _SITES if within(code, ranges)), "")
+    if within(code, _PATHOLOGICAL):
+        stem = "M80.0B" if code.startswith("M84.454") else f"M80.0{code[5]}{'X' if code[5] in '08' else ''}"
     side = "" if stem.endswith("X") else "1" if "right" in name else "2" if "left" in name else "9"
-    return book.position_of_code.get(f"{stem}{side}{_SEVENTH.get(code[-1], 'A')}")
+    return book.position_of_code.get(f"{stem}{side}{seventh(code)}")
+
+
+def seventh(code: str) -> str:
+    """The 7th character of a pathological fracture for that of an injury."""
+    return _SEVENTH.get(code[-1], "A")

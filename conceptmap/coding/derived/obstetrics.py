@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Final
 
+from conceptmap.coding.completion import trimester_of
 from conceptmap.coding.derived.found import Found
 from conceptmap.coding.derived.newborns import is_newborn
 from conceptmap.coding.proposed_codes import ProposedCode, ProposedCodes, add, codes_in, drop, exchange
@@ -21,7 +22,7 @@ from conceptmap.ontology.code_ranges import Ranges, parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.literals import all_of, first_of
 
-__all__ = ["births", "episode", "is_maternal", "settle_pregnancy", "weeks_at"]
+__all__ = ["births", "episode", "is_maternal", "leaves_open", "settle_pregnancy", "weeks_at"]
 
 _MATERNAL: Final = re.compile(
     r"\b(?:G\s?\d+\s?P\s?\d+|gravida|IUP|intrauterine pregnancy|pregnan(?:t|cy) at|(?:at )?\d{1,2} ?(?:weeks?"
@@ -38,6 +39,19 @@ _NO_MOTHER: Final = re.compile(
     re.IGNORECASE,
 )
 """A patient who is male or a child: what the note tells of a pregnancy is how that patient was born."""
+_STATED: Final = re.compile(
+    r"\b(?:(?:is|currently|now) pregnant\b|(?:pregnan(?:t|cy)|IUP|gravid)\b[^.\n]{0,15}?\b\d{1,2} ?(?:w|wks?|weeks?)\b"
+    r"|\d{1,2} ?(?:w|wks?|weeks?)['\u2019]? (?:pregnant|IUP|(?:of )?(?:pregnancy|gestation)))"
+    r"|\b(?:complicating|in) (?:the |her |this )?pregnancy\b|\b(?:first|second|third)[- ]trimester (?:of )?pregnancy\b",
+    re.IGNORECASE,
+)
+"""What says by itself that the patient is pregnant."""
+_ONCE: Final = re.compile(
+    r"\b(?:born|birth|delivered|delivery|prior|previous|past|last|history of|h/o|hx of|her (?:first|second)"
+    r"|not|mother|wife|partner|girlfriend|sister|daughter)\b"
+    r"[^.;\n]{0,30}\Z",
+    re.IGNORECASE,
+)
 _OPENING: Final = 200
 _DELIVERED: Final = re.compile(
     r"\b(?:N?SVD|VAVD|FAVD|(?:R|P)?LTCS|vaginal (?:birth|delivery)|(?:vacuum|forceps)[- ]assisted|delivered (?:a|of"
@@ -147,7 +161,10 @@ def is_maternal(text: str) -> bool:
     >>> [is_maternal(f"12-year-old {child}, obstetric history G1P0.") for child in ("girl", "boy")]
     [True, False]
     """
-    told = len({match[0].lower() for match in all_of(_MATERNAL, text)}) > 1
+    told = len({match[0].lower() for match in all_of(_MATERNAL, text)}) > 1 or any(
+        not (_ONCE.search(text[max(0, found.start() - 50) : found.start()]) or _YEAR.match(text, found.end()))
+        for found in _STATED.finditer(text)
+    )
     return told and not _NO_MOTHER.search(text, 0, _OPENING) and not is_newborn(text)
 
 
@@ -173,7 +190,9 @@ def episode(text: str) -> str:
     at = weeks_at(text)
     if at is not None:
         return "first" if at[0] < 14 else "second" if at[0] < 28 else "third"
-    return "puerperium" if first_of(_PUERPERAL, text) else "open"
+    if first_of(_PUERPERAL, text):
+        return "puerperium"
+    return trimester_of(text).partition(" ")[0] or "open"
 
 
 def _is_delivered(text: str) -> bool:
@@ -315,6 +334,21 @@ def settle_pregnancy(proposals: ProposedCodes, book: CodeBook, text: str) -> Non
     for proposal in codes_in(proposals, _CHAPTER, book):
         _staged(proposal, proposals, book, now)
     drop(proposals, parse_ranges("Z3A Z33.1 Z34" if lost or now == "puerperium" else "Z33.1 Z34"), book)
+
+
+def leaves_open(code: str, condition: str, system: str) -> bool:
+    """Whether a code of the chapter says of a condition only which organs it is of, so that both are coded.
+
+    >>> leaves_open("O99.519", "J45.909", "icd10cm"), leaves_open("O23.40", "N39.0", "icd10cm")
+    (True, False)
+    """
+    return any(
+        keeps and gives["open"][:_STEM] == code[:_STEM] and within(condition, codes)
+        for codes, gives, keeps, _ in _chapter(system)
+    )
+
+
+_STEM: Final = len("O99.5")
 
 
 def _complicates(proposal: ProposedCode, proposals: ProposedCodes, book: CodeBook, now: str) -> None:

@@ -5,6 +5,7 @@ What a residual code yields to is ``data/residual_<system>.csv``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,12 +27,14 @@ class Residual:
         yields_to: ranges of codes.
         near: only to one named in the same sentence or beside it: elsewhere another pain or infection is meant.
         settings: of the notes that it holds in; none for all: a report tells what it sees one by one.
+        unless: words of the sentence by which the code says something of its own: "of unknown primary".
         reason: why, in a few words.
     """
 
     yields_to: Ranges
     near: bool
     settings: frozenset[str]
+    unless: re.Pattern[str] | None
     reason: str
 
 
@@ -41,7 +44,8 @@ def residual_codes(system: str) -> Mapping[str, Sequence[Residual]]:
     out: dict[str, list[Residual]] = {}
     for row in read_rows("residual", system):
         settings = frozenset(row["settings"].split())
-        rule = Residual(parse_ranges(row["yields_to"]), row["scope"] == "near", settings, row["reason"])
+        unless = re.compile(row["unless"], re.IGNORECASE) if row["unless"] else None
+        rule = Residual(parse_ranges(row["yields_to"]), row["scope"] == "near", settings, unless, row["reason"])
         out.setdefault(row["code"], []).append(rule)
     return out
 
@@ -62,6 +66,8 @@ def said_more_exactly(proposals: ProposedCodes, book: CodeBook, around: MentionP
             proposals[more].numbers = sorted({*proposals[more].numbers, *proposal.numbers})
         for rule in residual.get(base_code(book.codes[concept]), ()) if more is None else ():
             if rule.settings and around.setting not in rule.settings:
+                continue
+            if rule.unless and any(around.in_line(rule.unless, number) for number in proposal.numbers):
                 continue
             other = _more_exact(rule, proposal, proposals, book, around)
             if other is not None:
