@@ -219,7 +219,9 @@ class Watch:
         if killer not in {"", LOADING} and not self.passes(killer):
             forget(None)  # something that the caches do not show was made while the mutant was in
         if killer not in {"", LOADING} and self.failed and not self.passes(killer):
-            raise SystemExit(f"{killer} fails after {mutant} is out: run again with the same file to go on")
+            self.took[killer] = math.inf
+            self.say(f"fails without a mutant, left out: {killer}\n")
+            return self.outcome(mutant)
         return {"killed": bool(killer), "by": killer, "tests": tried, "reached": len(names)}
 
     def killer(self, names: Sequence[str]) -> tuple[str, int]:
