@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from conceptmap.coding.completion import gestation, trimester_of
@@ -21,16 +22,22 @@ from conceptmap.coding.derived.injury_titles import site_words
 from conceptmap.coding.derived.newborns import is_newborn
 from conceptmap.coding.derived.obstetrics import episode, is_maternal, weeks_at
 from conceptmap.coding.exact.listed_sites import listed_words
+from conceptmap.coding.instructions import _grouped
 from conceptmap.coding.reporting.setting import is_stay, setting_of
 from conceptmap.coding.sides import EARS, EYES, sides
 from conceptmap.matching.content import content_words as content_of
 from conceptmap.matching.content import long_form, refolded, term_forms
+from conceptmap.matching.lexicon import Silent, build_lexicon
+from conceptmap.matching.patterns import spelled
 from conceptmap.matching.short_forms import expander
 from conceptmap.matching.spelling import Speller, correct_words
 from conceptmap.matching.wordings import variants
 from conceptmap.text.abbreviations import definitions
+from conceptmap.text.beginnings import beginnings
 from conceptmap.text.context import assess
 from conceptmap.text.layout import layout_of
+from conceptmap.text.literals import needed
+from conceptmap.text.markup import markup_pieces
 from conceptmap.text.sections import sections
 from conceptmap.text.sentences import sentences
 from conceptmap.text.snippets import snippet
@@ -118,20 +125,44 @@ def triggered(text: str) -> str:
     return f"{read.starts} {read.ends} {'; '.join(hits)}"
 
 
+def wordings(text: str) -> str:
+    """The rows of a term in lexicons, by its kind, and why it has none."""
+    out = []
+    for titles in (True, False):
+        for kind in ("preferred", "clinical", "index", "synonym"):
+            terms = pl.DataFrame({"node": ["a"], "term": [text], "kind": [kind]})
+            silent: list[Silent] = []
+            stop, by_name = frozenset({"gout"}), frozenset({"fever"})
+            found = build_lexicon(terms, {"a": 1}, stop=stop, by_name=by_name, expand_titles=titles, silent=silent)
+            out.append(f"{kind} {found.rows()} {[one.reason for one in silent]}")
+    return " ¦ ".join(out)
+
+
+def instructed(text: str) -> str:
+    kinds = ("excludes1", "code_first", "use_additional")
+    return " ¦ ".join(str([*_grouped("X", kind, text.split("\n"))]) for kind in kinds)
+
+
 READERS: dict[str, Callable[[str], str]] = {
     "coding.completion": lambda text: f"{gestation(text)} {trimester_of(text)}",
     "coding.derived.drugs": named,
     "coding.derived.injury_titles": site_words,
     "coding.derived.obstetrics": records,
+    "coding.instructions": instructed,
     "coding.exact.listed_sites": lambda text: "; ".join(_lists(text)),
     "coding.reporting.setting": lambda text: f"{setting_of(text, sections(text))} {is_stay(text)}",
     "coding.sides": beside,
     "matching.content": forms,
+    "matching.lexicon": wordings,
+    "matching.patterns": lambda text: str(spelled(text)),
     "matching.spelling": slips,
     "matching.wordings": lambda text: str(variants(text)),
     "text.abbreviations": lambda text: f"{definitions(text)} {expander(text)(words(text))}",
+    "text.beginnings": lambda text: str(beginnings(re.compile(text, re.IGNORECASE))),
     "text.context": contexts,
     "text.layout": answers,
+    "text.literals": lambda text: str(needed(re.compile(text, re.IGNORECASE))),
+    "text.markup": lambda text: str(markup_pieces(text)),
     "text.sections": headings,
     "text.sentences": lambda text: " ¦ ".join(text[start:end] for start, end in sentences(text)),
     "text.snippets": lambda text: " ¦ ".join(
