@@ -14,6 +14,7 @@ from conceptmap.coding.derived.drugs import drugs_in
 from conceptmap.coding.derived.external_causes import external_causes
 from conceptmap.coding.derived.fragility import settle_fragility
 from conceptmap.coding.derived.newborns import is_newborn
+from conceptmap.coding.derived.underdosing import underdosing
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add, codes_in, drop, exchange, take
 from conceptmap.coding.uncertain_diagnoses import as_established
@@ -190,3 +191,15 @@ def test_what_belongs_together_has_one_length() -> None:
         short.probability((1.0,) * len(FEATURES))
     with pytest.raises(ValueError, match="zip"):
         short.reasons((1.0,) * len(FEATURES))
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        ("He ran out of torsemide, lisinopril.", "ran out of torsemide, lisinopril"),
+        ("He ran out of torsemide,\n\nlisinopril.", "lisinopril"),
+    ],
+)
+def test_what_says_that_less_was_taken_reaches_over_no_blank_line(text: str, second: str) -> None:
+    found = [one for one in underdosing(text, sentences(text), drugs_in(text, "icd10cm")) if one.code.startswith("T")]
+    assert [text[one.start_char : one.end_char] for one in found] == ["ran out of torsemide", second]

@@ -76,7 +76,7 @@ def _wordings(term: str, curated: bool) -> Iterator[tuple[str, int]]:
     if curated:
         return
     folded = plain.casefold()
-    short = _KNOWN_AS.sub("", plain) if " known " in folded or "so " in folded else plain
+    short = _KNOWN_AS.sub("", plain) if "so " in folded else plain
     if _any_in(folded, _MAY_BE_EMPTY):
         short = _EMPTY_WORDS.sub("", short)
     yield short, SHORTENED
