@@ -187,10 +187,10 @@ class Watch:
         for wanted in _places(mutant):
             reaching = reaching or {test for number in wanted for test in by_line.get(str(number), ())}
         others = {test for by in by_line.values() for test in by} - reaching
-        named = f"[{mutant.path.removesuffix('.py').partition('/')[2].replace('/', '.')}]"
+        named = _named(mutant)
         if mutant.targets:  # who uses a constant may have asked a remembered answer, or another module
-            about = {number for number, name in enumerate(self.took) if name.endswith(named)}
-            reaching, others = reaching | others | about, set()
+            reaching, others = reaching | others, set()
+        reaching |= {number for number, name in enumerate(self.took) if name.endswith(named)}  # tables are read once
         return self._sorted(reaching, named), self._sorted(others, named)
 
     def _sorted(self, tests: set[int], named: str) -> list[str]:
@@ -209,7 +209,8 @@ class Watch:
             with put_in(mutant, module):
                 forget(resting)
                 killer, tried = self.killer(names)
-                if not killer and (names or mutant.targets) and len(names) <= FEW:
+                few = sum(not name.endswith(_named(mutant)) for name in names) <= FEW
+                if not killer and (names or mutant.targets) and few:
                     forget(None)
                     killer, tried = self.killer([*names, *others])
                     resting = None
@@ -236,6 +237,11 @@ class Watch:
                     return name, tried
             return "", tried
         return names[tried - 1], tried
+
+
+def _named(mutant: Mutant) -> str:
+    """What the names of tests end with that are about a mutant's module."""
+    return f"[{mutant.path.removesuffix('.py').partition('/')[2].replace('/', '.')}]"
 
 
 def _places(mutant: Mutant) -> Iterator[Sequence[int]]:
