@@ -7,13 +7,10 @@ difference is to be read before it is kept.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
-from itertools import groupby
-from pathlib import Path
 
 import pytest
+from kept_readings import by_module, keep, text_of
 from whole_release import mapper
 
 from conceptmap.coding.acceptance.acceptance import Acceptance
@@ -21,16 +18,11 @@ from conceptmap.coding.acceptance.known import FEATURES
 from conceptmap.coding.coding import CodedNote, NoteCode, note_candidates
 from conceptmap.reading import Reading, coded
 
-TABLE = Path(__file__).parent / "data" / "notes_told.csv"
 LINKS = ("excludes", "code_first", "use_additional", "combined_from")
 MOST = 2
 """Candidates of a mention that are told."""
 NOBODY = Acceptance(tuple(0.0 for _ in FEATURES), 0.0, 0.0)
 """A model that refuses nothing."""
-
-
-def rows() -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(TABLE.read_text(encoding="utf-8"), newline="")))
 
 
 def told(module: str, text: str) -> str:
@@ -82,23 +74,14 @@ def _known(reading: Reading, note: CodedNote) -> Iterator[str]:
         yield f"{_scored(code)}: {', '.join(known)}"
 
 
-BY_MODULE = {module: list(of_module) for module, of_module in groupby(rows(), key=lambda row: row["module"])}
+BY_MODULE = by_module("notes_told")
 
 
 @pytest.mark.parametrize("module", BY_MODULE)
 def test_notes_are_told_of_as_they_were(module: str) -> None:
     for row in BY_MODULE[module]:
-        assert told(module, row["text"]) == row["told"], row["text"]
-
-
-def write() -> None:
-    """Write what is told today."""
-    kept = [row | {"told": told(row["module"], row["text"])} for row in rows()]
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, ["module", "text", "told"], lineterminator="\n")
-        table.writeheader()
-        table.writerows(kept)
+        assert told(module, text_of(row["text"])) == row["read"], row["text"]
 
 
 if __name__ == "__main__":
-    write()
+    keep("notes_told", told)

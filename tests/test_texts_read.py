@@ -6,15 +6,12 @@ today; the difference is to be looked at before it is kept.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterable
-from itertools import groupby
-from pathlib import Path
 
 import polars as pl
 import pytest
+from kept_readings import by_module, keep, text_of
 
 from conceptmap.coding.completion import gestation, trimester_of
 from conceptmap.coding.derived.drugs import drugs_in, harm, specific
@@ -45,7 +42,6 @@ from conceptmap.text.triggers import find_triggers, tokens
 from conceptmap.text.view import view_of
 from conceptmap.text.words import words
 
-TABLE = Path(__file__).parent / "data" / "texts_read.csv"
 WORD = re.compile(r"[A-Za-z]{4,}")
 FLAGS = {
     "negated": "no", "family": "family", "other": "other", "historical": "past", "hypothetical": "if",
@@ -176,27 +172,14 @@ READERS: dict[str, Callable[[str], str]] = {
 READERS |= dict.fromkeys(("text.boxes", "text.pairs", "text.tables"), answers)
 
 
-def rows() -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(TABLE.read_text(encoding="utf-8"), newline="")))
+BY_MODULE = by_module("texts_read")
 
 
-BY_READER = {reader: list(of_reader) for reader, of_reader in groupby(rows(), key=lambda row: row["reader"])}
-
-
-@pytest.mark.parametrize("reader", READERS)
-def test_a_text_is_read_as_it_was(reader: str) -> None:
-    for row in BY_READER[reader]:
-        assert READERS[reader](row["text"]) == row["read"], row["text"]
-
-
-def write() -> None:
-    """Write what is read today."""
-    kept = [row | {"read": READERS[row["reader"]](row["text"])} for row in rows()]
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, ["reader", "text", "read"], lineterminator="\n")
-        table.writeheader()
-        table.writerows(kept)
+@pytest.mark.parametrize("module", READERS)
+def test_a_text_is_read_as_it_was(module: str) -> None:
+    for row in BY_MODULE[module]:
+        assert READERS[module](text_of(row["text"])) == row["read"], row["text"]
 
 
 if __name__ == "__main__":
-    write()
+    keep("texts_read", lambda module, text: READERS[module](text))

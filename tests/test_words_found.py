@@ -6,14 +6,11 @@ is found today; the difference is to be read before it is kept.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterable
-from itertools import groupby
-from pathlib import Path
 
 import pytest
+from kept_readings import by_module, keep, text_of
 from whole_release import mapper
 
 from conceptmap.coding.derived.complications import complications
@@ -33,8 +30,6 @@ from conceptmap.coding.results import with_results
 from conceptmap.matching.mentions import Candidate, Mention
 from conceptmap.text.sections import sections
 from conceptmap.text.sentences import sentences
-
-TABLE = Path(__file__).parent / "data" / "words_found.csv"
 
 
 def _found(mentions: Iterable[Mention]) -> list[Found]:
@@ -78,32 +73,19 @@ RULES: dict[str, Callable[[str], Iterable[Found]]] = {
 }
 
 
-def rows() -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(TABLE.read_text(encoding="utf-8"), newline="")))
-
-
-def told(rule: str, text: str) -> str:
+def told(module: str, text: str) -> str:
     """What a rule finds in a text: words and code."""
-    return " | ".join(f"{text[one.start_char : one.end_char]} = {one.code}" for one in RULES[rule](text))
+    return " | ".join(f"{text[one.start_char : one.end_char]} = {one.code}" for one in RULES[module](text))
 
 
-BY_RULE = {rule: list(of_rule) for rule, of_rule in groupby(rows(), key=lambda row: row["rule"])}
+BY_MODULE = by_module("words_found")
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_finds_its_words_and_no_others(rule: str) -> None:
-    for row in BY_RULE[rule]:
-        assert told(rule, row["text"]) == row["found"], row["text"]
-
-
-def write() -> None:
-    """Write what is found today."""
-    kept = [row | {"found": told(row["rule"], row["text"])} for row in rows()]
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, ["rule", "text", "found"], lineterminator="\n")
-        table.writeheader()
-        table.writerows(kept)
+@pytest.mark.parametrize("module", RULES)
+def test_a_rule_finds_its_words_and_no_others(module: str) -> None:
+    for row in BY_MODULE[module]:
+        assert told(module, text_of(row["text"])) == row["read"], row["text"]
 
 
 if __name__ == "__main__":
-    write()
+    keep("words_found", told)
