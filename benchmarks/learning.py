@@ -3,7 +3,7 @@
     python benchmarks/learning.py NOTES GOLD [--setting report] [--model trees] [--train N]
 
 Every fold goes the whole way of ``conceptmap adapt`` and ``code``: thresholds and calibration come from the training
-notes alone. With ``--train N`` only so many of the other notes are learned from. Prints F1 of codes and categories, mAP
+notes alone. With ``--train N`` only so many of the other notes are learned from. Prints how many codes the model judges, F1 of codes and categories, mAP
 and P@5 by probability, precision and recall of codes that no training note was given, and the calibration error; an
 interval in brackets is 95 %, notes drawn anew a thousand times.
 """
@@ -86,6 +86,9 @@ def _arguments() -> argparse.Namespace:
 
 def _tell(told: Sequence[Told], notes: Sequence[TrainingNote]) -> None:
     assert len(told) == len(notes)
+    reached = sum(code in one.given for one in told for code, _ in one.ranked)
+    every = sum(len(one.given) for one in told)
+    print(f"possible codes: {np.mean([len(one.ranked) for one in told]):.0f} a note, R {reached / every:.3f}")
     rules = [(len(one.today & one.given), len(one.today), len(one.given)) for one in told]
     codes = [(len(one.accepted & one.given), len(one.accepted), len(one.given)) for one in told]
     above = [tuple(frozenset(map(category_of, some)) for some in (one.accepted, one.given)) for one in told]

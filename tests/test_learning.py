@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +26,7 @@ from conceptmap.learned.associations import MENTIONED, Associations
 from conceptmap.learned.code_adapter import CodeAdapter, _Telling
 from conceptmap.learned.features import FEATURES, GROUPS, LEARNED, possible_codes
 from conceptmap.learned.note_facts import FACTS
+from conceptmap.learned.relatives import RELATIVES
 from conceptmap.learned.store import open_code_adapter, save_code_adapter
 from conceptmap.learning.code_cards import code_card
 from conceptmap.learning.count_associations import count_associations, known_words, slim
@@ -103,7 +105,7 @@ def test_probabilities_order_the_codes_of_a_role_and_are_explained() -> None:
     sure = [float(str(row["probability"])) for row in found.values()]
     assert all(0.0 < one < 1.0 for one in sure)
     accepted = rows("Pneumonia. Hypertension. Chest pain.", learned())
-    assert all(len(str(row["weighed"]).split(" (")) - 1 == 5 for row in accepted.values())
+    assert all(len(re.findall(r" \([+-]", str(row["weighed"]))) == 5 for row in accepted.values())
     assert "mentions of it (right in " in str(accepted["I10"]["rests_on"])
 
 
@@ -133,7 +135,7 @@ def test_every_feature_has_a_name_of_its_own_and_a_group() -> None:
     mapper = lexical_mapper()
     found = training_notes(mapper.readings(notes), mapper.linkers[0], mapper.instructions[0], given)
     assert {len(code.facts) for note in found for code in note.facts.found} == {len(FACTS)}
-    assert len(FEATURES) == len(FACTS) + len(LEARNED)
+    assert len(FEATURES) == len(FACTS) + len(LEARNED) + len(RELATIVES)
     assert sorted(name for names in GROUPS.values() for name in names) == sorted(FEATURES)
 
 

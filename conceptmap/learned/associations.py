@@ -95,6 +95,7 @@ class Associations:
         codes: that coders gave or the rules found, sorted.
         records: of each code.
         told: what is made of the records, kept by who makes it, by code.
+        of_shelf: the codes that coders gave, kept likewise, by the position of their category.
     """
 
     n_notes: int
@@ -106,6 +107,7 @@ class Associations:
     codes: list[str]
     records: list[CodeRecord]
     told: dict[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+    of_shelf: dict[int, list[str]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _item_number(self) -> dict[str, int]:

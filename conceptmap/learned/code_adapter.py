@@ -35,6 +35,8 @@ NO_ENCODER: Final = "none"
 _TOLD: Final = 5
 _SAYS: Final = tuple(FEATURES.values())
 _NEW: Final = "no training note was given it"
+_BY_WORDS: Final = "no mention names it: it goes with words of this note"
+_BY_RELATIVE: Final = "no mention names it: one names a code beside, above or below it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class CodeAdapter:
         possible = possible_codes(facts, self.associations, book)
         sure = self.probabilities(possible)
         chosen, probable = self.accepts(possible, sure).tolist(), sure.tolist()
-        telling = _Telling(self, facts, page, possible)
+        telling = _Telling(self, facts, page, possible, spans)
         worth = [at for at, its in enumerate(possible.found) if its is not None or probable[at] >= _WORTH]
         kept = [at for at in worth if chosen[at]]
         carried = self.model.carried(possible.rows[kept]).tolist() if kept else []
@@ -205,8 +207,16 @@ class _Ranked(Sequence[NoteCode]):
 class _Telling:
     """The possible codes of a note as what is handed out."""
 
-    def __init__(self, adapter: CodeAdapter, facts: NoteFacts, page: Page, possible: Possible) -> None:
+    def __init__(
+        self,
+        adapter: CodeAdapter,
+        facts: NoteFacts,
+        page: Page,
+        possible: Possible,
+        spans: Sequence[tuple[int, int]],
+    ) -> None:
         self._known, self._facts, self._page, self._possible = adapter.associations, facts, page, possible
+        self._spans = spans
 
     def code(self, at: int, sure: float, moved: str, *, accepted: bool) -> NoteCode:
         found, rests_on = self._possible.found[at], self._rests_on(at)
@@ -228,7 +238,7 @@ class _Telling:
                 place=code.place,
             )
         place = self._place(at)
-        notes.append("no mention names it: it goes with words of this note")
+        notes.append(_BY_WORDS if self._possible.items[at] else _BY_RELATIVE)
         said, concept = "; ".join(notes), self._possible.concepts[at]
         return NoteCode(concept, 0.0, (), -1, said, probability=sure, rests_on=rests_on, weighed=moved, place=place)
 
@@ -246,12 +256,17 @@ class _Telling:
             name = self._known.items[item[0]]
             read = f" as {name.removeprefix(MENTIONED)}" if name.startswith(MENTIONED) else ""
             said.append(f"“{words}”{read} (given in {item[1]} of {self._known.notes_with[item[0]]} notes with it)")
+        if not said and (near := self._possible.nearest[at]) is not None:
+            said.append(f"mentions of {near.name}, a relative (given in {record.given} of {self._known.n_notes} notes)")
         return "; ".join(said)
 
     def _place(self, at: int) -> tuple[int, int]:
-        """Where the item stands that speaks best for a code."""
+        """Where the item stands that speaks best for a code; without one, the mention of its nearest relative."""
         item = self._possible.items[at]
-        assert item is not None
+        if item is None:
+            near = self._possible.nearest[at]
+            assert near is not None
+            return self._spans[near.code.best]
         name = self._known.items[item[0]]
         is_mention = name.startswith(MENTIONED)
         return self._facts.sources[name.removeprefix(MENTIONED)] if is_mention else self._facts.grams[name]

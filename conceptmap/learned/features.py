@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from conceptmap.learned.associations import MENTIONED, Associations, CodeRecord, Spoken, category_of
 from conceptmap.learned.note_facts import FACTS, FoundCode, NoteFacts
+from conceptmap.learned.relatives import RELATIVES, related_codes, relations
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["FEATURES", "GROUPS", "LEARNED", "MOST_SPOKEN", "Possible", "possible_codes"]
@@ -30,21 +31,24 @@ LEARNED: Final = {
     "category right": "its category was right where the rules found it",
     "category found": "the rules found its category in training notes",
     "category given": "coders gave codes of its category",
+    "share of category": "of the codes of its category that coders gave, how many were it",
     "named": "mentions of the note lead to it",
 }
 """Name of each number that rests on training notes, and what it says."""
-FEATURES: Final = {**FACTS, **LEARNED}
+FEATURES: Final = {**FACTS, **LEARNED, **RELATIVES}
 """All of them, in the order of the columns."""
 GROUPS: Final = {
     "how the note says it and what kind of code it is": tuple(FACTS),
     "words and mentions of training notes": tuple(LEARNED)[1:7],
     "how often it, or its category, was given and right": ("given", *tuple(LEARNED)[7:]),
+    "codes beside, above and below it that the note tells of": tuple(RELATIVES),
 }
 """Groups of features, for the card."""
 MOST_SPOKEN: Final = 80
 """Codes that words alone may propose in a note."""
 _LEAST, _FAR = 1e-3, 500
 _TRIED: Final = 3.0
+_FEW: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +58,11 @@ class Possible:
     Attributes:
         codes: each once; those that mentions lead to first.
         concepts: their positions.
-        found: what mentions say of each; None for those that words of training notes alone propose.
+        found: what mentions say of each; None for those that words of training notes, or relatives alone propose.
         seen: whether coders gave it to a training note. *Shape:* (n,) bool.
         rows: *Shape:* (n, n_features) float64.
         items: number of the item that speaks best for each, and how many of its notes were given the code; or None.
+        nearest: the most probable of its relatives that mentions lead to; or None.
     """
 
     codes: list[str]
@@ -66,10 +71,11 @@ class Possible:
     seen: NDArray[np.bool_]
     rows: NDArray[np.float64]
     items: list[tuple[int, int] | None]
+    nearest: list[FoundCode | None]
 
 
 def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Possible:
-    """The possible codes of a note: those of its mentions, and those that go with its words and mentions.
+    """The possible codes of a note: those of its mentions, those that go with its words and mentions, and relatives.
 
     Args:
         facts: of the note.
@@ -79,6 +85,11 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
     spoken = known.spoken(chain(facts.grams, (MENTIONED + source for source in facts.sources)))
     named = {found.name: found for found in facts.found}
     codes = [*named, *islice(_more(spoken, known, named, book), MOST_SPOKEN)]
+    codes = [*dict.fromkeys(chain(codes, related_codes(facts.found, known, book)))]
+    concepts = [
+        *(found.concept for found in named.values()),
+        *(book.position_of_code[code] for code in codes[len(named) :]),
+    ]
     spoken_at = np.full(len(known.codes) + 1, -1)  # the last is of codes that training never met
     spoken_at[spoken.numbers] = np.arange(len(spoken.numbers))
     at = spoken_at[[known.code_number.get(code, -1) for code in codes]]
@@ -86,17 +97,20 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
     facts_told = np.fromiter(told, np.float64, len(named) * len(FACTS)).reshape(-1, len(FACTS))
     rows = np.zeros((len(codes), len(FEATURES)))
     rows[: len(named), : len(FACTS)] = facts_told
-    history = np.array([_history(code, known) for code in codes], dtype=np.float64).reshape(-1, 6)
+    history = np.array([_history(code, known) for code in codes], dtype=np.float64).reshape(-1, 7)
     own = np.array([_own(code, facts, known) for code in codes])
     is_named = np.arange(len(codes)) < len(named)
-    rows[:, len(FACTS) :] = np.column_stack((history[:, 0], _words(at, spoken, known), own, history[:, 1:], is_named))
+    near, nearest = relations(concepts, facts.found, book)
+    learned = history[:, 0], _words(at, spoken, known), own, history[:, 1:], is_named, near
+    rows[:, len(FACTS) :] = np.column_stack(learned)
     return Possible(
         codes,
-        [*(found.concept for found in named.values()), *(book.position_of_code[code] for code in codes[len(named) :])],
+        concepts,
         [*named.values(), *(None for _ in codes[len(named) :])],
         history[:, 0] > 0,
         rows,
         _items(at, spoken),
+        [facts.found[place] if place >= 0 else None for place in nearest.tolist()],
     )
 
 
@@ -151,6 +165,7 @@ def _history(code: str, known: Associations) -> tuple[float, ...]:
             _logit(usual),
             log1p(shelf.found),
             log1p(shelf.given),
+            log((own.given + _FEW) / (shelf.given + 1.0)),
         )
     return found
 

@@ -157,6 +157,21 @@ class CodeBook:
         return out
 
     @cached_property
+    def first_parent(self) -> NDArray[np.int64]:
+        """Position of each concept's first parent, -1 at the top. *Shape:* (n_concepts,)."""
+        return np.array([above[0] if above else -1 for above in self.parents], dtype=np.int64)
+
+    @cached_property
+    def shelf(self) -> NDArray[np.int64]:
+        """Position of each concept's category, where the first three characters of its code are one; else its parent's.
+
+        *Shape:* (n_concepts,) int64.
+        """
+        found = [self.position_of_code.get(code[:3]) for code in self.codes]
+        pairs = zip(found, self.first_parent.tolist(), strict=True)
+        return np.array([parent if shelf is None else shelf for shelf, parent in pairs], dtype=np.int64)
+
+    @cached_property
     def _keys(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         ordered = self.lexicon.filter(pl.col("quality") >= 1).sort("concept")
         starts = np.searchsorted(ordered["concept"].to_numpy(), np.arange(self.concepts.height + 1))
