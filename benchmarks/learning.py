@@ -3,9 +3,10 @@
     python benchmarks/learning.py NOTES GOLD [--setting report] [--model trees] [--train N]
 
 Every fold goes the whole way of ``conceptmap adapt`` and ``code``: thresholds and calibration come from the training
-notes alone. With ``--train N`` only so many of the other notes are learned from. Prints how many codes the model judges, F1 of codes and categories, mAP
-and P@5 by probability, precision and recall of codes that no training note was given, and the calibration error; an
-interval in brackets is 95 %, notes drawn anew a thousand times.
+notes alone. With ``--train N`` only so many of the other notes are learned from. Prints how many codes the model
+judges and how many of the given are among them, F1 of codes and categories, mAP and P@5 by probability, precision and
+recall of codes that no training note was given, and the calibration error; an interval in brackets is 95 %, notes
+drawn anew a thousand times.
 """
 
 from __future__ import annotations
