@@ -80,3 +80,110 @@ def test_short_words_for_the_reason_name_it(course: str, code: str) -> None:
 def test_the_age_of_the_mother_is_not_the_newborns(whose: str, found: bool) -> None:
     note = f"NICU DISCHARGE SUMMARY\nBaby boy, BW 1,890 g, DOL 19. {whose} Phototherapy. Gavage feeds, caffeine."
     assert ("P07.17" in codes_of(note)) is found
+
+
+_STAY = "DISCHARGE SUMMARY\nHOSPITAL COURSE: "
+
+
+@pytest.mark.parametrize(
+    ("course", "codes"),
+    [
+        ("Prior stroke with residual right hemiparesis.", {"I69.351"}),
+        ("Acute stroke with right hemiparesis.", {"I63.9", "G81.91"}),
+        ("Prior stroke, no residual right hemiparesis.", {"Z86.73"}),
+        ("Acute stroke with left-sided weakness.", {"I63.9", "G81.94"}),
+        ("Migraine with left-sided weakness.", {"G43.909"}),
+        ("Left MCA territory infarct, etiology cardioembolic.", {"I63.412"}),
+        ("Left MCA territory infarct, etiology not cardioembolic.", {"I63.512"}),
+        ("Acute ischemic stroke. NIHSS 14.", {"I63.9", "R29.714"}),
+        ("No stroke. NIHSS 14. Migraine.", {"G43.909"}),
+        ("Acute ischemic stroke, TNK given at Riverside.", {"I63.9", "Z92.82"}),
+        ("Acute ischemic stroke, TNK given in our ED.", {"I63.9"}),
+    ],
+)
+def test_a_stroke_and_what_it_left(course: str, codes: set[str]) -> None:
+    assert codes_of(_STAY + course) == codes
+
+
+def test_a_rehabilitation_treats_what_the_stroke_left() -> None:
+    body = "Etiologic dx: left MCA stroke.\nCourse: right hemiparesis.\n"
+    assert "I69.351" in codes_of(f"INPATIENT REHABILITATION FACILITY SUMMARY\n{body}")
+    assert {"I63.512", "G81.91"} <= codes_of(f"STROKE UNIT DISCHARGE SUMMARY\n{body}")
+
+
+@pytest.mark.parametrize(
+    ("course", "codes"),
+    [
+        ("Pneumonia, cx neg.", {"J18.9"}),
+        ("Influenza PCR neg.", set()),
+        ("She did not meet criteria for thyroid storm.", set()),
+        ("She met criteria for thyroid storm.", {"E05.91"}),
+        ("Ovarian torsion was on the initial differential.", set()),
+        ("Ovarian torsion was found.", {"N83.519"}),
+        ("Hx of kidney stones. Gout.", {"Z87.442", "M10.9"}),
+        ("Kidney stones. Gout.", {"N20.0", "M10.9"}),
+        ("Postural hypotension, amlodipine stopped.", {"I95.1"}),
+        ("Postural hypotension from amlodipine.", {"I95.2", "T46.1X5A"}),
+        ("Major depression with suicidal ideation.", {"F32.9", "R45.851"}),
+        ("Major depression without suicidal ideation.", {"F32.9"}),
+    ],
+)
+def test_what_is_denied_past_or_done(course: str, codes: set[str]) -> None:
+    assert codes_of(_STAY + course) == codes
+
+
+@pytest.mark.parametrize(
+    ("course", "codes"),
+    [
+        ("Acute on chronic hypoxic and hypercapnic respiratory failure.", {"J96.21", "J96.22"}),
+        ("Acute on chronic hypoxic respiratory failure.", {"J96.21"}),
+        ("Chronic hypoxic respiratory failure.", {"J96.11"}),
+        ("SBO due to adhesions.", {"K56.50"}),
+        ("SBO due to hernia.", {"K56.609", "K46.9"}),
+        ("Diverticulitis with pelvic abscess.", {"K57.20"}),
+        ("Diverticulitis, no abscess.", {"K57.92"}),
+        ("Alzheimer's dementia.", {"G30.9", "F02.80"}),
+        ("Alzheimer's disease.", {"G30.9"}),
+        ("BPH with urinary retention.", {"N40.1", "R33.8"}),
+        ("BPH without urinary retention.", {"N40.0"}),
+        ("COVID-19 pneumonia.", {"U07.1", "J12.82"}),
+        ("RSV bronchiolitis.", {"J21.0"}),
+        ("Inadvertent cystotomy at hysterectomy.", {"N99.71"}),
+        ("Planned cystotomy at hysterectomy.", set()),
+        ("Struck by a car. Road rash left knee.", {"S80.212A"}),
+        ("Rash left knee.", {"R21"}),
+        ("Septic shock due to E. coli.", {"A41.51", "R65.21"}),
+    ],
+)
+def test_names_with_what_belongs_to_them(course: str, codes: set[str]) -> None:
+    found = {code for code in codes_of(_STAY + course) if code[0] not in "VWXY"}
+    assert found == codes
+
+
+@pytest.mark.parametrize(
+    ("note", "codes"),
+    [
+        ("Type 1 diabetes. Mild NPDR of both eyes.", {"E10.3293"}),
+        ("Type 2 diabetes. Mild NPDR of both eyes.", {"E11.3293"}),
+        ("DM2 w/ proliferative retinopathy OU.", {"E11.3593"}),
+        ("DM2 w/ proliferative retinopathy OD.", {"E11.3591"}),
+    ],
+)
+def test_diabetic_retinopathy_by_type_and_eye(note: str, codes: set[str]) -> None:
+    assert codes_of(_STAY + note) == codes
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("SH chews tobacco daily", "F17.220"),
+        ("SH never chewed tobacco", None),
+        ("SH ex-pipe smoker", "Z87.891"),
+        ("FH mom breast CA 49", "Z80.3"),
+        ("ALL latex (hives)", "Z91.040"),
+        ("ALL, on maintenance", None),
+    ],
+)
+def test_headings_of_two_letters_before_a_blank(line: str, code: str | None) -> None:
+    found = codes_of(f"{_STAY}Gout.\nMeds: none\n{line}\n") - {"M10.9"}
+    assert found == ({code} if code else set())

@@ -55,7 +55,7 @@ def test_codes_that_stand_together_make_their_combination(row: dict[str, str]) -
     partners: list[str] = []
     for group in row["with"].split("+"):
         partners += [one_of(group, row["unless"], first, *partners)] if group.strip() else []
-    made = first if row["gives"] == "=" else row["gives"].replace("=", first[:3])
+    made = first if row["gives"] == "=" else row["gives"].replace("=", first[:3]).replace("~", first[3:])
     together = code_rows(f"HOSPITAL COURSE: Dx {', '.join([first, *partners])}.\n", candidates=True)
     alone = code_rows(f"HOSPITAL COURSE: Dx {first}.\n", candidates=True)
     assert any(code.startswith(made) for code in together)

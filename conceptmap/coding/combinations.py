@@ -2,10 +2,11 @@
 
 The rules are ``data/combinations_<system>.csv``, read from top to bottom: a code in ``has`` and one in each group of
 ``with`` (groups divided by "+") give the code ``gives`` and take away the codes in ``replaces``; "=" stands for the
-category of the code in ``has``, alone for that code itself. Scope ``note`` is where the guidelines presume the link
+category of the code in ``has``, alone for that code itself; "~" for what follows its category ("E10~"), or, among the
+replaced, for itself. Scope ``note`` is where the guidelines presume the link
 (ICD-10-CM guideline I.A.15 and the chapters' own), ``sentence`` where the text has to make it, ``stay`` where they do
 but not in a report, which tells its findings one by one; ``line`` where the sentence of the second has to hold one of
-the words ("blood culture: E. coli").
+the words ("blood culture: E. coli"). A word with "!" may not stand in the mention of the first.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ class Combination:
     in_report: bool
     in_line: bool
     words: tuple[str, ...]
+    not_said: tuple[str, ...]
     gives: str
     replaces: str
     reason: str
 
 
+_SAME: Final = "~"
 _END: Final = "\U0010ffff"
 """After every character: what begins with a code lies before the code and this."""
 
@@ -67,7 +70,8 @@ def combine(
             partners = _partners(rule, first, proposals, book, together, says, lines)
             if partners is not None and _apply(rule, first, partners, proposals, taken, book):
                 wanted |= _rules_for(book.system, {book.codes[concept][:3] for concept in proposals})
-                break
+                if not rule.gives.endswith(_SAME):
+                    break
 
 
 def _partners(
@@ -81,6 +85,8 @@ def _partners(
 ) -> list[ProposedCode] | None:
     """One proposal for each group of the rule, or None."""
     if rule.unless and codes_in(proposals, rule.unless, book):
+        return None
+    if rule.not_said and any(word in says(first) for word in rule.not_said):
         return None
     said = lines if rule.in_line else says
     if not rule.groups and rule.words and not any(word in said(first) for word in rule.words):
@@ -110,12 +116,12 @@ def _apply(
     book: CodeBook,
 ) -> bool:
     own = book.codes[first.concept]
-    code = own if rule.gives == "=" else rule.gives.replace("=", own[:3])
+    code = own if rule.gives == "=" else rule.gives.replace("=", own[:3]).replace(_SAME, own[3:])
     given = book.position_of_code.get(code)
     if given is None:
         return False
     parts = [first, *partners]
-    replaced = parse_ranges(rule.replaces.replace("=", own[:3]))
+    replaced = parse_ranges(rule.replaces.replace("=", own[:3]).replace(_SAME, own))
     gone = [d for d in codes_in(proposals, replaced, book) if d.concept != given]
     numbers = {number for proposal in (*parts, *gone) for number in proposal.numbers}
     is_new = book.default(given) not in proposals
@@ -142,7 +148,8 @@ def combinations(system: str) -> tuple[Combination, ...]:
             in_sentence=row["scope"] == "sentence",
             in_report=row["scope"] != "stay",
             in_line=row["scope"] == "line",
-            words=tuple(row["words"].split()),
+            words=tuple(word for word in row["words"].split() if word[0] != "!"),
+            not_said=tuple(word[1:] for word in row["words"].split() if word[0] == "!"),
             gives=row["gives"],
             replaces=row["replaces"],
             reason=row["reason"],

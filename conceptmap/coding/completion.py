@@ -33,7 +33,9 @@ _STAGE: Final = re.compile(r"\b(?:stage|st\.?|grade)\s*(?:is\s*)?([1-4]|i{1,3}|i
 _EYE_STAGE: Final = re.compile(r"\b(mild|moderate|severe|indeterminate)[ -]stage\b", re.IGNORECASE)
 _ROMAN: Final = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _COURSE: Final = re.compile(r"\b(acute on chronic|acute|chronic)\s*\Z", re.IGNORECASE)
-_ORGANS: Final = {"icd10cm": {EYES: parse_ranges("H00-H59 S05"), EARS: parse_ranges("H60-H95")}}
+_ORGANS: Final = {
+    "icd10cm": {EYES: parse_ranges("E08.3 E09.3 E10.3 E11.3 E13.3 H00-H59 S05"), EARS: parse_ranges("H60-H95")}
+}
 _NEAR: Final = 30
 _CLAUSE_END: Final = re.compile(r"[.;:!?\n]|\b(?:and|but|with|without)\b|,")
 _SENTENCE_END: Final = re.compile(r"[.;:!?\n]")

@@ -39,6 +39,7 @@ _WITH_REMISSION: Final = {"icd10cm": parse_ranges("C81-C96 F10-F33")}
 _OF_FAMILY: Final = {"icd10cm": parse_ranges("Z80-Z84")}
 _LONG_AGO: Final = re.compile(
     r"\b(?:years?|yrs?|decades?) (?:ago|before|earlier)\b|\bin (?:19|20)\d\d\b|[(,] ?(?:19|20)\d\d[),]"
+    r"|\b(?:in|since) (?:two thousand(?: and)? \w+|nineteen (?:\w+ty|\w+teen)\b)"
     r"|\bin the (?:remote |distant )?past\b|\bas an? (?:child|kid|infant|teenager|baby)\b|\bchildhood\b"
     r"|[(,\u2013-]\s?(?:remote|old)\s*(?:[).,;\n]|\Z)|\bby history\b|\blong ago\b",
     re.IGNORECASE,

@@ -27,6 +27,7 @@ ORGANISMS: Final = parse_ranges("B95-B97")
 _ON_ITS_OWN: Final = parse_ranges("B96.81")
 """Helicobacter pylori is found and treated without a disease of its own."""
 _SEPSIS: Final = parse_ranges("A40-A41")
+_SHOCK: Final = parse_ranges("R65.2")
 _TAKES_ONE: Final = parse_ranges(
     "G04.2 G06 H00-H05 H60-H70 I30.1 I33 J20.8-J20.9 J21.8-J21.9 J22 J32 J36 J39.0-J39.1 J85-J86 J96 K04 K12.2 K25-K29"
     " K35-K37 K57 K61 K63.0 K65 K67-K68 K75.0 K81 K83.0 L00-L08 L89 L97 M00.0 M00.2 M00.8 M46.2-M46.5 M60.0 M71.0-M71.1"
@@ -147,7 +148,7 @@ def _names(row: _Row, organism: ProposedCode, proposals: ProposedCodes, book: Co
     named = "=" not in row.gives and bool(codes_in(proposals, parse_ranges(row.gives), book))
     for infection in codes_in(proposals, row.infection, book):
         given = _given(row, infection, book)
-        if given is not None and _belongs(organism, infection, row.source, around):
+        if given is not None and _belongs(organism, _mentions_of(infection, proposals, book), row.source, around):
             _name(given, infection, organism, proposals, book)
             named = True
     if row.source == "lung" and (numbers := _called_pneumonia(organism, around)):
@@ -157,11 +158,17 @@ def _names(row: _Row, organism: ProposedCode, proposals: ProposedCodes, book: Co
     return named
 
 
-def _belongs(organism: ProposedCode, infection: ProposedCode, source: str, around: MentionPlaces) -> bool:
-    """Whether a mention of an organism names the cause of an infection."""
+def _mentions_of(infection: ProposedCode, proposals: ProposedCodes, book: CodeBook) -> list[int]:
+    """The mentions of an infection; those of its shock speak of a sepsis, too."""
+    shocks = codes_in(proposals, _SHOCK, book) if within(book.codes[infection.concept], _SEPSIS) else []
+    return [*infection.numbers, *(number for shock in shocks for number in shock.numbers)]
+
+
+def _belongs(organism: ProposedCode, numbers: Sequence[int], source: str, around: MentionPlaces) -> bool:
+    """Whether a mention of an organism names the cause of the infection that some mentions tell of."""
     for number in organism.numbers:
         grew = _source(number, around)
-        beside = around.together([number], infection.numbers)
+        beside = around.together([number], numbers)
         if source in (grew, "any") or (beside and grew in ("", "blood")):
             return True
     return False
@@ -205,7 +212,8 @@ def _name(
 
 def _is_needed(organism: ProposedCode, proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> bool:
     """Whether an infection that leaves the organism to a second code stands beside it, or grew it."""
-    infections = codes_in(proposals, _TAKES_ONE, book)
+    done = {concept for proposal in proposals.values() for concept in proposal.completes}
+    infections = [one for one in codes_in(proposals, _TAKES_ONE, book) if one.concept not in done]
     if codes_in(proposals, _SEPSIS, book):  # which says the bacteria in the blood (R78.81 Excludes1)
         infections = [one for one in infections if not book.codes[one.concept].startswith("R78")]
     for number in organism.numbers:

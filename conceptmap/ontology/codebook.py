@@ -24,6 +24,8 @@ _FIRST_EXTENSIONS = ("A", "0", "9")  # first encounter, fetus not applicable or 
 _EACH_CHARACTER, _STATUS, _RESIDUAL = 0.05, 0.8, 0.85
 _IS_OTHER = re.compile(r"other\b", re.IGNORECASE)
 _IN_DISEASE = re.compile(r"\b(?:in|due to) (?:[\w'-]+ ){1,3}diseases?\b|\bdiseases classified elsewhere\b")
+_EYE_OPEN = re.compile(r"unspecified eye\Z")  # the one side that a 7th character names
+_OF_WOMEN = re.compile(r"\bbreast, female\b|\bof female breast\b")  # nearly all of it, where the sex is not said
 _PRESUMED = re.compile(  # guidelines I.C.19.e.5.b and I.C.15: without more, accidental; without more, in pregnancy
     r"accidental \(unintentional\)|\b(?:in|complicating) pregnancy"
 )
@@ -228,7 +230,8 @@ class CodeBook:
 
     def _siblings_that_say_more(self, concept: int) -> Mapping[str, int]:
         """Siblings that only add a side, trimester, stage or course, to the code or the headers that it stands for."""
-        base = self.parents[concept][0] if self._expanded[concept] else concept
+        extended = self._expanded[concept] and not _EYE_OPEN.search(self.names[concept])
+        base = self.parents[concept][0] if extended else concept
         out: dict[str, int] = {}
         while not out and self.parents[base] and _OPEN.search(name := self.names[base].lower()):
             bare, already = _NOTHING_SAID.sub(" ", name).split(), set(_SAID.findall(name))
@@ -286,6 +289,7 @@ class CodeBook:
             nine,
             children if len(children) == 1 else [],
             [child for child in children if _PRESUMED.search(self.names[child])],
+            [child for child in children if _OF_WOMEN.search(self.names[child])],
             [child for child in children if self.names[child].lower().startswith("other")],
             [child for child in children if self.codes[child].endswith("0")],
         ):

@@ -258,7 +258,7 @@ class ShortForms:
             if (entry := self._entry(found.written[i], full)) is None
             or not (
                 _DOSE.match(text, found.end_char[i])
-                or any(_is_beside(asked, text, found, i) for asked in entry.unless)
+                or any(_is_beside(asked, text, found, i) for asked in entry.unless - _told(entry, found, i))
                 or _is_listed(text, found, i, section_name(parts, found.start_char[i]))
             )
         }
@@ -315,6 +315,12 @@ class ShortForms:
             if entry.fits(forms):
                 return entry.long
         return None
+
+
+def _told(entry: Abbreviation, found: Words, i: int) -> frozenset[str]:
+    """What tells nothing where the word before names the reading: "breast CA 49" is a cancer at that age."""
+    named = i > 0 and f"before:{found.form[i - 1]}" in entry.near
+    return frozenset({"number"}) if named else frozenset()
 
 
 def _is_beside(asked: str, text: str, found: Words, i: int) -> bool:

@@ -64,6 +64,12 @@ _SPACED: Final = re.compile(  # "PMH  asthma", "PSH tonsillectomy"
 _LEADERS: Final = re.compile(
     r"([A-Za-z][A-Za-z/&\- ]{1,45}?)\s*(?:\.{3,}|\u2026|_{3,})\s*(?=\S)"
 )  # "Primary dx ..... gout"
+_SPACED_BEFORE: Final = re.compile(  # "FH mom breast CA", "SH nonsmoker", "ALL latex (hives)"
+    r"(FH) (?=(?i:mom|mother|father|dad|brother|sister|mgm|mgf|pgm|pgf|neg|non-?contrib|no |maternal|paternal|son\b))"
+    r"|(SH) (?=(?i:non|never|former|smok|quit|no |lives|denies|works|retired|married|single|\d))"
+    r"|(ALL) (?=(?i:NK|none|pcn|penicillin|sulfa|latex|codeine|morphine)"
+    r"|[a-z]+ \((?:hives|rash|itch|anaph|nausea|swell))"
+)
 _BRACKETS: Final = re.compile(r"\s*[(\[][^)\]]{0,40}[)\]]\s*$")
 _SPACES: Final = re.compile(r"\s+")
 _WORDS: Final = re.compile(r"[A-Za-z][A-Za-z/&,'\u2019\- ]*$")
@@ -251,8 +257,9 @@ def _line_heading(content: str, offset: int) -> _Heading | None:
         if alone is not None:
             return alone
     capitals = _SPACED.match(content, begin) or _CAPITALS.match(content, begin) or _LEADERS.match(content, begin)
+    capitals = capitals or _SPACED_BEFORE.match(content, begin)
     if capitals:
-        return _heading(content, offset, begin, capitals.end(1), marked=True, listed=True)
+        return _heading(content, offset, begin, capitals.end(capitals.lastindex or 1), marked=True, listed=True)
     return None
 
 

@@ -22,6 +22,8 @@ from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
 from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
 from conceptmap.coding.derived.pathological_fractures import settle_pathological_fractures
 from conceptmap.coding.derived.severe_sepsis import settle_severe_sepsis
+from conceptmap.coding.derived.sequelae import one_sided, settle_sequelae
+from conceptmap.coding.derived.stay_facts import settle_stay_facts, stay_facts
 from conceptmap.coding.derived.substances import settle_substances, substances
 from conceptmap.coding.derived.treatments import settle_treatments, treatments
 from conceptmap.coding.derived.underdosing import poisoning, regimens_not_kept, underdosing
@@ -85,6 +87,8 @@ def with_derived(
             *substances(text),
             *births(text),
             *treatments(text),
+            *stay_facts(text, sections),
+            *one_sided(text),
             *newborn_facts(text),
             *hurt,
             *(external_causes(text, sections) if injured else ()),
@@ -122,6 +126,8 @@ def derive(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces, take
         (lambda: settle_fragility(proposals, book, around), "a fracture of osteoporosis (I.C.13.d)"),
         (lambda: procedure_causes(proposals, book, around), ""),
         (lambda: settle_treatments(proposals, book), "nobody without a neoplasm is treated for one (I.C.2.e.2)"),
+        (lambda: settle_sequelae(proposals, book, around), "what a stroke left is coded as its sequela (I.C.9.d)"),
+        (lambda: settle_stay_facts(proposals, book), "coded only beside an infarction of the brain (I.C.18.i)"),
         (lambda: settle_external_causes(proposals, book), "no injury beside it, or a cause said more exactly (I.C.20)"),
         (lambda: imply_drugs(proposals, book, text), ""),
         (lambda: settle_substances(proposals, book), "use without a disorder, or said more exactly (I.C.5.b)"),

@@ -21,7 +21,7 @@ from conceptmap.text.sections import Section, section_at
 __all__ = ["injuries", "is_trauma", "settle_injuries"]
 
 _KIND: Final = re.compile(
-    r"\b(?:fxs?|fractures?|fractured|lacs?|lacerations?|lacerated|bruis(?:e|ed|es|ing)|contusions?|abrasions?"
+    r"\b(?:fxs?|fractures?|fractured|lacs?|lacerations?|lacerated|bruis(?:e|ed|es|ing)|contusions?|abrasions?|road rash"
     r"|sprain(?:ed|s)?|dislocations?|dislocated)\b",
     re.IGNORECASE,
 )

@@ -132,7 +132,7 @@ _AS_TITLES: Final = (
     (r"\bfxs?\b|\bfractured?s?\b|\bfractures\b", "fracture"),
     (r"\blacs?\b|\blacerations?\b|\blacerated\b", "laceration"),
     (r"\bbruis(?:e[sd]?|ing)\b|\bcontusions?\b|\becchymos[ie]s\b|\bhematomas?\b", "contusion"),
-    (r"\babrasions?\b|\bscrapes?\b|\bscraped\b", "abrasion"),
+    (r"\babrasions?\b|\bscrapes?\b|\bscraped\b|\broad rash\b", "abrasion"),
     (r"\bsprain(?:ed|s)?\b", "sprain"),
     (r"\bdislocat(?:ion|ed|ions)\b", "dislocation"),
     (r"\bburn(?:s|ed|t)?\b", "burn"),

@@ -30,7 +30,8 @@ _COUNTED: Final = re.compile(
     re.IGNORECASE,
 )
 _NOT_NOW: Final = re.compile(
-    r"\b(?:quit|stopped|former(?:ly)?|ex[- ]?|remote(?:ly)?|previous(?:ly)?|past|used to|\d+ (?:yrs?|years?) ago"
+    r"\b(?:quit|stopped|former(?:ly)?|ex[- ]?(?:(?:pipe|cigar|cigarette)[- ])?"
+    r"|remote(?:ly)?|previous(?:ly)?|past|used to|\d+ (?:yrs?|years?) ago"
     r"|until \d{4}|prior|since quitting|in remission)(?:\b|(?=smok))",
     re.IGNORECASE,
 )
@@ -57,6 +58,13 @@ _OTHER_SMOKE: Final = re.compile(
 )
 _OF_OTHER: Final = re.compile(r"\b(?:marijuana|cannabis|weed|pot|THC|hashish|crack|cocaine)[ -]\Z", re.IGNORECASE)
 _CLAUSE: Final = re.compile(r"[^.;\n]+(?:\.(?=\d)[^.;\n]+)*")
+_CHEWS: Final = re.compile(
+    r"\b(?:chews(?: tobacco|(?=[,;]? [\d½])|(?= daily))|(?:current(?:ly)? |still |uses |daily )"
+    r"(?:chew\w*|dip\w*|snuff)(?: tobacco)?|dips (?:tobacco|snuff|daily|\d)"
+    r"|chew(?:ing)? tobacco(?: use|[,:]? \d)|smokeless tobacco(?: use|[,:]? \d))"
+    r"|(?<=tobacco: )(?:chews|dips|snuff|chew\b)|(?<=nicotine: )(?:chewing|smokeless)",
+    re.IGNORECASE,
+)
 _ALCOHOL_LEVEL: Final = re.compile(
     r"\b(?:EtOH|BAC|BAL|blood alcohol(?: (?:level|content))?|alcohol level|serum (?:ethanol|alcohol)"
     r"|ethanol)\b(?: level)?(?: (?:of|was|is))?[ :=]{1,3}(\d{2,3})(?! ?(?:%|x|ml|beer|drink|oz|yr|y\b))",
@@ -139,7 +147,7 @@ def substances(text: str) -> Iterator[Found]:
     beside = first_of(_BESIDE, text)
     if beside and (beside["within"] or first_of(_CHILD, text)):
         yield Found(beside.start("smokes"), beside.end(), "Z77.22")
-    for words, code in ((_CANNABIS, "F12.90"), (_COWS, "F11.93"), (_SOBER, "F10.21")):
+    for words, code in ((_CHEWS, "F17.220"), (_CANNABIS, "F12.90"), (_COWS, "F11.93"), (_SOBER, "F10.21")):
         said = first_of(words, text)
         if said:
             yield Found(*said.span(), code)

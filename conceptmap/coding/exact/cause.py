@@ -28,6 +28,18 @@ _JOIN: Final = (
     r"|consistent with|[(/:\u2013\u2014-]|,)"
 )
 _DENIED: Final = re.compile(r"\b(?:no|not|without|w/o|never|denies|unlikely|rather than|than)\b", re.IGNORECASE)
+_ACTED_ON: Final = re.compile(
+    r"(?: (?:was|were|is|dose))?,?"
+    r" (?:stopped|held|reduced|decreased|discontinued|restarted|resumed|started|added|switched)\b",
+    re.IGNORECASE,
+)
+"""What was done with a drug behind a comma does not say that the drug did it."""
+_ACTED_ON: Final = re.compile(
+    r"(?: (?:was|were|is|dose))?,?"
+    r" (?:stopped|held|reduced|decreased|discontinued|restarted|resumed|started|added|switched)\b",
+    re.IGNORECASE,
+)
+"""What was done with a drug behind a comma does not say that the drug did it."""
 _STOP: Final = re.compile(r"[.;\n](?=\s|\Z)")
 
 
@@ -56,6 +68,8 @@ def caused(concept: int, text: str, span: tuple[int, int], book: CodeBook) -> tu
     after = _STOP.split(text[end : end + _AFTER_CHARS])[0]
     for row in rows:
         said = row.before.search(before) or row.after.match(after)
+        if said and said.string is after and _ACTED_ON.match(after, said.end()):
+            continue
         if said and not _DENIED.search(said[0]) and row.gives in book.position_of_code:
             return book.default(book.position_of_code[row.gives]), f"{said[1].lower()}: {row.reason}"
     return None
