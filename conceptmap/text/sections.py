@@ -67,8 +67,7 @@ _LEADERS: Final = re.compile(
 _SPACED_BEFORE: Final = re.compile(  # "FH mom breast CA", "SH nonsmoker", "ALL latex (hives)"
     r"(FH) (?=(?i:mom|mother|father|dad|brother|sister|mgm|mgf|pgm|pgf|neg|non-?contrib|no |maternal|paternal|son\b))"
     r"|(SH) (?=(?i:non|never|former|smok|quit|no |lives|denies|works|retired|married|single|\d))"
-    r"|(ALL) (?=(?i:NK|none|pcn|penicillin|sulfa|latex|codeine|morphine)"
-    r"|[a-z]+ \((?:hives|rash|itch|anaph|nausea|swell))"
+    r"|(ALL) (?=NKD?A\b|[A-Za-z]+ \((?:hives|rash|itch|anaph|nausea|swell))"
 )
 _BRACKETS: Final = re.compile(r"\s*[(\[][^)\]]{0,40}[)\]]\s*$")
 _SPACES: Final = re.compile(r"\s+")

@@ -34,12 +34,6 @@ _ACTED_ON: Final = re.compile(
     re.IGNORECASE,
 )
 """What was done with a drug behind a comma does not say that the drug did it."""
-_ACTED_ON: Final = re.compile(
-    r"(?: (?:was|were|is|dose))?,?"
-    r" (?:stopped|held|reduced|decreased|discontinued|restarted|resumed|started|added|switched)\b",
-    re.IGNORECASE,
-)
-"""What was done with a drug behind a comma does not say that the drug did it."""
 _STOP: Final = re.compile(r"[.;\n](?=\s|\Z)")
 
 
