@@ -21,8 +21,8 @@ from conceptmap.coding.derived.injuries import injuries, settle_injuries
 from conceptmap.coding.derived.newborns import newborn_facts, settle_newborn
 from conceptmap.coding.derived.obstetrics import births, settle_pregnancy
 from conceptmap.coding.derived.pathological_fractures import settle_pathological_fractures
-from conceptmap.coding.derived.severe_sepsis import settle_severe_sepsis
 from conceptmap.coding.derived.sequelae import one_sided, settle_sequelae
+from conceptmap.coding.derived.severe_sepsis import settle_severe_sepsis
 from conceptmap.coding.derived.stay_facts import settle_stay_facts, stay_facts
 from conceptmap.coding.derived.substances import settle_substances, substances
 from conceptmap.coding.derived.treatments import settle_treatments, treatments
