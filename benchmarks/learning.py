@@ -1,12 +1,13 @@
 """What learning from coded notes gives: folds of notes, each coded by what the others taught.
 
-    python benchmarks/learning.py NOTES GOLD [--setting report] [--model trees] [--train N]
+    python benchmarks/learning.py NOTES GOLD [--setting report] [--model trees] [--train N] [--encoder embedded]
 
 Every fold goes the whole way of ``conceptmap adapt`` and ``code``: thresholds and calibration come from the training
 notes alone. With ``--train N`` only so many of the other notes are learned from. Prints how many codes the model
 judges and how many of the given are among them, F1 of codes and categories, mAP and P@5 by probability, precision and
 recall of codes that no training note was given, and the calibration error; an interval in brackets is 95 %, notes
-drawn anew a thousand times.
+drawn anew a thousand times. With an encoder each fold learns twice, by words alone and with what vectors of mentions
+tell (``--vectors always``, or ``auto``: where the training notes gain), and what they add is told.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ import argparse
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from conceptmap.adapters.calibration import expected_error, reliability
 from conceptmap.learned.associations import category_of
-from conceptmap.learned.code_adapter import NO_ENCODER, learned_for
-from conceptmap.learned.features import possible_codes
+from conceptmap.learned.code_adapter import NO_ENCODER, LearnedFor, learned_for
 from conceptmap.learning.code_figures import LEAST_SURE
 from conceptmap.learning.count_associations import TrainingNote
 from conceptmap.learning.fit_codes import codes_given
 from conceptmap.learning.learn_codes import MODELS, CodeSettings, learned_from, training_notes
 from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.notes import read_notes
+from conceptmap.ontology.codebook import CodeBook
 
 FOLDS = 5
 DRAWS = 1000
@@ -49,7 +50,8 @@ class Told:
 def main() -> None:
     """Print the figures."""
     args = _arguments()
-    mapper = ConceptMapper.load("icd10cm", encoder=None)
+    mapper = ConceptMapper.load("icd10cm", encoder=None if args.encoder == NO_ENCODER else args.encoder)
+    mapper = replace(mapper, codes_by_words=False)
     (linker,) = mapper.linkers
     given, _ = codes_given(pl.read_csv(args.gold, infer_schema=False), linker.index.ontology())
     frame = read_notes(args.notes).frame()
@@ -58,21 +60,36 @@ def main() -> None:
     notes = training_notes(readings, linker, mapper.instructions[0], given, setting=args.setting)
     random.Random(0).shuffle(notes)
     made_for = learned_for(linker.index, encoder=NO_ENCODER, revision="")
-    told, began = [], time.process_time()
+    found = {}
+    for vectors in ("never",) if args.encoder == NO_ENCODER else ("never", args.vectors):
+        began = time.process_time()
+        told, kept = _folds(notes, linker.book, made_for, replace(settings, vectors=vectors), args.train)
+        seconds = (time.process_time() - began) / FOLDS
+        print(f"{len(notes)} notes, {args.model}, vectors {vectors} ({kept} folds): {seconds:.0f} s of CPU a fold")
+        _tell(told, notes)
+        found[vectors] = told
+    if len(found) == 2:
+        _compare(*found.values())
+
+
+def _folds(
+    notes: Sequence[TrainingNote], book: CodeBook, made_for: LearnedFor, settings: CodeSettings, train: int
+) -> tuple[list[Told], int]:
+    """Every note coded by what the other folds taught, and how many folds weigh vectors."""
+    told, kept = [], 0
     for fold in range(FOLDS):
-        others = [note for at, note in enumerate(notes) if at % FOLDS != fold][: args.train or None]
-        adapter = learned_from(others, made_for, linker.book, settings).adapter
+        others = [note for at, note in enumerate(notes) if at % FOLDS != fold][: train or None]
+        adapter = learned_from(others, made_for, book, settings).adapter
+        kept += adapter.head is not None
         taught = frozenset(code for note in others for code in note.given)
         for note in notes[fold::FOLDS]:
-            possible = possible_codes(note.facts, adapter.associations, linker.book)
+            possible = adapter.possible(note.facts, book)
             sure = adapter.probabilities(possible)
             chosen = adapter.accepts(possible, sure)
             accepted = frozenset(code for code, its in zip(possible.codes, chosen, strict=True) if its)
             ranked = sorted(zip(possible.codes, sure.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
             told.append(Told(ranked, accepted, note.given, taught, note.today))
-    seconds = (time.process_time() - began) / FOLDS
-    print(f"{len(notes)} notes, {args.model}, {seconds:.0f} s of CPU a fold")
-    _tell(told, notes)
+    return told, kept
 
 
 def _arguments() -> argparse.Namespace:
@@ -82,6 +99,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--setting")
     parser.add_argument("--model", choices=MODELS, default="trees")
     parser.add_argument("--train", type=int, default=0, metavar="N")
+    parser.add_argument("--encoder", default=NO_ENCODER, help="embedded, or a folder")
+    parser.add_argument("--vectors", choices=("always", "auto"), default="always")
     return parser.parse_args()
 
 
@@ -108,6 +127,32 @@ def _tell(told: Sequence[Told], notes: Sequence[TrainingNote]) -> None:
     pairs = [(sure, code in one.given) for one in told for code, sure in one.ranked if sure >= LEAST_SURE]
     sure, hits = (np.array(column) for column in zip(*pairs, strict=True))
     print(f"expected calibration error {expected_error(reliability(sure, hits)):.3f}")
+
+
+def _compare(words: Sequence[Told], vectors: Sequence[Told]) -> None:
+    """What vectors add, on the same notes, with intervals by notes."""
+    columns = []
+    for told in (words, vectors):
+        counts = [(len(one.accepted & one.given), len(one.accepted) + len(one.given)) for one in told]
+        columns.append(
+            np.column_stack([np.array(counts), [_average(one) for one in told], [_loss(one) for one in told]])
+        )
+    dice, drawn = np.random.default_rng(0), []
+    for draw in range(DRAWS + 1):
+        some = dice.integers(0, len(words), len(words)) if draw else np.arange(len(words))
+        sums = [column[some].sum(axis=0) for column in columns]
+        f1, rank, loss = zip(*((2 * s[0] / s[1], s[2] / len(some), s[3] / len(some)) for s in sums), strict=True)
+        drawn.append((f1[1] - f1[0], rank[1] - rank[0], loss[0] - loss[1]))
+    low, high = np.quantile(drawn[1:], (0.025, 0.975), axis=0)
+    names = ("F1", "mAP", "fall of log loss a note")
+    for name, its, *bounds in zip(names, drawn[0], low, high, strict=True):
+        print(f"vectors add: {name} {its:+.4f} ({bounds[0]:+.4f} to {bounds[1]:+.4f})")
+
+
+def _loss(one: Told) -> float:
+    sure = np.clip([sure for _, sure in one.ranked], 1e-9, 1 - 1e-9)
+    right = np.array([code in one.given for code, _ in one.ranked])
+    return -float(np.log(np.where(right, sure, 1 - sure)).sum())
 
 
 def _average(one: Told) -> float:

@@ -19,6 +19,7 @@ from conceptmap.coding.results import with_results
 from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders import Spans, TokenEmbeddings
 from conceptmap.learned.code_adapter import CodeAdapter
+from conceptmap.learned.mention_vectors import mention_vectors
 from conceptmap.learned.note_facts import EVERY_CONTEXT, NoteFacts, facts_of
 from conceptmap.linking.linker import Linker, Spotted
 from conceptmap.linking.ranking import Ranked
@@ -97,6 +98,7 @@ class Reading:
         spans: the distinct spans of all mentions in reading order; the n-th is mention ``m<n+1>``.
         contexts: what is said of each span.
         content: its content words, abbreviations expanded.
+        asked: for each linker the spans whose vectors were asked for; rules make mentions of others.
     """
 
     note_id: str
@@ -108,6 +110,7 @@ class Reading:
     spans: Sequence[tuple[int, int]]
     contexts: Mapping[tuple[int, int], Context]
     content: Content
+    asked: Sequence[frozenset[tuple[int, int]]]
 
     def written(self, start: int, end: int) -> tuple[int, int, str]:
         """A span of what is read as it stands in the note: start, end and text there."""
@@ -185,7 +188,8 @@ def reading_of(
     spans = sorted({(m.start_char, m.end_char) for found in every for m in found})
     contexts = dict(zip(spans, assess(text, spans, parts, lines, page.layout), strict=True))
     coding = [linker.that_code(found) for linker, found in zip(linkers, mentions, strict=True)]
-    return Reading(note_id, page, tokens, mentions, abstaining, coding, spans, contexts, content)
+    asked = [frozenset((m.start_char, m.end_char) for m in found) for found in linked]
+    return Reading(note_id, page, tokens, mentions, abstaining, coding, spans, contexts, content, asked)
 
 
 def annotation_rows(reading: Reading, linkers: Sequence[Linker], encoder: str) -> Iterator[tuple[Any, ...]]:
@@ -238,7 +242,11 @@ def facts_of_reading(reading: Reading, linker: Linker, note: CodedNote, at: int)
     """What learning from codes sees of a note; ``at`` is the place of the linker among those that it was read with."""
     mentions = reading.coding[at]
     contexts = [reading.contexts[m.start_char, m.end_char] for m in mentions]
-    return facts_of(reading.note_id, reading.page, reading.content, mentions, contexts, linker.book, note)
+    facts = facts_of(reading.note_id, reading.page, reading.content, mentions, contexts, linker.book, note)
+    if reading.tokens is None:
+        return facts
+    spans = [(m.start_char, m.end_char) for m in mentions]
+    return replace(facts, vectors=mention_vectors(reading.tokens, spans, reading.asked[at], linker.names))
 
 
 def _as_learned(

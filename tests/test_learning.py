@@ -465,6 +465,8 @@ def test_ids_of_notes_are_kept_only_where_asked_for(taught: tuple[Path, Path, Pa
         (["--codes", "gold.csv"], "give MENTIONS or --notes"),
         (["m.jsonl", "--codes", "gold.csv"], "--codes are those of --notes"),
         (["m.jsonl", "--model", "trees"], "about coded notes"),
+        (["m.jsonl", "--vectors", "never"], "about coded notes"),
+        (["--notes", "n.csv", "--codes", "gold.csv", "--vectors", "always"], "has no vectors to weigh"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

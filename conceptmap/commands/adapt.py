@@ -113,8 +113,9 @@ def run(args: argparse.Namespace) -> int:
     args.encoder = args.encoder or ("none" if args.codes else "embedded")
     if args.codes:
         return run_codes(args)
-    if args.model or args.setting or args.keep_note_ids:
-        raise InputError("--model, --setting and --keep-note-ids are about coded notes", expected="--codes GOLD")
+    if args.model or args.setting or args.vectors or args.keep_note_ids:
+        asked = "--model, --setting, --vectors and --keep-note-ids"
+        raise InputError(f"{asked} are about coded notes", expected="--codes GOLD")
     if args.notes and not reviewed and (args.over or args.partly):
         raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
     if args.encoder == "none":

@@ -18,6 +18,7 @@ from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.errors import IndexMismatchError
 from conceptmap.learned.associations import MENTIONED, Associations
 from conceptmap.learned.features import FEATURES, Possible, possible_codes
+from conceptmap.learned.likelihood import LIKELIHOOD, LikelihoodHead
 from conceptmap.learned.models import Model, strongest
 from conceptmap.learned.note_facts import NoteFacts
 
@@ -33,7 +34,7 @@ __all__ = ["NO_ENCODER", "CodeAdapter", "LearnedFor", "learned_for"]
 NO_ENCODER: Final = "none"
 """Name of no encoder, where notes are read by words alone."""
 _TOLD: Final = 5
-_SAYS: Final = tuple(FEATURES.values())
+_SAYS: Final = (*FEATURES.values(), *LIKELIHOOD.values())
 _NEW: Final = "no training note was given it"
 _BY_WORDS: Final = "no mention names it: it goes with words of this note"
 _BY_RELATIVE: Final = "no mention names it: one names a code beside, above or below it"
@@ -78,6 +79,7 @@ class CodeAdapter:
         least_seen: probability from which a code is accepted that coders gave to training notes.
         least_unseen: likewise of one that they never gave.
         card: data, licence, figures.
+        head: what vectors say beside words; None without an encoder, and where it gained nothing.
     """
 
     made_for: LearnedFor
@@ -89,6 +91,7 @@ class CodeAdapter:
     least_seen: float
     least_unseen: float
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    head: LikelihoodHead | None = field(default=None, repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -99,6 +102,8 @@ class CodeAdapter:
         for counts in (known.notes_with, known.first, known.number, known.together):
             digest.update(np.ascontiguousarray(counts, dtype="<i8").tobytes())
         digest.update(self.model.content)
+        if self.head is not None:
+            digest.update(self.head.content)
         return digest.hexdigest()
 
     def check(self, index: ConceptIndex, encoder: str, revision: str) -> None:
@@ -109,6 +114,7 @@ class CodeAdapter:
         """
         here = learned_for(index, encoder=encoder, revision=revision)
         if here == self.made_for:
+            self._check_widths(index)
             return
         name = next(name for name in LearnedFor.__slots__ if getattr(here, name) != getattr(self.made_for, name))
         got, expected = (str(getattr(one, name))[:40] for one in (here, self.made_for))
@@ -120,6 +126,26 @@ class CodeAdapter:
             what, got, expected = "other terms", f"terms {got[:12]}", f"terms {expected[:12]}"
             then = f"the index's terms, or the vocabulary that comes with conceptmap, changed since: {then}"
         raise IndexMismatchError(f"the adapter learned with {what}", got=got, expected=expected, then=then)
+
+    def _check_widths(self, index: ConceptIndex) -> None:
+        """Refuse an index whose names have vectors of another width, or none."""
+        if self.head is not None and not self.head.fits(len(self.head.mention), index.dim):
+            raise IndexMismatchError(
+                "the adapter learned with other vectors of names",
+                got=f"an index with {index.dim} numbers a name",
+                expected=f"{len(self.head.name)}",
+                then="the index that it learned with",
+            )
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numbers of a possible code, in the order of the columns."""
+        return [*FEATURES, *(() if self.head is None else LIKELIHOOD)]
+
+    def possible(self, facts: NoteFacts, book: CodeBook) -> Possible:
+        """The possible codes of a note, each with its numbers."""
+        found = possible_codes(facts, self.associations, book)
+        return found if self.head is None or facts.vectors is None else self.head.added(found, facts.vectors)
 
     def probabilities(self, possible: Possible) -> NDArray[np.float64]:
         """That coders would give each possible code of a note. *Shape:* (n,)."""
@@ -153,7 +179,7 @@ class CodeAdapter:
             note: as the rules code it.
             instructions: of the index.
         """
-        possible = possible_codes(facts, self.associations, book)
+        possible = self.possible(facts, book)
         sure = self.probabilities(possible)
         chosen, probable = self.accepts(possible, sure).tolist(), sure.tolist()
         telling = _Telling(self, facts, page, possible, spans)

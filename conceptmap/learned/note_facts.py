@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log1p, log2
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from conceptmap.coding.coding import INCLUDES, CodedNote, NoteCode, note_candida
 from conceptmap.coding.mention_places import MentionPlaces
 
 if TYPE_CHECKING:
+    from conceptmap.learned.mention_vectors import MentionVectors
     from conceptmap.matching.content import Content
     from conceptmap.matching.mentions import Mention
     from conceptmap.ontology.codebook import CodeBook
@@ -80,12 +81,14 @@ class NoteFacts:
         grams: its n-grams of content words, with the place of the first: half-open code points of what is read.
         sources: the codes that its mentions name, affirmed or not: "E11.9", "no E11.9".
         found: the codes that mentions lead to, best first.
+        vectors: of its mentions; None where it was read by words alone.
     """
 
     note_id: str
     grams: Mapping[str, tuple[int, int]]
     sources: Mapping[str, tuple[int, int]]
     found: Sequence[FoundCode]
+    vectors: MentionVectors | None = field(default=None, repr=False)
 
 
 def facts_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,19 @@ from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
 from conceptmap.learned.associations import Associations, CodeRecord
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
 from conceptmap.learned.features import FEATURES
+from conceptmap.learned.likelihood import LIKELIHOOD, LikelihoodHead
 from conceptmap.learned.models import LogisticModel, Model, TreeModel
 
 __all__ = ["FORMAT", "LAYOUT", "is_code_adapter", "open_code_adapter", "save_code_adapter"]
 
 FORMAT = "code adapter 1"
-_TREES, _LOGISTIC = "model.txt", "model.json"
+_TREES, _LOGISTIC, _HEAD = "model.txt", "model.json", "likelihood.safetensors"
 _AGAIN = "learn again: conceptmap adapt --notes NOTES --codes GOLD"
 _ITEMS = pl.Schema({"item": pl.String, "notes": pl.Int64})
 _PAIRS = pl.Schema({"item": pl.Int64, "code": pl.Int64, "together": pl.Int64})
 _CODES = pl.Schema({"code": pl.String, "given": pl.Int64, "found": pl.Int64, "right": pl.Int64})
 _FRAMES = {"items.parquet": _ITEMS, "pairs.parquet": _PAIRS, "codes.parquet": _CODES}
+_PARTS = tuple(field.name for field in fields(LikelihoodHead))
 _NUMBERS = ("least_seen", "least_unseen")
 
 
@@ -43,7 +45,7 @@ def _is_ours(value: Mapping[str, Any]) -> bool:
 
 LAYOUT = indexfiles.FolderLayout(
     "a code adapter",
-    frozenset({indexfiles.MANIFEST, *_FRAMES, _TREES, _LOGISTIC, "README.md", "reliability.svg"}),
+    frozenset({indexfiles.MANIFEST, *_FRAMES, _TREES, _LOGISTIC, _HEAD, "README.md", "reliability.svg"}),
     lambda folder: indexfiles.recorded(folder, _is_ours),
 )
 """The last two are pages for people."""
@@ -99,6 +101,9 @@ def save_code_adapter(
         else:
             numbers = {"weights": adapter.model.weights.tolist(), "means": adapter.model.means.tolist()}
             (partial / _LOGISTIC).write_text(json.dumps(numbers), encoding="utf-8")
+        if adapter.head is not None:
+            tensors = {name: ("F32", getattr(adapter.head, name)) for name in _PARTS}
+            indexfiles.write_tensors(partial / _HEAD, tensors)
         for name, text in (pages or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
         write_manifest(partial, _manifest(adapter))
@@ -114,7 +119,7 @@ def _manifest(adapter: CodeAdapter) -> dict[str, Any]:
         "format": FORMAT,
         "made_for": asdict(adapter.made_for),
         "setting": adapter.setting,
-        "features": [*FEATURES],
+        "features": adapter.features,
         "n_notes": adapter.associations.n_notes,
         "seen": asdict(adapter.seen),
         "unseen": asdict(adapter.unseen),
@@ -141,7 +146,7 @@ def open_code_adapter(folder: str | Path) -> CodeAdapter:
     if not _is_ours(value):
         got = "other content of manifest.json than its digest says"
         raise IndexMismatchError(f"{source} is damaged", got=got, then=_AGAIN)
-    if value.get("features") != [*FEATURES]:
+    if value.get("features") not in ([*FEATURES], [*FEATURES, *LIKELIHOOD]):
         raise IndexMismatchError(f"{source} learned with another version of conceptmap", then=_AGAIN)
     try:
         adapter = _read(source, value, digests_in(value))
@@ -180,6 +185,7 @@ def _read(source: Path, value: Mapping[str, Any], files: Mapping[str, FileDigest
         value["least_seen"],
         value["least_unseen"],
         value["card"],
+        _head(source, value, files),
     )
 
 
@@ -191,6 +197,15 @@ def _model(source: Path, files: Mapping[str, FileDigest]) -> Model:
         return TreeModel(content.decode("utf-8"))
     numbers = json_of(content)
     return LogisticModel(*(np.array(numbers[part], dtype=np.float64) for part in ("weights", "means")))
+
+
+def _head(source: Path, value: Mapping[str, Any], files: Mapping[str, FileDigest]) -> LikelihoodHead | None:
+    """The head, where the model weighs what it says."""
+    if value["features"] == [*FEATURES]:
+        return None
+    CheckedFile(source / _HEAD, files[_HEAD]).verify()
+    read = indexfiles.read_tensors(source / _HEAD)
+    return LikelihoodHead(*(np.array(read[name][1], dtype=np.float32) for name in _PARTS))
 
 
 def _check(adapter: CodeAdapter) -> None:
@@ -215,10 +230,13 @@ def _check(adapter: CodeAdapter) -> None:
     ]
     if isinstance(adapter.model, LogisticModel):
         weights, means = adapter.model.weights, adapter.model.means
-        fits += [weights.shape == (len(FEATURES) + 1,), means.shape == (len(FEATURES),)]
+        fits += [weights.shape == (len(adapter.features) + 1,), means.shape == (len(adapter.features),)]
         fits += [bool(np.isfinite(weights).all() and np.isfinite(means).all())]
     else:
-        fits.append(adapter.model.trees.n_features == len(FEATURES))
+        fits.append(adapter.model.trees.n_features == len(adapter.features))
+    if adapter.head is not None:
+        parts = [getattr(adapter.head, name) for name in _PARTS]
+        fits += [adapter.head.fits(len(parts[0]), len(parts[1])), *(bool(np.isfinite(part).all()) for part in parts)]
     if not all(fits):
         raise ValueError("a number")
 

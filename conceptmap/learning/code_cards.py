@@ -44,9 +44,28 @@ def code_card(adapter: CodeAdapter) -> str:
         curve = [[f"{n:,}", f"{rules:.3f}", f"{learned:.3f}"] for n, rules, learned in card["learning curve"]]
         last = [f"{counts['notes']:,}", f"{figures['rules']['f1']:.3f}", f"{figures['learned']['f1']:.3f}"]
         parts += ["## Learning curve", _table(["notes", "F1 of the rules", "F1 learned"], [*curve, last])]
-    parts += _calibration(card)
+    parts += [*_vectors(card), *_calibration(card)]
     parts += ["## Belongs to", _table(["", ""], [[name, f"`{value}`"] for name, value in asdict(made_for).items()])]
     return "\n\n".join(parts) + "\n"
+
+
+def _vectors(card: Mapping[str, Any]) -> list[str]:
+    """What a head on vectors gains."""
+    found, head = card["vectors"], "## Vectors of mentions"
+    if found is None:
+        return [head, "Not weighed: the notes were read by words alone, or vectors were not to be weighed."]
+    rows = []
+    for name, label in (("log loss", "log loss a note (less is better)"), ("f1", "F1")):
+        words, vectors, low, high = found[name]
+        rows.append([label, f"{words:.3f}", f"{vectors:.3f}", f"{low:+.4f} to {high:+.4f}"])
+    then = "The adapter weighs them" if found["kept"] else "They are left out of the adapter"
+    why = "more than chance" if found["gains"] else "no more than chance"
+    return [
+        head,
+        "How likely a code is given, as the vectors of its mentions tell it, was weighed beside words on the same "
+        f"notes held out. {then}: they gain {why} (95 % interval of the gain in log loss, patients drawn anew).",
+        _table(["", "words alone", "with vectors", "gain"], rows),
+    ]
 
 
 def _scores(figures: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> list[list[str]]:

@@ -12,7 +12,8 @@ from conceptmap.adapters.calibration import expected_error, reliability
 from conceptmap.evaluation.figures import precision_recall
 from conceptmap.learned.associations import category_of
 from conceptmap.learned.code_adapter import LearnedFor
-from conceptmap.learned.features import FEATURES, GROUPS
+from conceptmap.learned.features import GROUPS
+from conceptmap.learned.likelihood import LIKELIHOOD
 from conceptmap.learning.count_associations import LEAST_PATIENTS, TrainingNote
 from conceptmap.learning.learn_codes import LEAST_NOTES, CodeSettings, Judged, Learned, learned_from
 from conceptmap.ontology.codebook import CodeBook
@@ -21,6 +22,7 @@ __all__ = ["LEAST_SURE", "card_of", "figures_of"]
 
 LEAST_SURE: Final = 0.05
 """Codes below say nothing of calibration: nearly all of a note's possible codes are, and they are as improbable."""
+LIKELIHOOD_GROUP: Final = "vectors of mentions, and how such mentions were coded"
 _CURVE: Final = (0.25, 0.5)
 _MOST: Final = 2000
 """Notes of the largest part that the learning curve is drawn from."""
@@ -113,7 +115,8 @@ def card_of(
     held, adapter = learned.held, learned.adapter
     bins = reliability(held.sure[held.sure >= LEAST_SURE], held.right[held.sure >= LEAST_SURE])
     share = learned.gains / max(learned.gains.sum(), 1e-9)
-    columns = dict(zip(FEATURES, share.tolist(), strict=True))
+    columns = dict(zip(adapter.features, share.tolist(), strict=True))
+    groups = {**GROUPS, **({LIKELIHOOD_GROUP: tuple(LIKELIHOOD)} if adapter.head else {})}
     counts = {
         "notes": len(notes),
         "patients": len({note.patient for note in notes}),
@@ -125,14 +128,26 @@ def card_of(
     }
     return {
         "counts": counts,
+        "vectors": _of_vectors(learned),
         "model": settings.model,
         "figures": figures_of(held, notes),
         "thresholds": {"seen": round(adapter.least_seen, 4), "unseen": round(adapter.least_unseen, 4)},
         "learning curve": _curve(notes, made_for, book, settings),
         "expected calibration error": round(expected_error(bins), 4),
         "reliability": [[b.n, round(b.probability, 4), round(b.right, 4)] for b in bins],
-        "groups": {group: round(sum(columns[name] for name in names), 4) for group, names in GROUPS.items()},
+        "groups": {group: round(sum(columns[name] for name in names), 4) for group, names in groups.items()},
     }
+
+
+def _of_vectors(learned: Learned) -> dict[str, Any] | None:
+    """What the head on vectors gains over words alone, and whether the adapter has it; None without an encoder."""
+    if learned.gain is None:
+        return None
+    figures = {
+        name: [round(value, 4) for value in (found.one, found.two, found.low, found.high)]
+        for name, found in (("log loss", learned.gain.loss), ("f1", learned.gain.f1))
+    }
+    return {"kept": learned.adapter.head is not None, "gains": learned.gain.holds, **figures}
 
 
 def _curve(

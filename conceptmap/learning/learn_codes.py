@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.adapters.calibration import Calibration, fit_calibration
-from conceptmap.adapters.judge import best_threshold
 from conceptmap.adapters.logistic import fit_logistic
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
@@ -24,9 +22,13 @@ from conceptmap.errors import InputError
 from conceptmap.learned.associations import Associations
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
 from conceptmap.learned.features import FEATURES, Possible, possible_codes
+from conceptmap.learned.likelihood import LIKELIHOOD
 from conceptmap.learned.models import LogisticModel, Model, TreeModel
 from conceptmap.learned.note_facts import EVERY_CONTEXT
 from conceptmap.learning.count_associations import TrainingNote, count_associations, known_words, slim
+from conceptmap.learning.fit_likelihood import Vectored, fit_head, held_out_column
+from conceptmap.learning.gains import Gain, gain_of
+from conceptmap.learning.held_out import Cases, decided
 from conceptmap.linking.linker import Linker
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.reading import Reading, coded, facts_of_reading
@@ -34,14 +36,12 @@ from conceptmap.reading import Reading, coded, facts_of_reading
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["MODELS", "CodeSettings", "Judged", "Learned", "learned_from", "training_notes"]
+__all__ = ["MODELS", "VECTORS", "CodeSettings", "Judged", "Learned", "learned_from", "training_notes"]
 
 MODELS: Final = ("trees", "logistic")
+VECTORS: Final = ("auto", "always", "never")
 FOLDS: Final = 5
 LEAST_NOTES: Final = 20
-LEAST_PRECISION: Final = 0.52
-"""A code that no training note was given is accepted where at least so many of its like are right: a little more than
-half, for thresholds are chosen on the notes that they are told of."""
 PENALTY: Final = 20.0
 _ROUNDS: Final = 120
 _TREES: Final[Mapping[str, object]] = {
@@ -61,8 +61,6 @@ _TREES: Final[Mapping[str, object]] = {
 }
 _EXPLAINED: Final = 5000
 """Codes, at most, that tell what is weighed."""
-_NEVER: Final = 2.0
-"""More than any probability."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +71,21 @@ class CodeSettings:
         model: one of ``MODELS``.
         setting: of all notes: inpatient, visit or report; None where each shows it.
         seed: of every random choice.
+        vectors: whether the model weighs what mentions' vectors say, where notes have them: one of ``VECTORS``; "auto"
+            for where that gains.
     """
 
     model: str = "trees"
     setting: str | None = None
     seed: int = 0
+    vectors: str = "auto"
 
     def __post_init__(self) -> None:
         check_setting(self.setting)
         if self.model not in MODELS:
             raise InputError("model is unknown", got=self.model, expected=", ".join(MODELS))
+        if self.vectors not in VECTORS:
+            raise InputError("vectors cannot be weighed so", got=self.vectors, expected=", ".join(VECTORS))
 
     def check(self) -> None:
         """Refuse what is not installed.
@@ -125,11 +128,13 @@ class Learned:
         adapter: fitted to all notes, its card empty.
         held: every note, judged by the others.
         gains: mean logits that each feature moved the held codes by.
+        gain: what vectors gain over words alone; None where notes were read by words alone.
     """
 
     adapter: CodeAdapter
     held: Judged
     gains: NDArray[np.float64]
+    gain: Gain | None
 
 
 def training_notes(
@@ -182,27 +187,32 @@ def learned_from(
         raise InputError("too little to learn from", got=f"{len(notes)} notes", expected=expected)
     fold = folds(notes, settings.seed)
     parts = _possible(notes, fold, book)
+    cases = Cases.of(notes, parts)
+    if cases.right.all() or not cases.right.any():
+        got = f"{cases.right.sum()} of {len(cases.right)} possible codes are right"
+        raise InputError("nothing to learn from", got=got)
     rows = np.vstack([part.rows for part in parts])
-    of_note = np.repeat(np.arange(len(notes)), [len(part.codes) for part in parts])
-    seen = np.concatenate([part.seen for part in parts])
-    right = np.array([code in note.given for note, part in zip(notes, parts, strict=True) for code in part.codes])
-    if right.all() or not right.any():
-        raise InputError("nothing to learn from", got=f"{right.sum()} of {len(right)} possible codes are right")
-    apart = fold[of_note]
-    logits = np.empty(len(right))
-    for held in range(FOLDS):
-        here = apart == held
-        logits[here] = _fitted(rows[~here], right[~here], settings).logits(rows[here])
-    curves = [_calibrated(logits, right, kind) for kind in (seen, ~seen)]
-    sure = np.where(seen, curves[0](logits), curves[1](logits))
-    missed = sum(len(note.given) for note in notes) - int(right.sum())
-    least = _least_seen(sure[seen], right[seen], missed), _least_unseen(sure[~seen], right[~seen])
-    model = _fitted(rows, right, settings)
-    adapter = CodeAdapter(made_for, settings.setting, count_associations(notes), model, curves[0], curves[1], *least)
-    accepted = sure >= np.where(seen, *least)
+    held = decided(cases, _held_out(rows, cases.right, fold[cases.note], settings))
+    head = gain = None
+    known = Vectored.of(notes, parts) if settings.vectors != "never" else None
+    if known is not None:
+        heads = [
+            fit_head(known, cases.right, held.logits, fold[cases.note] != its, settings.seed) for its in range(FOLDS)
+        ]
+        wider = np.column_stack([rows, held_out_column(notes, parts, heads, fold)])
+        beside = decided(cases, _held_out(wider, cases.right, fold[cases.note], settings))
+        gain = gain_of(notes, cases, held, beside, seed=settings.seed)
+        if gain.holds or settings.vectors == "always":
+            head = fit_head(known, cases.right, held.logits, np.ones(len(rows), dtype=np.bool_), settings.seed)
+            rows, held = wider, beside
+    model = _fitted(rows, cases.right, settings)
+    adapter = CodeAdapter(
+        made_for, settings.setting, count_associations(notes), model, *held.curves, *held.least, head=head
+    )
     codes = [code for part in parts for code in part.codes]
     gains = np.abs(model.carried(rows[:: 1 + len(rows) // _EXPLAINED])).mean(axis=0)
-    return Learned(adapter, Judged(of_note, codes, seen, right, sure, accepted, fold), gains)
+    judged = Judged(cases.note, codes, cases.seen, cases.right, held.sure, held.accepted, fold)
+    return Learned(adapter, judged, gains, gain)
 
 
 def folds(notes: Sequence[TrainingNote], seed: int) -> NDArray[np.int64]:
@@ -237,29 +247,22 @@ def _lightgbm() -> ModuleType:
     return found
 
 
+def _held_out(
+    rows: NDArray[np.float64], right: NDArray[np.bool_], apart: NDArray[np.int64], settings: CodeSettings
+) -> NDArray[np.float64]:
+    """Logits of each case by a model that was fitted to the other folds. *Shape:* (n,)."""
+    logits = np.empty(len(right))
+    for held in range(FOLDS):
+        here = apart == held
+        logits[here] = _fitted(rows[~here], right[~here], settings).logits(rows[here])
+    return logits
+
+
 def _fitted(rows: NDArray[np.float64], right: NDArray[np.bool_], settings: CodeSettings) -> Model:
     if settings.model == "logistic":
         return LogisticModel(fit_logistic(rows, right, penalty=PENALTY), rows.mean(axis=0))
     trees = _lightgbm()
-    names = [name.replace(" ", "_") for name in FEATURES]
+    names = [name.replace(" ", "_") for name in [*FEATURES, *LIKELIHOOD][: rows.shape[1]]]
     data = trees.Dataset(rows, label=right.astype(np.float64), feature_name=names, free_raw_data=True)
     grown = trees.train({**_TREES, "seed": settings.seed + 1}, data, num_boost_round=_ROUNDS)
     return TreeModel(grown.model_to_string())
-
-
-def _calibrated(logits: NDArray[np.float64], right: NDArray[np.bool_], kind: NDArray[np.bool_]) -> Calibration:
-    """The curve of one kind of codes; that of all where there are too few."""
-    enough = 0 < right[kind].sum() < kind.sum()
-    return fit_calibration(logits[kind], right[kind]) if enough else fit_calibration(logits, right)
-
-
-def _least_seen(sure: NDArray[np.float64], right: NDArray[np.bool_], missed: int) -> float:
-    return best_threshold(sure, right, missed) if len(sure) else _NEVER
-
-
-def _least_unseen(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """The lowest probability from which enough are right."""
-    order = np.argsort(-sure, kind="stable")
-    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(share >= LEAST_PRECISION)
-    return float(sure[order[enough[-1]]]) if len(enough) else _NEVER

@@ -16,6 +16,7 @@ from conceptmap.adapters.memory import extend_lexicon
 from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors, filled, taken
 from conceptmap.index.cosine_scale import CosineScale
 from conceptmap.index.index import ConceptIndex
+from conceptmap.linking.name_vectors import NameVectors
 from conceptmap.linking.pooling import pool, pool_all
 from conceptmap.matching.content import Content
 from conceptmap.matching.defined_short_forms import defined_short_forms
@@ -174,6 +175,11 @@ class Linker:
         order = np.argsort(self.index.row_concept, kind="stable")
         starts = np.searchsorted(self.index.row_concept[order], np.arange(self.index.concepts.height + 1))
         return order, starts
+
+    @cached_property
+    def names(self) -> NameVectors:
+        """What vectors the concepts' names have."""
+        return NameVectors(self.index, *self._rows_of)
 
     def lexical(self, texts: Sequence[str], contents: Sequence[Content]) -> list[list[Mention]]:
         """Mentions of every text found by the index's own terms."""
