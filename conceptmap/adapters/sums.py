@@ -1,4 +1,4 @@
-"""Logistic regression of bags: the odds of the members of a bag are added up, beside what is known of the bag."""
+"""Logistic regression of bags: the odds of the members of a bag are added up."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ def fitted_sums(
     rows: NDArray[np.float32],
     starts: NDArray[np.int64],
     right: NDArray[np.bool_],
-    known: NDArray[np.float64],
     *,
     penalty: float,
 ) -> NDArray[np.float64]:
-    """Fit weights w so that the logits of a bag are ``known`` plus the logarithm of the sum of its members' odds.
+    """Fit weights w so that the logits of a bag are the logarithm of the sum of its members' odds.
 
     Args:
         rows: a row for each member, those of a bag together. *Shape:* (n_members, n_features).
         starts: where the members of each bag start; none is empty. *Shape:* (n_bags,) int64.
         right: whether each bag has what is looked for in some member. *Shape:* (n_bags,).
-        known: logits of each bag by other means. *Shape:* (n_bags,).
         penalty: of half the squared weights, of columns that are standardised.
 
     Returns:
@@ -41,7 +39,7 @@ def fitted_sums(
     def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         odds = (x @ w[:-1].astype(np.float32)).astype(np.float64) + w[-1]
         sums = np.logaddexp.reduceat(odds, starts)
-        z = sign * (sums + known)
+        z = sign * sums
         share = np.exp(odds - sums[bag])  # a member's part in its bag
         slope = (-sign / (1.0 + np.exp(np.clip(z, -500, 500))))[bag] * share
         pulled = penalty * w[:-1]

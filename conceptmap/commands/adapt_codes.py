@@ -42,7 +42,7 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--vectors",
         choices=("auto", "always", "never"),
-        help="weigh what the vectors of mentions tell: auto, the default, where it gains on notes held out; needs --encoder",
+        help="weigh what vectors of mentions tell (needs --encoder): by default auto: where it gains on notes held out",
     )
     group.add_argument("--keep-note-ids", action="store_true", help="name the training notes in the adapter")
 

@@ -1,8 +1,7 @@
 """LikelihoodHead: how likely coders report a concept where a note mentions it, by the mention's vector in its context.
 
 Notes are coded, mentions are not: some mention of a code is the reason that it was given (multiple-instance learning;
-O. Maron and T. Lozano-Pérez, 1998). So the odds that each mention gives a code are added up (log-sum-exp of their
-logits), on top of what words say of it.
+O. Maron and T. Lozano-Pérez, 1998). So the odds that each mention gives a code are added up (log-sum-exp).
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ class LikelihoodHead:
         return b"".join(len(part).to_bytes(4, "little") + part.astype("<f4").tobytes() for part in parts)
 
     def column(self, found: Sequence[FoundCode | None], vectors: MentionVectors) -> NDArray[np.float64]:
-        """Logits that the mentions of each possible code add to what words say of it; 0 where none leads to it.
+        """Logits of each possible code by its mentions; 0 where none leads to it.
 
         Args:
             found: what mentions say of each possible code.

@@ -16,8 +16,8 @@ from conceptmap.learning.count_associations import TrainingNote
 
 __all__ = ["Vectored", "fit_head", "held_out_column"]
 
-PENALTY: Final = 1000.0
-"""Of half the squared weights of columns of spread 1. On case reports 3,000 gains two thirds of it, 100 loses."""
+PENALTY: Final = 300.0
+"""Of half the squared weights of columns of spread 1."""
 MOST: Final = 60_000
 """Codes that a head is fitted to, at most; they are drawn by seed."""
 _HOPELESS: Final = -6.0
@@ -84,12 +84,13 @@ class Vectored:
 def fit_head(
     known: Vectored, right: NDArray[np.bool_], words: NDArray[np.float64], among: NDArray[np.bool_], seed: int
 ) -> LikelihoodHead:
-    """Learn what vectors say beyond words.
+    """Learn what vectors say.
 
     Args:
         known: the possible codes and their vectors.
         right: whether coders gave each code. *Shape:* (n_codes,).
-        words: logits of each by words alone, from a model that was not fitted to it. *Shape:* (n_codes,).
+        words: logits of each by words alone, from a model that was not fitted to it, which tell what is worth learning
+            from. *Shape:* (n_codes,).
         among: the codes that may be learned from. *Shape:* (n_codes,).
         seed: of the draw among too many.
     """
@@ -99,7 +100,7 @@ def fit_head(
         codes = np.sort(np.random.default_rng(seed).permutation(codes)[:MOST])
     pairs = np.flatnonzero(np.isin(known.code, codes))
     _, starts = np.unique(known.code[pairs], return_index=True)
-    weights = fitted_sums(known.design(pairs), starts, right[codes], words[codes], penalty=PENALTY)
+    weights = fitted_sums(known.design(pairs), starts, right[codes], penalty=PENALTY)
     dim, width = known.mentions.shape[1], known.names.shape[1]
     both = dim if dim == width else 0
     mention, name, product, rest = np.split(weights.astype(np.float32), np.cumsum([dim, width, both]))
