@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from conceptmap.learned.mention_vectors import MentionVectors
     from conceptmap.learned.note_facts import FoundCode
 
-__all__ = ["LIKELIHOOD", "LikelihoodHead", "Pairs", "pairs_of", "summed_odds"]
+__all__ = ["LIKELIHOOD", "CodeMentions", "LikelihoodHead", "pairs_of", "summed_odds"]
 
 LIKELIHOOD: Final = {"likelihood": "how such mentions were coded (vectors)"}
 """Name of the number that it gives, and what it says: a column behind those of ``features.FEATURES``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class CodeMentions:
     """The possible codes of a note with the mentions that lead to each.
 
     Attributes:
@@ -38,10 +38,10 @@ class Pairs:
     mention: NDArray[np.int64]
 
 
-def pairs_of(found: Sequence[FoundCode | None]) -> Pairs:
+def pairs_of(found: Sequence[FoundCode | None]) -> CodeMentions:
     """The pairs of a note's possible codes and its mentions."""
     both = [(at, number) for at, its in enumerate(found) if its is not None for number in its.code.evidence]
-    return Pairs(*np.array(both, dtype=np.int64).reshape(-1, 2).T)
+    return CodeMentions(*np.array(both, dtype=np.int64).reshape(-1, 2).T)
 
 
 def summed_odds(logits: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
