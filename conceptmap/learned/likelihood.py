@@ -30,11 +30,11 @@ class CodeMentions:
     """The possible codes of a note with the mentions that lead to each.
 
     Attributes:
-        code: place of each pair's code, rising. *Shape:* (n_pairs,) int64.
+        place: of each pair's code, rising. *Shape:* (n_pairs,) int64.
         mention: number of its mention. *Shape:* (n_pairs,) int64.
     """
 
-    code: NDArray[np.int64]
+    place: NDArray[np.int64]
     mention: NDArray[np.int64]
 
 
@@ -93,9 +93,9 @@ class LikelihoodHead:
             *Shape:* (n,).
         """
         out, pairs = np.zeros(len(found)), pairs_of(found)
-        if not len(pairs.code):
+        if not len(pairs.place):
             return out
-        codes, starts, name_of = np.unique(pairs.code, return_index=True, return_inverse=True)
+        codes, starts, name_of = np.unique(pairs.place, return_index=True, return_inverse=True)
         names = vectors.names.of([its.concept for at in codes.tolist() if (its := found[at]) is not None])
         out[codes] = summed_odds(self._logits(vectors.unit.astype(np.float32), names, pairs.mention, name_of), starts)
         return out

@@ -29,14 +29,14 @@ class Vectored:
     """The possible codes of all notes with the vectors of their mentions.
 
     Attributes:
-        code: row of each pair's code, rising. *Shape:* (n_pairs,) int64.
+        case: row of each pair's code, rising. *Shape:* (n_pairs,) int64.
         mention: row of its mention. *Shape:* (n_pairs,) int64.
         name: row of its concept's name. *Shape:* (n_pairs,) int64.
         mentions: of all notes. *Shape:* (n_mentions, dim) float16.
         names: of the different concepts. *Shape:* (n_concepts, name_dim) float16.
     """
 
-    code: NDArray[np.int64]
+    case: NDArray[np.int64]
     mention: NDArray[np.int64]
     name: NDArray[np.int64]
     mentions: NDArray[np.float16]
@@ -53,23 +53,23 @@ class Vectored:
         Returns:
             None where some note was read by words alone, or no mention leads anywhere.
         """
-        code, mention, concept, vectors = [], [], [], []
+        case, mention, concept, vectors = [], [], [], []
         n_codes = n_mentions = 0
         for note, part in zip(notes, parts, strict=True):
             if note.facts.vectors is None:
                 return None
             pairs = pairs_of(part.found)
-            code.append(pairs.code + n_codes)
+            case.append(pairs.place + n_codes)
             mention.append(pairs.mention + n_mentions)
-            concept.append(np.array(part.concepts, dtype=np.int64)[pairs.code])
+            concept.append(np.array(part.concepts, dtype=np.int64)[pairs.place])
             vectors.append(note.facts.vectors.unit)
             n_codes, n_mentions = n_codes + len(part.codes), n_mentions + len(vectors[-1])
         source = notes[0].facts.vectors
-        if source is None or not sum(map(len, code)):
+        if source is None or not sum(map(len, case)):
             return None
         different, name = np.unique(np.concatenate(concept), return_inverse=True)
         names = source.names.of(different).astype(np.float16)
-        return cls(np.concatenate(code), np.concatenate(mention), name, np.vstack(vectors), names)
+        return cls(np.concatenate(case), np.concatenate(mention), name, np.vstack(vectors), names)
 
     def design(self, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
         """Columns of some pairs: mention, name, product and cosine. *Shape:* (n_pairs, n) float32."""
@@ -94,12 +94,12 @@ def fit_head(
         among: the codes that may be learned from. *Shape:* (n_codes,).
         seed: of the draw among too many.
     """
-    codes = np.unique(known.code)
+    codes = np.unique(known.case)
     codes = codes[among[codes] & (words[codes] > _HOPELESS)]
     if len(codes) > MOST:
         codes = np.sort(np.random.default_rng(seed).permutation(codes)[:MOST])
-    pairs = np.flatnonzero(np.isin(known.code, codes))
-    _, starts = np.unique(known.code[pairs], return_index=True)
+    pairs = np.flatnonzero(np.isin(known.case, codes))
+    _, starts = np.unique(known.case[pairs], return_index=True)
     weights = fitted_sums(known.design(pairs), starts, right[codes], penalty=PENALTY)
     dim, width = known.mentions.shape[1], known.names.shape[1]
     both = dim if dim == width else 0
