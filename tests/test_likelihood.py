@@ -37,7 +37,7 @@ SAID = {"I10": "hypertension", "J18.9": "pneumonia", "R07.9": "chest pain", "E11
 NAMED = LIKELIHOOD["likelihood"]
 
 
-def made(n: int = 38, *, by_context: bool = True) -> tuple[pl.DataFrame, pl.DataFrame]:
+def made(n: int = 60, *, by_context: bool = True) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Notes whose mentions are coded by the word before them; or, the same notes and codes, by chance."""
     dice, notes, codes = random.Random(3), [], []
     for number in range(n):
