@@ -68,7 +68,7 @@ class FoundCode:
 
     concept: int
     name: str
-    facts: tuple[float, ...]
+    facts: Sequence[float]
     code: NoteCode
 
 

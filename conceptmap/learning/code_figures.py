@@ -156,9 +156,9 @@ def _curve(
     """Notes, F1 of the rules and F1 learned, for parts of the notes."""
     order: NDArray[np.int64] = np.random.default_rng(settings.seed).permutation(len(notes))
     out = []
-    for part in _CURVE:
-        some = [notes[at] for at in order[: min(int(part * len(notes)), _MOST)]]
-        if len(some) >= LEAST_NOTES:
+    for size in sorted({min(int(part * len(notes)), _MOST) for part in _CURVE}):
+        some = [notes[at] for at in order[:size]]
+        if size >= LEAST_NOTES:
             figures = figures_of(learned_from(some, made_for, book, settings).held, some)
-            out.append([len(some), figures["rules"]["f1"], figures["learned"]["f1"]])
+            out.append([size, figures["rules"]["f1"], figures["learned"]["f1"]])
     return out

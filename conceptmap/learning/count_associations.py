@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from sys import intern
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from conceptmap.coding.coding import NoteCode
+from conceptmap.coding.proposed_codes import OtherCodes
 from conceptmap.data.tables import read_table
 from conceptmap.learned.associations import MENTIONED, Associations, CodeRecord
 from conceptmap.learned.note_facts import FACTS, NoteFacts
@@ -22,6 +29,7 @@ LEAST_PATIENTS = 5
 LEAST_TOGETHER = 2
 """Notes with an item that must have been given a code for the two to be kept together."""
 NOWHERE = (0, 0)
+_NO_LINKS: Final = OtherCodes()
 _ACCEPTED = [*FACTS].index("accepted")
 
 
@@ -61,9 +69,15 @@ def may_be_kept(gram: str, allowed: Collection[str]) -> bool:
 
 
 def slim(facts: NoteFacts, allowed: Collection[str]) -> NoteFacts:
-    """Facts for training, without the places of n-grams and without those that may not be kept."""
+    """Facts for training: without what is told to people, the places of n-grams, and those that may not be kept."""
     kept = {intern(gram): NOWHERE for gram in facts.grams if may_be_kept(gram, allowed)}
-    return replace(facts, grams=kept)
+    found = [replace(its, facts=array("d", its.facts), code=_untold(its.code)) for its in facts.found]
+    return replace(facts, grams=kept, found=found)
+
+
+def _untold(code: NoteCode) -> NoteCode:
+    """A code without what only people are told of it."""
+    return NoteCode(code.concept, code.score, code.evidence, code.best, "", links=_NO_LINKS)
 
 
 def count_associations(notes: Sequence[TrainingNote]) -> Associations:
@@ -78,14 +92,7 @@ def count_associations(notes: Sequence[TrainingNote]) -> Associations:
     codes = sorted(records)
     place = {code: number for number, code in enumerate(codes)}
     notes_with = np.zeros(len(items), dtype=np.int64)
-    pairs = []
-    for note in notes:
-        here = np.array([numbers[item] for item in items_of(note.facts) if item in numbers], dtype=np.int64)
-        given = np.array([place[code] for code in note.given], dtype=np.int64)
-        notes_with[here] += 1
-        pairs.append((here[:, None] * len(codes) + given[None, :]).ravel())
-    both, together = np.unique(np.concatenate(pairs), return_counts=True)
-    both, together = both[together >= LEAST_TOGETHER], together[together >= LEAST_TOGETHER]
+    both, together = _pairs(notes, numbers, place, notes_with)
     item, code = np.divmod(both, max(1, len(codes)))
     used = np.unique(item)
     first = np.searchsorted(item, np.append(used, len(items)))
@@ -95,6 +102,39 @@ def count_associations(notes: Sequence[TrainingNote]) -> Associations:
     )
 
 
+def _pairs(
+    notes: Sequence[TrainingNote],
+    items: Mapping[str, int],
+    codes: Mapping[str, int],
+    notes_with: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of items and codes that are kept, an item's number times the codes plus the code's; and how often they are.
+
+    There are thousands a note, so they are put one beside the other, and sorted where they are.
+
+    Args:
+        notes: to count in.
+        items: number of each.
+        codes: number of each.
+        notes_with: notes with each item; is counted up.
+    """
+    here = [np.array([items[item] for item in items_of(note.facts) if item in items], np.int64) for note in notes]
+    every = np.empty(sum(len(some) * len(note.given) for some, note in zip(here, notes, strict=True)), dtype=np.int64)
+    first = 0
+    for some, note in zip(here, notes, strict=True):
+        given = np.array([codes[code] for code in note.given], dtype=np.int64)
+        last = first + len(some) * len(given)
+        np.add(some[:, None] * len(codes), given, out=every[first:last].reshape(len(some), len(given)))
+        notes_with[some] += 1
+        first = last
+    del here
+    every.sort()
+    starts = np.flatnonzero(np.diff(every, prepend=-1))
+    counts = np.diff(starts, append=len(every))
+    enough = counts >= LEAST_TOGETHER
+    return every[starts[enough]], counts[enough]
+
+
 def items_of(facts: NoteFacts) -> list[str]:
     """The n-grams and mentioned codes of a note."""
     return [*facts.grams, *(MENTIONED + source for source in facts.sources)]
@@ -102,13 +142,10 @@ def items_of(facts: NoteFacts) -> list[str]:
 
 def _items(notes: Sequence[TrainingNote]) -> list[str]:
     """Items that stand in notes of enough patients, sorted."""
-    patients: dict[str, set[str]] = {}
-    for note in notes:
-        for item in items_of(note.facts):
-            seen = patients.setdefault(item, set())
-            if len(seen) < LEAST_PATIENTS:
-                seen.add(note.patient)
-    return sorted(item for item, seen in patients.items() if len(seen) >= LEAST_PATIENTS)
+    patients: Counter[str] = Counter()
+    for _, theirs in groupby(sorted(notes, key=attrgetter("patient")), key=attrgetter("patient")):
+        patients.update({item for note in theirs for item in items_of(note.facts)})
+    return sorted(item for item, seen in patients.items() if seen >= LEAST_PATIENTS)
 
 
 def _records(notes: Sequence[TrainingNote]) -> dict[str, CodeRecord]:

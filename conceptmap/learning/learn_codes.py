@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,7 +19,6 @@ from conceptmap.adapters.logistic import fit_logistic
 from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.errors import InputError
-from conceptmap.learned.associations import Associations
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
 from conceptmap.learned.features import FEATURES, Possible, possible_codes
 from conceptmap.learned.likelihood import LIKELIHOOD
@@ -225,11 +224,12 @@ def folds(notes: Sequence[TrainingNote], seed: int) -> NDArray[np.int64]:
 
 def _possible(notes: Sequence[TrainingNote], fold: NDArray[np.int64], book: CodeBook) -> list[Possible]:
     """The possible codes of each note, by what the other folds teach."""
-    known: dict[int, Associations] = {
-        held: count_associations([note for note, its in zip(notes, fold, strict=True) if its != held])
-        for held in range(FOLDS)
-    }
-    return [possible_codes(note.facts, known[its], book) for note, its in zip(notes, fold.tolist(), strict=True)]
+    parts: list[Possible | None] = [None] * len(notes)
+    for held in sorted({*fold.tolist()}):  # one after the other: what is counted for a fold is large
+        known = count_associations([note for note, its in zip(notes, fold, strict=True) if its != held])
+        for at in np.flatnonzero(fold == held).tolist():
+            parts[at] = replace(possible_codes(notes[at].facts, known, book), items=[])
+    return [part for part in parts if part is not None]
 
 
 def _lightgbm() -> ModuleType:
