@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from conceptmap.learned.code_adapter import CodeAdapter
 
-__all__ = ["add_code_options", "run_codes"]
+__all__ = ["add_code_options", "run_codes", "usual_model"]
 
 
 def add_code_options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def run_codes(args: argparse.Namespace) -> int:
     check_target(Path(args.output), LAYOUT, overwrite=args.overwrite)
     if args.vectors == "always" and args.encoder == "none":
         raise InputError("--vectors always has no vectors to weigh", got="no encoder", expected="--encoder embedded")
-    settings = CodeSettings(model=args.model or _usual_model(), setting=args.setting, vectors=args.vectors or "auto")
+    settings = CodeSettings(model=args.model or usual_model(), setting=args.setting, vectors=args.vectors or "auto")
     settings.check()
     began = time.perf_counter()
     codes = read_table(args.codes, ("note_id", "code"))
@@ -93,7 +93,7 @@ def run_codes(args: argparse.Namespace) -> int:
     return 0
 
 
-def _usual_model() -> str:
+def usual_model() -> str:
     """Trees where LightGBM is installed."""
     from importlib.util import find_spec
 
