@@ -6,6 +6,7 @@ import json
 import random
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -25,11 +26,17 @@ from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.learned.associations import MENTIONED, Associations
 from conceptmap.learned.code_adapter import CodeAdapter, _Telling
 from conceptmap.learned.features import FEATURES, GROUPS, LEARNED, possible_codes
-from conceptmap.learned.note_facts import FACTS
+from conceptmap.learned.note_facts import FACTS, NoteFacts
 from conceptmap.learned.relatives import RELATIVES
 from conceptmap.learned.store import open_code_adapter, save_code_adapter
 from conceptmap.learning.code_cards import code_card
-from conceptmap.learning.count_associations import count_associations, known_words, slim
+from conceptmap.learning.count_associations import (
+    LEAST_PATIENTS,
+    TrainingNote,
+    count_associations,
+    known_words,
+    slim,
+)
 from conceptmap.learning.learn_codes import CodeSettings, folds, training_notes
 from conceptmap.mapper import ConceptMapper
 from conceptmap.matching.content import content_words
@@ -71,6 +78,13 @@ def learned() -> ConceptMapper:
 
 def adapter() -> CodeAdapter:
     return learned().code_adapters[0]
+
+
+def training(given: tuple[pl.DataFrame, pl.DataFrame]) -> list[TrainingNote]:
+    notes, codes = given
+    theirs = {note_id: set(part["code"]) for (note_id,), part in codes.group_by("note_id")}
+    mapper = lexical_mapper()
+    return training_notes(mapper.readings(notes), mapper.linkers[0], mapper.instructions[0], theirs)
 
 
 def rows(text: str, mapper: ConceptMapper, *, candidates: bool = False) -> dict[str, dict[str, object]]:
@@ -285,6 +299,42 @@ def test_rows_of_possible_codes_equal_a_slow_twin() -> None:
             assert seen == known.is_seen(code)
             assert row[: len(FACTS)].tolist() == [*(found.facts if found else [0.0] * len(FACTS))]
     assert spoken_for > 20
+
+
+def test_pairs_of_items_and_codes_are_counted_as_by_hand() -> None:
+    dice, notes = random.Random(9), []
+    for number in range(60):
+        grams = dict.fromkeys(dice.sample([f"w{at}" for at in range(12)], dice.randint(0, 6)), (0, 0))
+        grams |= {"of one patient": (0, 0)} if number % 17 == 0 else {"of four": (0, 0)} if number < 5 else {}
+        sources = dict.fromkeys(dice.sample(["I10", "no I10"], dice.randint(0, 2)), (0, 0))
+        given = frozenset(dice.sample(["I10", "J18.9", "R07.9", "E11.9"], dice.randint(1, 3)))
+        notes.append(TrainingNote(NoteFacts(f"n{number}", grams, sources, []), given, f"p{number % 17}", frozenset()))
+    theirs = [{*note.facts.grams, *(MENTIONED + source for source in note.facts.sources)} for note in notes]
+    patients = {
+        item: {n.patient for n, its in zip(notes, theirs, strict=True) if item in its} for item in set().union(*theirs)
+    }
+    pairs = Counter(
+        (item, code)
+        for note, its in zip(notes, theirs, strict=True)
+        for item in its
+        for code in note.given
+        if len(patients[item]) >= LEAST_PATIENTS
+    )
+    known = count_associations(notes)
+    got = {
+        (item, known.codes[known.number[at]]): int(known.together[at])
+        for number, item in enumerate(known.items)
+        for at in range(known.first[number], known.first[number + 1])
+    }
+    assert got == {pair: n for pair, n in pairs.items() if n > 1}
+    assert {item for item, its in patients.items() if len(its) < LEAST_PATIENTS} == {"of one patient", "of four"}
+    assert known.notes_with.tolist() == [sum(item in its for its in theirs) for item in known.items]
+
+
+def test_notes_to_learn_from_hold_nothing_that_people_are_told() -> None:
+    found = [code for note in training(made(20)) for code in note.facts.found]
+    assert {(code.code.notes, code.code.reason, code.code.known) for code in found} == {("", "", ())}
+    assert all(code.code.evidence for code in found)
 
 
 def test_notes_of_a_patient_are_in_one_fold() -> None:
