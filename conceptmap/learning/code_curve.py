@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from conceptmap.evaluation.codes import measure_codes
 from conceptmap.evaluation.sampled import Measured
 from conceptmap.learned.code_adapter import LearnedFor
-from conceptmap.learned.features import possible_codes
 from conceptmap.learning.count_associations import TrainingNote
 from conceptmap.learning.learn_codes import LEAST_NOTES, CodeSettings, folds, learned_from
 from conceptmap.ontology.codebook import CodeBook
@@ -72,7 +71,7 @@ def code_curve(
             some = _others(notes, fold, held, settings.seed)[:size]
             adapter = learned_from(some, made_for, book, settings).adapter
             for at in np.flatnonzero(fold == held).tolist():
-                possible = possible_codes(notes[at].facts, adapter.associations, book)
+                possible = adapter.possible(notes[at].facts, book)
                 sure = adapter.probabilities(possible)
                 chosen = adapter.accepts(possible, sure).tolist()
                 ranked += zip([ids[at]] * len(sure), possible.codes, sure.tolist(), strict=True)

@@ -190,7 +190,7 @@ def learned_from(
     if cases.right.all() or not cases.right.any():
         got = f"{cases.right.sum()} of {len(cases.right)} possible codes are right"
         raise InputError("nothing to learn from", got=got)
-    rows = np.vstack([part.rows for part in parts])
+    rows, parts = _stacked(parts)
     held = decided(cases, _held_out(rows, cases.right, fold[cases.note], settings))
     head = gain = None
     known = Vectored.of(notes, parts) if settings.vectors != "never" else None
@@ -230,6 +230,13 @@ def _possible(notes: Sequence[TrainingNote], fold: NDArray[np.int64], book: Code
         for at in np.flatnonzero(fold == held).tolist():
             parts[at] = replace(possible_codes(notes[at].facts, known, book), items=[])
     return [part for part in parts if part is not None]
+
+
+def _stacked(parts: Sequence[Possible]) -> tuple[NDArray[np.float64], list[Possible]]:
+    """The rows of all notes, and the notes with theirs among them: they are large, and there once."""
+    rows = np.vstack([part.rows for part in parts])
+    ends = np.cumsum([len(part.codes) for part in parts]).tolist()
+    return rows, [replace(part, rows=rows[end - len(part.codes) : end]) for end, part in zip(ends, parts, strict=True)]
 
 
 def _lightgbm() -> ModuleType:
