@@ -103,3 +103,32 @@ def test_a_pathological_fracture_is_of_what_broke_the_bone(text: str, codes: set
 def test_chapter_15_has_priority_in_a_pregnancy(text: str, codes: set[str]) -> None:
     """Guideline I.C.15.a.1, in one name and in sentences of their own."""
     assert codes_of(text) - {"Z34.90"} == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Fragility fracture.", "M80.00XA"),
+        ("Fragility fractures of the pelvis.", "M80.0B9A"),
+        ("Fragility fractures of pelvis (R pubic rami, R sacral ala).", "M80.0B1A"),
+        ("Fragility fracture. Pelvis stable.", "M80.00XA"),
+    ],
+)
+def test_a_fragility_fracture_is_at_the_site_that_is_named_behind_it(text: str, code: str) -> None:
+    """Guideline I.C.13.d.2."""
+    assert codes_of(text) == {code}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Right inguinal hernia.", "K40.90"),
+        ("Right inguinal hernia, irreducible.", "K40.30"),
+        ("Right inguinal hernia. The gallbladder is obstructed.", "K40.90"),
+        ("Kidney stone. CT: a stone of 0.5 cm in the right ureter.", "N20.1"),
+        ("Kidney stone. CT: a stone of 0.5 cm. The right ureter is wide.", "N20.0"),
+        ("Ulcer in the posterior duodenal bulb.", "K26.9"),
+    ],
+)
+def test_what_obstructs_or_where_it_lies_chooses_the_code(text: str, code: str) -> None:
+    assert code in codes_of(text)

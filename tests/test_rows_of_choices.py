@@ -258,6 +258,11 @@ I71.42 I71.9  <Aneurysm>. It is a juxtarenal AAA.
 I50.20 I50.9  <CHF>, EF reduced.
 I50.20 I50.9  <CHF>, LVEF 25 %.
 I50.30 I50.9  <CHF>, EF preserved.
+K40.30 K40.90 <Inguinal hernia>, incarcerated.
+K41.30 K41.90 <Femoral hernia>, irreducible.
+K42.0  K42.9  <Umbilical hernia>, strangulated.
+K43.0  K43.2  <Incisional hernia>, obstructing.
+K43.6  K43.9  <Ventral hernia>, transition point in it.
 """
 
 

@@ -21,7 +21,7 @@ from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["complete_from_elsewhere"]
 
-_GAP: Final = r"[^.;\n]{0,60}?"
+_GAP: Final = r"(?:[^.;\n]|(?<=\d)\.(?=\d)){0,60}?"
 _DENIED: Final = re.compile(r"\b(?:no|not|without|denies|negative|patent|normal)\b", re.IGNORECASE)
 _DENIED_BEFORE: Final = re.compile(r"\b(?:no|not|without|denies)\s(?:\w+\s){0,2}\Z", re.IGNORECASE)
 _SIDE: Final = re.compile(r"\b(left|right)\b", re.IGNORECASE)

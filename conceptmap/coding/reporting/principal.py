@@ -101,6 +101,9 @@ _BACKGROUND: Final = {
 }
 """What accompanies a stay more often than it leads to one."""
 
+_MINOR: Final = {"icd10cm": parse_ranges("S00 S10 S20 S30 S40 S50 S60 S70 S80 S90")}
+"""Superficial injuries, which go behind more serious ones (I.C.19.b.1)."""
+
 _REASON: Final = re.compile(
     r"\b(?:(?:(?:re-?)?admit(?:ted)?|admission|hospitali[sz]ed|referred|consulted|seen|came|comes|presents?|presented"
     r"|presenting|transferred|brought in|sent in|here)"
@@ -173,7 +176,7 @@ def _place(proposal: ProposedCode, book: CodeBook, around: MentionPlaces, past: 
     """The best place of a code."""
     code = book.codes[proposal.concept]
     later = _came_later(proposal, around)
-    background = is_background(code, book.system)
+    background = is_background(code, book.system) or within(code, _MINOR[book.system])
     leads = not background and around.setting != "visit" and _led_to_the_stay(proposal, around)
     places = []
     for number in proposal.numbers:
