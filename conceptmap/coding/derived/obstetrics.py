@@ -46,6 +46,7 @@ _STATED: Final = re.compile(
     re.IGNORECASE,
 )
 """What says by itself that the patient is pregnant."""
+_OF_FETUS: Final = re.compile(r"\b(?:fo?etus\w*|fo?etal|newborn|neonat\w+)\b", re.IGNORECASE)
 _ONCE: Final = re.compile(
     r"\b(?:born|birth|delivered|delivery|prior|previous|past|last|history of|h/o|hx of|her (?:first|second)"
     r"|not|mother|wife|partner|girlfriend|sister|daughter)\b"
@@ -161,10 +162,12 @@ def is_maternal(text: str) -> bool:
     >>> [is_maternal(f"12-year-old {child}, obstetric history G1P0.") for child in ("girl", "boy")]
     [True, False]
     """
-    told = len({match[0].lower() for match in all_of(_MATERNAL, text)}) > 1 or any(
-        not (_ONCE.search(text[max(0, found.start() - 50) : found.start()]) or _YEAR.match(text, found.end()))
-        for found in _STATED.finditer(text)
-    )
+    told = len({match[0].lower() for match in all_of(_MATERNAL, text)}) > 1
+    if not told and first_of(_OF_FETUS, text) is None:
+        told = any(
+            not (_ONCE.search(text[max(0, found.start() - 50) : found.start()]) or _YEAR.match(text, found.end()))
+            for found in _STATED.finditer(text)
+        )
     return told and not _NO_MOTHER.search(text, 0, _OPENING) and not is_newborn(text)
 
 
