@@ -17,7 +17,7 @@ from conceptmap.learning.count_associations import TrainingNote
 __all__ = ["Vectored", "fit_head", "held_out_column"]
 
 PENALTY: Final = 300.0
-"""Of half the squared weights of columns of spread 1."""
+"""Of half the squared weights of columns of spread 1; 1,000 and 3,000 gain less on case reports."""
 MOST: Final = 60_000
 """Codes that a head is fitted to, at most; they are drawn by seed."""
 _HOPELESS: Final = -6.0
