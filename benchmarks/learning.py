@@ -56,7 +56,7 @@ def main() -> None:
     given, _ = codes_given(pl.read_csv(args.gold, infer_schema=False), linker.index.ontology())
     frame = read_notes(args.notes).frame()
     settings = CodeSettings(model=args.model, setting=args.setting)
-    readings = mapper.readings(frame)
+    readings = mapper.readings(frame, every_token=args.encoder != NO_ENCODER)
     notes = training_notes(readings, linker, mapper.instructions[0], given, setting=args.setting)
     random.Random(0).shuffle(notes)
     made_for = learned_for(linker.index, encoder=NO_ENCODER, revision="")

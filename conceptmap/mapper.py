@@ -203,13 +203,14 @@ class ConceptMapper:
         """The codes of a note that was read, for each index."""
         return coded(reading, self.linkers, self.instructions, include, setting, learned=self._learned)
 
-    def readings(self, notes: NotesLike) -> Iterator[Reading]:
-        """What is found in notes, before it becomes rows."""
-        return self._read(batches(note_pairs(notes)), for_tags=False)
+    def readings(self, notes: NotesLike, *, every_token: bool = False) -> Iterator[Reading]:
+        """What is found in notes, before it becomes rows; with the vectors of mentions alone, or of every token."""
+        return self._read(batches(note_pairs(notes)), for_tags=every_token)
 
     def _read(self, given: Batches, *, for_tags: bool) -> Iterator[Reading]:
         """Everything that a note goes through before it becomes rows."""
-        return notes_read(given, self.linkers, self.encoder, for_tags=for_tags)
+        every_token = for_tags or (self.encoder is not None and bool(self.code_adapters))  # these look at all words
+        return notes_read(given, self.linkers, self.encoder, for_tags=every_token)
 
     @property
     def _encoder_name(self) -> str:
@@ -321,7 +322,7 @@ class ConceptMapper:
         """
         check_not_forked()
         bare, asked = replace(self._coder, code_adapters=()), settings or CodeSettings()
-        read, whose = bare.readings(notes), patients_of(notes)
+        read, whose = bare.readings(notes, every_token=bare.encoder is not None), patients_of(notes)
         parts = bare.linkers, bare.instructions, codes, asked
         adapter = fitted_codes(read, *parts, encoder=bare.encoder, patients=whose)
         return replace(bare, code_adapters=(adapter,))

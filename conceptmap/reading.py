@@ -20,6 +20,7 @@ from conceptmap.coding.stated_codes import with_stated_codes
 from conceptmap.encoders import Spans, TokenEmbeddings
 from conceptmap.learned.code_adapter import CodeAdapter
 from conceptmap.learned.mention_vectors import mention_vectors
+from conceptmap.learned.near_windows import near_windows
 from conceptmap.learned.note_facts import EVERY_CONTEXT, NoteFacts, facts_of
 from conceptmap.linking.linker import Linker, Spotted
 from conceptmap.linking.ranking import Ranked
@@ -246,7 +247,8 @@ def facts_of_reading(reading: Reading, linker: Linker, note: CodedNote, at: int)
     if reading.tokens is None:
         return facts
     spans = [(m.start_char, m.end_char) for m in mentions]
-    return replace(facts, vectors=mention_vectors(reading.tokens, spans, reading.asked[at], linker.names))
+    facts = replace(facts, vectors=mention_vectors(reading.tokens, spans, reading.asked[at], linker.names))
+    return replace(facts, near=near_windows(reading.content, reading.tokens, linker)) if linker.index.dim else facts
 
 
 def _as_learned(

@@ -37,6 +37,7 @@ _TOLD: Final = 5
 _SAYS: Final = (*FEATURES.values(), *LIKELIHOOD.values())
 _NEW: Final = "no training note was given it"
 _BY_WORDS: Final = "no mention names it: it goes with words of this note"
+_BY_VECTORS: Final = "no mention names it: vectors find it near words of this note"
 _BY_RELATIVE: Final = "no mention names it: one names a code beside, above or below it"
 
 
@@ -264,7 +265,8 @@ class _Telling:
                 place=code.place,
             )
         place = self._place(at)
-        notes.append(_BY_WORDS if self._possible.items[at] else _BY_RELATIVE)
+        by_vectors = self._possible.near[at] is not None
+        notes.append(_BY_WORDS if self._possible.items[at] else _BY_VECTORS if by_vectors else _BY_RELATIVE)
         said, concept = "; ".join(notes), self._possible.concepts[at]
         return NoteCode(concept, 0.0, (), -1, said, probability=sure, rests_on=rests_on, weighed=moved, place=place)
 
@@ -276,23 +278,31 @@ class _Telling:
             said.append(f"mentions of it{told}")
         item = self._possible.items[at]
         if item is not None and (not said or item[1] >= _OFTEN * self._known.notes_with[item[0]]):
-            start, end = self._place(at)
-            view = self._page.view
-            words = " ".join(view.original[slice(*view.span(start, end))].split())
+            words = self._words(self._place(at))
             name = self._known.items[item[0]]
             read = f" as {name.removeprefix(MENTIONED)}" if name.startswith(MENTIONED) else ""
             said.append(f"“{words}”{read} (given in {item[1]} of {self._known.notes_with[item[0]]} notes with it)")
-        if not said and (near := self._possible.nearest[at]) is not None:
-            said.append(f"mentions of {near.name}, a relative (given in {record.given} of {self._known.n_notes} notes)")
+        given = f"given in {record.given} of {self._known.n_notes} notes"
+        if not said and (near := self._possible.near[at]) is not None:
+            said.append(f"“{self._words(near.place)}” is near it (cosine {near.cosine:.2f}; {given})")
+        if not said and (relative := self._possible.nearest[at]) is not None:
+            said.append(f"mentions of {relative.name}, a relative ({given})")
         return "; ".join(said)
 
+    def _words(self, place: tuple[int, int]) -> str:
+        """What is written there, on one line."""
+        view = self._page.view
+        return " ".join(view.original[slice(*view.span(*place))].split())
+
     def _place(self, at: int) -> tuple[int, int]:
-        """Where the item stands that speaks best for a code; without one, the mention of its nearest relative."""
+        """Where the item stands that speaks best for a code; without one, where vectors or a relative find it."""
         item = self._possible.items[at]
+        if item is None and (near := self._possible.near[at]) is not None:
+            return near.place
         if item is None:
-            near = self._possible.nearest[at]
-            assert near is not None
-            return self._spans[near.code.best]
+            relative = self._possible.nearest[at]
+            assert relative is not None
+            return self._spans[relative.code.best]
         name = self._known.items[item[0]]
         is_mention = name.startswith(MENTIONED)
         return self._facts.sources[name.removeprefix(MENTIONED)] if is_mention else self._facts.grams[name]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.learned.associations import MENTIONED, Associations, CodeRecord, Spoken, category_of
+from conceptmap.learned.near_windows import MOST_NEAR, WINDOWS, NearConcept, near_numbers
 from conceptmap.learned.note_facts import FACTS, FoundCode, NoteFacts
 from conceptmap.learned.relatives import RELATIVES, related_codes, relations
 from conceptmap.ontology.codebook import CodeBook
@@ -35,13 +36,14 @@ LEARNED: Final = {
     "named": "mentions of the note lead to it",
 }
 """Name of each number that rests on training notes, and what it says."""
-FEATURES: Final = {**FACTS, **LEARNED, **RELATIVES}
+FEATURES: Final = {**FACTS, **LEARNED, **RELATIVES, **WINDOWS}
 """All of them, in the order of the columns."""
 GROUPS: Final = {
     "how the note says it and what kind of code it is": tuple(FACTS),
     "words and mentions of training notes": tuple(LEARNED)[1:7],
     "how often it, or its category, was given and right": ("given", *tuple(LEARNED)[7:]),
     "codes beside, above and below it that the note tells of": tuple(RELATIVES),
+    "vectors of the note's words": tuple(WINDOWS),
 }
 """Groups of features, for the card."""
 MOST_SPOKEN: Final = 80
@@ -63,6 +65,7 @@ class Possible:
         rows: *Shape:* (n, n_features) float64.
         items: number of the item that speaks best for each, and how many of its notes were given the code; or None.
         nearest: the most probable of its relatives that mentions lead to; or None.
+        near: where vectors find it near words of the note; or None.
     """
 
     codes: list[str]
@@ -72,10 +75,11 @@ class Possible:
     rows: NDArray[np.float64]
     items: list[tuple[int, int] | None]
     nearest: list[FoundCode | None]
+    near: list[NearConcept | None]
 
 
 def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Possible:
-    """The possible codes of a note: those of its mentions, those that go with its words and mentions, and relatives.
+    """The possible codes of a note: of its mentions, those that go with its words, relatives, and what vectors find.
 
     Args:
         facts: of the note.
@@ -86,6 +90,9 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
     named = {found.name: found for found in facts.found}
     codes = [*named, *islice(_more(spoken, known, named, book), MOST_SPOKEN)]
     codes = [*dict.fromkeys(chain(codes, related_codes(facts.found, known, book)))]
+    had, by_vectors = {*codes}, ((book.codes[one.concept], one.concept) for one in facts.near)
+    new = (code for code, at in by_vectors if code not in had and book.position_of_code[code] == at)
+    codes += islice(new, MOST_NEAR)
     concepts = [
         *(found.concept for found in named.values()),
         *(book.position_of_code[code] for code in codes[len(named) :]),
@@ -100,9 +107,10 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
     history = np.array([_history(code, known) for code in codes], dtype=np.float64).reshape(-1, 7)
     own = np.array([_own(code, facts, known) for code in codes])
     is_named = np.arange(len(codes)) < len(named)
-    near, nearest = relations(concepts, facts.found, book)
-    learned = history[:, 0], _words(at, spoken, known), own, history[:, 1:], is_named, near
-    rows[:, len(FACTS) :] = np.column_stack(learned)
+    related, nearest = relations(concepts, facts.found, book)
+    learned = history[:, 0], _words(at, spoken, known), own, history[:, 1:], is_named, related
+    rows[:, len(FACTS) :] = np.column_stack((*learned, near_numbers(concepts, facts.near)))
+    near = {one.concept: one for one in facts.near}
     return Possible(
         codes,
         concepts,
@@ -111,6 +119,7 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
         rows,
         _items(at, spoken),
         [facts.found[place] if place >= 0 else None for place in nearest.tolist()],
+        [near.get(concept) for concept in concepts],
     )
 
 

@@ -12,6 +12,7 @@ from conceptmap.coding.acceptance.known import FEATURES as KNOWN
 from conceptmap.coding.acceptance.known import KnownOfCodes
 from conceptmap.coding.coding import INCLUDES, CodedNote, NoteCode, note_candidates
 from conceptmap.coding.mention_places import MentionPlaces
+from conceptmap.learned.near_windows import NearConcept
 
 if TYPE_CHECKING:
     from conceptmap.learned.mention_vectors import MentionVectors
@@ -82,6 +83,7 @@ class NoteFacts:
         sources: the codes that its mentions name, affirmed or not: "E11.9", "no E11.9".
         found: the codes that mentions lead to, best first.
         vectors: of its mentions; None where it was read by words alone.
+        near: the concepts that vectors find near windows of its words, the nearest first; none without an encoder.
     """
 
     note_id: str
@@ -89,6 +91,7 @@ class NoteFacts:
     sources: Mapping[str, tuple[int, int]]
     found: Sequence[FoundCode]
     vectors: MentionVectors | None = field(default=None, repr=False)
+    near: Sequence[NearConcept] = ()
 
 
 def facts_of(

@@ -266,18 +266,24 @@ class Linker:
         """Token vectors, or means of them, in the index's space. *Shape:* (n, encoder dim) to (n, index dim)."""
         return vectors if self.adapter is None else self.adapter.mapped(vectors)
 
-    def near(self, vectors: Vectors, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The k nearest concepts of each vector: scores and positions, (n, k) both; -inf and -1 for a zero vector."""
-        found = self._near(_Pooled.of(vectors), k)
+    def near(
+        self, vectors: Vectors, k: int, *, min_score: float = -np.inf
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The k nearest concepts of each vector that score at least ``min_score``: scores and positions, (n, k) both.
+
+        -inf and -1 where there are fewer, and for a zero vector.
+        """
+        found = self._near(_Pooled.of(vectors), k, min_score)
         concepts = np.where(found.rows >= 0, self.index.row_concept[found.rows], -1)
         return found.scores, concepts
 
-    def _near(self, batch: _Pooled, k: int = NEAREST) -> TopK:
+    def _near(self, batch: _Pooled, k: int = NEAREST, min_score: float = -np.inf) -> TopK:
         k = min(k, self.index.concepts.height)
         scores = np.full((batch.n, k), -np.inf, dtype=np.float32)
         rows = np.full((batch.n, k), -1, dtype=np.int64)
         if len(batch.some):
-            scores[batch.some], rows[batch.some] = self.index.search(batch.vectors, k, codes=self.within)
+            found = self.index.search(batch.vectors, k, codes=self.within, min_score=min_score)
+            scores[batch.some], rows[batch.some] = found
         return TopK(scores, rows)
 
     def cosines(self, vectors: Vectors, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
