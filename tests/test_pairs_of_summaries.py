@@ -94,6 +94,8 @@ _STAY = "DISCHARGE SUMMARY\nHOSPITAL COURSE: "
         ("Acute stroke with left-sided weakness.", {"I63.9", "G81.94"}),
         ("Migraine with left-sided weakness.", {"G43.909"}),
         ("Left MCA territory infarct, etiology cardioembolic.", {"I63.412"}),
+        ("Left MCA ischemic stroke with right hemiparesis.", {"I63.512", "G81.91"}),
+        ("Right MCA ischemic stroke with left hemiparesis.", {"I63.511", "G81.94"}),
         ("Left MCA territory infarct, etiology not cardioembolic.", {"I63.512"}),
         ("Acute ischemic stroke. NIHSS 14.", {"I63.9", "R29.714"}),
         ("No stroke. NIHSS 14. Migraine.", {"G43.909"}),
@@ -153,6 +155,14 @@ def test_what_is_denied_past_or_done(course: str, codes: set[str]) -> None:
         ("Struck by a car. Road rash left knee.", {"S80.212A"}),
         ("Rash left knee.", {"R21"}),
         ("Septic shock due to E. coli.", {"A41.51", "R65.21"}),
+        ("Acute gastric ulcer with active oozing.", {"K25.0"}),
+        ("Acute gastric ulcer, no active oozing.", {"K25.3"}),
+        ("Total knee arthroplasty on the right for osteoarthritis.", {"M17.11"}),
+        ("Arthroplasty on the right for osteoarthritis.", {"M19.90"}),
+        ("AKI from obstructive uropathy due to BPH.", {"N17.9", "N13.8", "N40.1"}),
+        ("Hyponatremia. SIADH.", {"E22.2"}),
+        ("MSSA sepsis from an infected dialysis catheter.", {"A41.01", "T80.211A"}),
+        ("Acute psychosis. Schizophrenia.", {"F20.9"}),
     ],
 )
 def test_names_with_what_belongs_to_them(course: str, codes: set[str]) -> None:

@@ -54,6 +54,12 @@ _SOURCES: Final = (
     ("stool", r"stool|f[a]?eces"),
 )
 _SOURCE: Final = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for name, words in _SOURCES), re.IGNORECASE)
+_BOTH_GREW: Final = re.compile(
+    r"\b(?:blood(?: cultures?| cx)?(?: \d/\d)? ?(?:and|&|/|\+) ?urine"
+    r"|urine(?: cultures?| cx)? ?(?:and|&|/|\+) ?blood)\b",
+    re.IGNORECASE,
+)
+"""What grew in both is the cause of a sepsis, and the infection of the urine names it, too."""
 _OF: Final = {
     "urine": parse_ranges("N10-N13 N15.1 N30 N34 N39.0 N41 O23 T83.5"),
     "blood": parse_ranges("I33 R78.81"),
@@ -180,6 +186,8 @@ def _source(number: int, around: MentionPlaces) -> str:
     line = around.line(number)
     if sentence < 0 or not _GREW.search(line):
         return ""
+    if _BOTH_GREW.search(line):
+        return "blood"
     at = around.spans[number][0] - around.sentences[sentence][0]
     found = ""
     for match in _SOURCE.finditer(line):

@@ -123,7 +123,8 @@ def _devices(system: str) -> Rows[_Device]:
 
 
 _REPLACED: Final = (
-    r"(?:prosthetic joint|prosthe\w+|(?:hemi)?arthroplast\w+|(?:joint|hip|knee|shoulder|elbow|ankle) replacement|r?THA"
+    r"(?:prosthetic joint|prosthe\w+|(?:hemi)?arthroplast\w+|(?:joint|hip|knee|shoulder|elbow|ankle) replacement"
+    r"|total (?:hip|knee|shoulder)|r?THA"
     r"|TKA|r?TSA|TEA|TAA)"
 )
 _JOINT: Final = re.compile(
