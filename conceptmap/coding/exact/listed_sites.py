@@ -77,12 +77,14 @@ def listed_sites(concepts: Sequence[int], text: str, span: tuple[int, int], book
     linked = _LINKED.search(text, *span)
     name = text[span[0] : linked.start() if linked else span[1]]
     heads = (book.default(concept) for concept in concepts)
-    head = next((c for c in heads if siblings.is_open(c) and not (linked and siblings.names(c, items[0]))), None)
+    head = next((concept for concept in heads if siblings.is_open(concept)), None)
     at_first = book.default(concepts[0]) if linked else None
     found: list[tuple[int, str]] = []
     for item in items:
         alone = f"{name} of the {item}."
         chosen = None if head is None else siblings.chosen(head, alone, (0, len(name)), ())
+        if chosen is not None and siblings.names(chosen, " ".join(set(items[0].split()) - set(item.split()))):
+            chosen = None  # still the first site's
         if chosen is None and at_first is not None:
             chosen = at_first if item is items[0] else siblings.elsewhere(at_first, items[0], alone, len(name))
         if chosen is not None:
