@@ -80,6 +80,17 @@ N25.81   E21.3   secondary <hyperparathyroidism>
 I48.0    I48.91  paroxysmal <atrial fibrillation>
 I48.21   I48.91  permanent <AF>
 I48.19   I48.91  persistent <AF>
+K56.50   K56.609 <Bowel obstruction> due to adhesions
+K56.51   K56.600 <Partial bowel obstruction> from adhesions
+K56.52   K56.601 <Complete bowel obstruction>, adhesive
+F05      R41.0   <Delirium> due to UTI
+I63.411  I63.511 <Right MCA stroke>, cardioembolic
+I63.412  I63.512 embolic <left MCA stroke>
+I63.421  I63.521 embolic <right ACA stroke>
+I63.422  I63.522 embolic <left ACA stroke>
+I63.431  I63.531 embolic <right PCA stroke>
+I63.432  I63.532 embolic <left PCA stroke>
+I63.40   I63.9   embolic <stroke>
 """
 
 
@@ -98,7 +109,7 @@ def test_each_cause_has_its_code() -> None:
         assert book().codes[found[0]] == gives, line
         assert found[1].split(": ")[0] in said.lower()
         shown.add((gives, found[1].split(": ", 1)[1]))
-        assert caused(at(code), *marked("Gout. <Disease>."), book()) is None, line
+        assert caused(at(code), *marked("Gout. <Disease or delirium>."), book()) is None, line
     assert shown == {(row["gives"], row["reason"]) for row in read_rows("causes", "icd10cm")}
 
 
@@ -109,10 +120,17 @@ def test_every_word_for_a_cause_gives_the_code_of_the_first_row_that_has_it() ->
         for word in {word for row in of_code for word in row["cause"].split("|")}:
             own = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(part) for part in word.split())})", re.IGNORECASE)
             possible = {row["gives"] for row in of_code if own.search(row["cause"])}
-            for said in (f"<Trouble> due to {word}.", f"{word} <trouble>", f"{word}-related <trouble>"):
+            name = next(row["named"] for row in of_code) or "trouble"
+            for said in (f"<{name}> due to {word}.", f"{word} <{name}>", f"{word}-related <{name}>"):
                 found = caused(at(code), *marked(said), book())
                 assert found is not None, (code, said)
                 assert book().codes[found[0]] in possible, (code, said)
+
+
+def test_a_row_that_asks_for_a_name_leaves_others_of_its_code() -> None:
+    """Confusion is R41.0 whatever it comes from (index: confusion); a delirium with its cause is F05."""
+    assert caused(at("R41.0"), *marked("<Delirium> due to UTI"), book()) is not None
+    assert caused(at("R41.0"), *marked("<Confusion> due to UTI"), book()) is None
 
 
 @pytest.mark.parametrize(
@@ -263,6 +281,25 @@ K41.30 K41.90 <Femoral hernia>, irreducible.
 K42.0  K42.9  <Umbilical hernia>, strangulated.
 K43.0  K43.2  <Incisional hernia>, obstructing.
 K43.6  K43.9  <Ventral hernia>, transition point in it.
+I63.411 I63.511 <Right MCA stroke>. Etiology cardioembolic.
+I63.412 I63.512 <Left MCA stroke>. Etiology cardioembolic.
+I63.419 I63.519 <MCA stroke>. Mechanism: embolic.
+I63.421 I63.521 <Right ACA stroke>. Etiology cardioembolic.
+I63.422 I63.522 <Left ACA stroke>. Etiology cardioembolic.
+I63.429 I63.529 <ACA stroke>. Mechanism: embolic.
+I63.431 I63.531 <Right PCA stroke>. Etiology cardioembolic.
+I63.432 I63.532 <Left PCA stroke>. Etiology cardioembolic.
+I63.439 I63.539 <PCA stroke>. Mechanism: embolic.
+N73.6  K66.0  <Adhesions>. An adherent uterus.
+I21.29 I21.3  <STEMI>. An inferolateral infarct was read.
+K25.0  K25.3  <Gastric ulcer>, the ulcer oozing.
+K26.0  K26.3  <Duodenal ulcer>, the ulcer oozing.
+K25.4  K25.9  <Gastric ulcer>, the ulcer with adherent clot.
+K26.4  K26.9  <Duodenal ulcer>, the ulcer with adherent clot.
+K27.4  K27.9  <Peptic ulcer>, the ulcer bleeding.
+I26.02 I26.09 <PE>. A saddle embolus was seen.
+M17.10 M19.90 <OA>, OA of the knee.
+M16.10 M19.90 <OA>, OA of the hip.
 """
 
 

@@ -2,7 +2,7 @@
 
 "Anemia from chemotherapy", "opioid-induced constipation", "encephalopathy: septic" have codes of their own. Which codes
 open that choice, which words name the cause and what they give is ``data/causes_<system>.csv``; the first row that fits
-decides. A cause counts where the sentence joins it to the finding: before it ("septic encephalopathy", "drug-induced
+decides. A row may ask for letters of the finding's own name: R41.0 is any confusion, F05 a delirium. A cause counts where the sentence joins it to the finding: before it ("septic encephalopathy", "drug-induced
 fever"), or after it behind "due to", "from", "on" and their like.
 """
 
@@ -43,6 +43,7 @@ class _Row:
     after: re.Pattern[str]
     gives: str
     reason: str
+    named: str
 
 
 def caused(concept: int, text: str, span: tuple[int, int], book: CodeBook) -> tuple[int, str] | None:
@@ -61,6 +62,8 @@ def caused(concept: int, text: str, span: tuple[int, int], book: CodeBook) -> tu
     before = _STOP.split(text[max(0, start - _BEFORE_CHARS) : start])[-1]
     after = _STOP.split(text[end : end + _AFTER_CHARS])[0]
     for row in rows:
+        if row.named not in text[start:end].lower():
+            continue
         said = row.before.search(before) or row.after.match(after)
         if said and said.string is after and _ACTED_ON.match(after, said.end()):
             continue
@@ -83,6 +86,7 @@ def _rows(system: str) -> Mapping[str, Sequence[_Row]]:
             re.compile(rf"[\w\s,%/]{{0,30}}?(?<!\w){_JOIN}\s*(?:[\w/-]+[\s,(]+){{0,4}}?{words}", re.IGNORECASE),
             row["gives"],
             row["reason"],
+            row["named"],
         )
         for code in row["codes"].split():
             out.setdefault(code, []).append(made)
