@@ -291,15 +291,15 @@ I63.431 I63.531 <Right PCA stroke>. Etiology cardioembolic.
 I63.432 I63.532 <Left PCA stroke>. Etiology cardioembolic.
 I63.439 I63.539 <PCA stroke>. Mechanism: embolic.
 N73.6  K66.0  <Adhesions>. An adherent uterus.
-I21.29 I21.3  <STEMI>. An inferolateral infarct was read.
-K25.0  K25.3  <Gastric ulcer>, the ulcer oozing.
-K26.0  K26.3  <Duodenal ulcer>, the ulcer oozing.
-K25.4  K25.9  <Gastric ulcer>, the ulcer with adherent clot.
-K26.4  K26.9  <Duodenal ulcer>, the ulcer with adherent clot.
-K27.4  K27.9  <Peptic ulcer>, the ulcer bleeding.
+I21.29 I21.3  <STEMI>. A lateral infarct was read.
+K25.0  K25.3  <Gastric ulcer>. The ulcer was oozing.
+K26.0  K26.3  <Duodenal ulcer>. The ulcer was oozing.
+K25.4  K25.9  <Gastric ulcer>. The ulcer had an adherent clot.
+K26.4  K26.9  <Duodenal ulcer>. The ulcer had an adherent clot.
+K27.4  K27.9  <Peptic ulcer>. The ulcer was bleeding.
 I26.02 I26.09 <PE>. A saddle embolus was seen.
-M17.10 M19.90 <OA>, OA of the knee.
-M16.10 M19.90 <OA>, OA of the hip.
+M17.10 M19.90 <OA>. The OA of the knee.
+M16.10 M19.90 <OA>. The OA of the hip.
 """
 
 

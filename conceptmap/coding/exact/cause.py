@@ -2,8 +2,9 @@
 
 "Anemia from chemotherapy", "opioid-induced constipation", "encephalopathy: septic" have codes of their own. Which codes
 open that choice, which words name the cause and what they give is ``data/causes_<system>.csv``; the first row that fits
-decides. A row may ask for letters of the finding's own name: R41.0 is any confusion, F05 a delirium. A cause counts where the sentence joins it to the finding: before it ("septic encephalopathy", "drug-induced
-fever"), or after it behind "due to", "from", "on" and their like.
+decides. A row may ask for letters of the finding's own name: R41.0 is any confusion, F05 a delirium. A cause counts
+where the sentence joins it to the finding: before it ("septic encephalopathy", "drug-induced fever"), or after it
+behind "due to", "from", "on" and their like.
 """
 
 from __future__ import annotations
