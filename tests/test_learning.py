@@ -26,6 +26,7 @@ from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.learned.associations import MENTIONED, Associations
 from conceptmap.learned.code_adapter import CodeAdapter, _Telling
 from conceptmap.learned.features import FEATURES, GROUPS, LEARNED, possible_codes
+from conceptmap.learned.near_windows import WINDOWS
 from conceptmap.learned.note_facts import FACTS, NoteFacts
 from conceptmap.learned.relatives import RELATIVES
 from conceptmap.learned.store import open_code_adapter, save_code_adapter
@@ -149,7 +150,7 @@ def test_every_feature_has_a_name_of_its_own_and_a_group() -> None:
     mapper = lexical_mapper()
     found = training_notes(mapper.readings(notes), mapper.linkers[0], mapper.instructions[0], given)
     assert {len(code.facts) for note in found for code in note.facts.found} == {len(FACTS)}
-    assert len(FEATURES) == len(FACTS) + len(LEARNED) + len(RELATIVES)
+    assert len(FEATURES) == len(FACTS) + len(LEARNED) + len(RELATIVES) + len(WINDOWS)
     assert sorted(name for names in GROUPS.values() for name in names) == sorted(FEATURES)
 
 
