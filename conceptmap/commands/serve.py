@@ -14,6 +14,7 @@ from conceptmap.errors import InputError, MissingExtraError, counted
 
 if TYPE_CHECKING:
     from conceptmap.mapper import ConceptMapper
+    from conceptmap.retrieval.collection import IndexFacts
     from conceptmap.retrieval.search import NoteSearch
     from conceptmap.serve.guard import Admission
 
@@ -72,10 +73,10 @@ def _serve(args: argparse.Namespace, access: Admission, listening: socket.socket
 
     from conceptmap.serve.app import make_app
 
-    _check_index(args)
+    facts = _index_facts(args)
     mapper, seconds = load_mapper(args)
     mapper.annotate("Ready.")  # what is loaded on first use is loaded now
-    search = _search(args, mapper) if args.notes_index else None
+    search = _search(args, facts, mapper) if facts else None
     shown = f"[{args.host}]" if ":" in args.host else args.host
     say(
         f"ready after {seconds:.1f} s: http://{shown}:{args.port}/{'#token=…' if access.token else ''} (Ctrl+C ends it)"
@@ -86,27 +87,27 @@ def _serve(args: argparse.Namespace, access: Admission, listening: socket.socket
     uvicorn.Server(how).run(sockets=[listening])
 
 
-def _check_index(args: argparse.Namespace) -> None:
-    """Refuse a note index that is none, before anything is loaded."""
+def _index_facts(args: argparse.Namespace) -> IndexFacts | None:
+    """What the note index is, which is refused before anything is loaded if it is none."""
     from conceptmap.retrieval.collection import open_collection
 
     if args.notes_index:
-        open_collection(Path(args.notes_index))
-    elif args.notes_encoder:
+        return open_collection(Path(args.notes_index)).facts
+    if args.notes_encoder:
         raise InputError("--notes-encoder is of a note index", expected="--notes-index INDEX too")
+    return None
 
 
-def _search(args: argparse.Namespace, mapper: ConceptMapper) -> NoteSearch:
+def _search(args: argparse.Namespace, facts: IndexFacts, mapper: ConceptMapper) -> NoteSearch:
     """The note index with the encoder that made it, which may be the mapper's; its texts are checked now.
 
     Raises:
         IndexMismatchError: it is damaged, or the encoder is another.
         ModelError: the encoder cannot be loaded.
     """
-    from conceptmap.retrieval.collection import open_collection
     from conceptmap.retrieval.search import NoteSearch
 
-    facts, own = open_collection(Path(args.notes_index)).facts, mapper.encoder
+    own = mapper.encoder
     same = own is not None and own.name == facts.encoder and facts.kind != "projected"
     encoder = args.notes_encoder or (own if same else None)
     where = {"device": args.device, "dtype": args.dtype}

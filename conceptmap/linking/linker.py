@@ -170,16 +170,9 @@ class Linker:
         return CosineScale.of(self.index) if self.adapter is None else CosineScale()
 
     @cached_property
-    def _rows_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows ordered by concept, and where each concept's rows start."""
-        order = np.argsort(self.index.row_concept, kind="stable")
-        starts = np.searchsorted(self.index.row_concept[order], np.arange(self.index.concepts.height + 1))
-        return order, starts
-
-    @cached_property
     def names(self) -> NameVectors:
         """What vectors the concepts' names have."""
-        return NameVectors(self.index, *self._rows_of)
+        return NameVectors.in_index(self.index)
 
     def lexical(self, texts: Sequence[str], contents: Sequence[Content]) -> list[list[Mention]]:
         """Mentions of every text found by the index's own terms."""
@@ -291,14 +284,11 @@ class Linker:
         return self._cosines(_Pooled.of(vectors), concepts)
 
     def _cosines(self, batch: _Pooled, concepts: Sequence[Sequence[int]]) -> list[list[float]]:
-        order, starts = self._rows_of
         place = np.full(batch.n, -1, dtype=np.int64)
         place[batch.some] = np.arange(len(batch.some))
         wanted = np.array([concept for one in concepts for concept in one], dtype=np.int64)
         asked = np.repeat(place, [len(one) for one in concepts])
-        sizes = np.where(asked >= 0, starts[wanted + 1] - starts[wanted], 0)
-        first = np.cumsum(sizes) - sizes
-        rows = order[np.arange(sizes.sum()) + np.repeat(starts[wanted] - first, sizes)]
+        rows, sizes, first = self.names.rows(wanted, asked >= 0)
         best = np.zeros(len(wanted))
         if len(rows):
             products = self.index.cosines(batch.vectors, np.repeat(asked, sizes), rows)

@@ -29,10 +29,29 @@ class NameVectors:
     order: NDArray[np.int64]
     starts: NDArray[np.int64]
 
+    @classmethod
+    def in_index(cls, index: ConceptIndex) -> NameVectors:
+        """Those of an index."""
+        order = np.argsort(index.row_concept, kind="stable")
+        return cls(index, order, np.searchsorted(index.row_concept[order], np.arange(index.concepts.height + 1)))
+
     @property
     def dim(self) -> int:
         """Width of a vector; 0 where the index has none."""
         return self.index.dim
+
+    def rows(
+        self, concepts: NDArray[np.int64], among: NDArray[np.bool_] | bool = True
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The rows of concepts, one concept after another; how many each has, and where they begin.
+
+        Args:
+            concepts: their positions. *Shape:* (n,).
+            among: whose rows are wanted; of the others there are none. *Shape:* (n,).
+        """
+        sizes = np.where(among, self.starts[concepts + 1] - self.starts[concepts], 0)
+        first = np.cumsum(sizes) - sizes
+        return self.order[np.arange(sizes.sum()) + np.repeat(self.starts[concepts] - first, sizes)], sizes, first
 
     def of(self, concepts: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """The mean of each concept's unit rows, at length 1; a concept without rows gets a zero row.
@@ -46,11 +65,9 @@ class NameVectors:
         asked = np.asarray(concepts, dtype=np.int64)
         out = np.zeros((len(asked), self.dim), dtype=np.float32)
         stored = self.index.vectors
-        sizes = self.starts[asked + 1] - self.starts[asked]
-        if stored is None or not sizes.sum():
+        rows, sizes, first = self.rows(asked)
+        if stored is None or not len(rows):
             return out
-        first = np.cumsum(sizes) - sizes
-        rows = self.order[np.arange(sizes.sum()) + np.repeat(self.starts[asked] - first, sizes)]
         found = unit(from_stored(stored[rows], self.index.manifest.dtype))
         out[sizes > 0] = np.add.reduceat(found, first[sizes > 0], axis=0)
         return unit(out)

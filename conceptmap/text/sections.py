@@ -69,6 +69,8 @@ _SPACED_BEFORE: Final = re.compile(  # "FH mom breast CA", "SH nonsmoker", "ALL 
     r"|(SH) (?=(?i:non|never|former|smok|quit|no |lives|denies|works|retired|married|single|\d))"
     r"|(ALL) (?=NKD?A\b|[A-Za-z]+ \((?:hives|rash|itch|anaph|nausea|swell))"
 )
+_APART: Final = (_SPACED, _CAPITALS, _LEADERS, _SPACED_BEFORE)
+"""Headings that something other than a colon sets apart from what stands behind them; the first that fits is taken."""
 _BRACKETS: Final = re.compile(r"\s*[(\[][^)\]]{0,40}[)\]]\s*$")
 _SPACES: Final = re.compile(r"\s+")
 _WORDS: Final = re.compile(r"[A-Za-z][A-Za-z/&,'\u2019\- ]*$")
@@ -255,10 +257,9 @@ def _line_heading(content: str, offset: int) -> _Heading | None:
         alone = _heading(content, offset, begin, label_end, marked=marked)
         if alone is not None:
             return alone
-    capitals = _SPACED.match(content, begin) or _CAPITALS.match(content, begin) or _LEADERS.match(content, begin)
-    capitals = capitals or _SPACED_BEFORE.match(content, begin)
-    if capitals:
-        return _heading(content, offset, begin, capitals.end(capitals.lastindex or 1), marked=True, listed=True)
+    apart = next((found for way in _APART if (found := way.match(content, begin))), None)
+    if apart:
+        return _heading(content, offset, begin, apart.end(apart.lastindex or 1), marked=True, listed=True)
     return None
 
 

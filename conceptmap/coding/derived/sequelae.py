@@ -58,6 +58,7 @@ _SIDED: Final = re.compile(
     r"\b(left|right|L|R)[- ]sided?(?: \w+)? weakness|\b(left|right) hemibody weakness", re.IGNORECASE
 )
 _SIDE: Final = re.compile(r"\b(left|right|L|R)\b(?: \w+){0,1}\W*\Z", re.IGNORECASE)
+_SIDE_WITHIN: Final = re.compile(r"\b(left|right|L|R)\b", re.IGNORECASE)
 _BEFORE: Final = 24
 
 
@@ -65,7 +66,12 @@ def one_sided(text: str) -> Iterator[Found]:
     """Weakness of one side in a note that tells of a stroke: the code of a hemiparesis, with its half-open span."""
     if first_of(_STROKES, text):
         for said in all_of(_SIDED, text):
-            yield Found(*said.span(), "G81.91" if (said[1] or said[2])[0].lower() == "r" else "G81.94")
+            yield Found(*said.span(), _hemiparesis(said))
+
+
+def _hemiparesis(said: re.Match[str]) -> str:
+    """The code of a weakness of the side that is said."""
+    return "G81.91" if (said[1] or said[2])[0].lower() == "r" else "G81.94"
 
 
 def settle_sequelae(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> None:
@@ -124,8 +130,7 @@ def _sided(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> N
     for proposal in codes_in(proposals, _WEAKNESS, book):
         said = next((m for n in proposal.numbers if (m := _SIDED.search(around.line(n)))), None)
         if said is not None:
-            side = (said[1] or said[2])[0].lower()
-            at = book.position_of_code.get("G81.91" if side == "r" else "G81.94")
+            at = book.position_of_code.get(_hemiparesis(said))
             if at is not None:
                 exchange(proposals, proposal, at, "weakness of one side that a stroke brought is a hemiparesis")
     for proposal in codes_in(proposals, _NO_SIDE, book):
@@ -143,6 +148,3 @@ def _sided(proposals: ProposedCodes, book: CodeBook, around: MentionPlaces) -> N
             at = book.position_of_code.get(f"{book.codes[proposal.concept][:6]}{digit}")
             if at is not None:
                 exchange(proposals, proposal, at, "the side is said beside it (I.C.6.a)")
-
-
-_SIDE_WITHIN: Final = re.compile(r"\b(left|right|L|R)\b", re.IGNORECASE)

@@ -138,13 +138,14 @@ def principal(
     if not able:
         return _last_resort(proposals, book)
     places = {proposal.concept: _place(proposal, book, around, past) for proposal in able}
-    chosen = min(able, key=lambda proposal: places[proposal.concept])
+    able.sort(key=lambda proposal: places[proposal.concept])
+    chosen = able[0]
     number = places[chosen.concept].number
     under = around.section(number) or "no heading"
     said = f"the reason or the diagnosis under {under}" if _is_reason(number, around) else f"first under {under}"
     present = [d for d in able if not (past >= set(d.numbers) or arose_in_the_stay(d, around))]
-    chosen, said = _sequenced(chosen, said, sorted(present, key=lambda d: places[d.concept]), book, around)
-    before = _coded_before(chosen, sorted(able, key=lambda d: places[d.concept]), book, instructions)
+    chosen, said = _sequenced(chosen, said, present, book, around)
+    before = _coded_before(chosen, able, book, instructions)
     if before is not chosen:
         chosen, said = before, f"{book.codes[chosen.concept]} has it coded first"
     chosen.remark(f"proposed as principal diagnosis: {said}")
