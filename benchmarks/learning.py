@@ -83,9 +83,7 @@ def _folds(
         kept += adapter.head is not None
         taught = frozenset(code for note in others for code in note.given)
         for note in notes[fold::FOLDS]:
-            possible = adapter.possible(note.facts, book)
-            sure = adapter.probabilities(possible)
-            chosen = adapter.accepts(possible, sure)
+            possible, sure, chosen = adapter.judged(note.facts, book)
             accepted = frozenset(code for code, its in zip(possible.codes, chosen, strict=True) if its)
             ranked = sorted(zip(possible.codes, sure.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
             told.append(Told(ranked, accepted, note.given, taught, note.today))

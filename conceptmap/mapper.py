@@ -314,7 +314,8 @@ class ConceptMapper:
 
         Args:
             notes: as in `annotate_many`; in a dataframe ``person_id`` says whose note each is.
-            codes: a dataframe with note_id and code, a row per code that a coder gave.
+            codes: a dataframe with note_id and code, a row per code that a coder gave; evidence, where it has that
+                column, is the words of the note that the coder marked for it.
             settings: how to learn.
 
         Raises:

@@ -27,7 +27,8 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--codes",
         metavar="GOLD",
-        help="the codes of --notes: a table of note_id and code, a row a code",
+        help="the codes of --notes: a table of note_id and code, a row a code; evidence, where it has that column, are "
+        "the words of the note that the coder marked for it, several phrases parted by semicolons",
     )
     group.add_argument(
         "--model",
@@ -84,6 +85,10 @@ def run_codes(args: argparse.Namespace) -> int:
     seconds, before, after = time.perf_counter() - began, figures["rules"]["f1"], figures["learned"]["f1"]
     say(f"learned from {counts['codes']:,} codes of {counts['notes']:,} notes in {seconds:.1f} s: {folder}")
     say(f"F1 on notes held out {after:.3f}, by the rules alone {before:.3f}; more in {folder / 'README.md'}")
+    if "phrases marked" in counts:
+        then = f"{counts['marked words kept']:,} words, pairs and triples of these are kept"
+        n, there = counts["phrases marked"], counts["phrases found"]
+        say(f"of {n:,} phrases that coders marked {there:,} stand in their notes; {then}")
     if (found := adapter.card["vectors"]) is not None:
         low, high = found["log loss"][2:]
         then = "weighed" if found["kept"] else "left out"

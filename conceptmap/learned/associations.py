@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conceptmap.learned.marked_words import MarkedWords
+
 __all__ = ["MENTIONED", "Associations", "CodeRecord", "Spoken", "category_of"]
 
 MENTIONED: Final = "@"
@@ -94,6 +96,8 @@ class Associations:
         together: notes with the item that were given the code. *Shape:* (n_pairs,) int64.
         codes: that coders gave or the rules found, sorted.
         records: of each code.
+        marked: notes in which coders marked words of each pair's item for its code; None where they marked nothing.
+            *Shape:* (n_pairs,) int64.
         told: what is made of the records, kept by who makes it, by code.
         of_shelf: the codes that coders gave, kept likewise, by the position of their category.
     """
@@ -106,6 +110,7 @@ class Associations:
     together: NDArray[np.int64]
     codes: list[str]
     records: list[CodeRecord]
+    marked: NDArray[np.int64] | None = None
     told: dict[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     of_shelf: dict[int, list[str]] = field(default_factory=dict, repr=False)
 
@@ -122,6 +127,14 @@ class Associations:
     def _share(self) -> NDArray[np.float64]:
         """Share of all notes that were given each code."""
         return np.array([record.given for record in self.records], dtype=np.float64) / max(1, self.n_notes)
+
+    @cached_property
+    def marked_words(self) -> MarkedWords | None:
+        """The items whose words coders marked."""
+        if self.marked is None:
+            return None
+        item = np.repeat(np.arange(len(self.items)), np.diff(self.first))
+        return MarkedWords.of(self.items, self.notes_with, item, self.number, self.together, self.marked)
 
     @cached_property
     def categories(self) -> dict[str, CodeRecord]:

@@ -17,7 +17,7 @@ from conceptmap.coding.given_codes import as_given
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.errors import IndexMismatchError
 from conceptmap.learned.associations import MENTIONED, Associations
-from conceptmap.learned.features import FEATURES, Possible, possible_codes
+from conceptmap.learned.features import FEATURES, MARKED, Possible, possible_codes
 from conceptmap.learned.likelihood import LIKELIHOOD, LikelihoodHead
 from conceptmap.learned.models import Model, strongest
 from conceptmap.learned.note_facts import NoteFacts
@@ -25,6 +25,7 @@ from conceptmap.learned.note_facts import NoteFacts
 if TYPE_CHECKING:
     from conceptmap.coding.instructions import Instructions
     from conceptmap.index.index import ConceptIndex
+    from conceptmap.learned.marked_words import MarkedHit
     from conceptmap.ontology.codebook import CodeBook
     from conceptmap.text.context import Context
     from conceptmap.text.page import Page
@@ -34,9 +35,10 @@ __all__ = ["NO_ENCODER", "CodeAdapter", "LearnedFor", "learned_for"]
 NO_ENCODER: Final = "none"
 """Name of no encoder, where notes are read by words alone."""
 _TOLD: Final = 5
-_SAYS: Final = (*FEATURES.values(), *LIKELIHOOD.values())
+_SAYS: Final = {**FEATURES, **MARKED, **LIKELIHOOD}
 _NEW: Final = "no training note was given it"
 _BY_WORDS: Final = "no mention names it: it goes with words of this note"
+_BY_MARKS: Final = "no mention names it: coders marked such words for it"
 _BY_VECTORS: Final = "no mention names it: vectors find it near words of this note"
 _BY_RELATIVE: Final = "no mention names it: one names a code beside, above or below it"
 
@@ -102,6 +104,8 @@ class CodeAdapter:
         digest.update(repr((known.items, known.codes, [*map(tuple, known.records)])).encode())
         for counts in (known.notes_with, known.first, known.number, known.together):
             digest.update(np.ascontiguousarray(counts, dtype="<i8").tobytes())
+        if known.marked is not None:
+            digest.update(b"marked" + np.ascontiguousarray(known.marked, dtype="<i8").tobytes())
         digest.update(self.model.content)
         if self.head is not None:
             digest.update(self.head.content)
@@ -141,7 +145,8 @@ class CodeAdapter:
     @property
     def features(self) -> list[str]:
         """Names of the numbers of a possible code, in the order of the columns."""
-        return [*FEATURES, *(() if self.head is None else LIKELIHOOD)]
+        marked = () if self.associations.marked is None else MARKED
+        return [*FEATURES, *marked, *(() if self.head is None else LIKELIHOOD)]
 
     def possible(self, facts: NoteFacts, book: CodeBook) -> Possible:
         """The possible codes of a note, each with its numbers."""
@@ -158,6 +163,12 @@ class CodeAdapter:
     def accepts(self, possible: Possible, sure: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether each is probable enough to be given. *Shape:* (n,)."""
         return np.asarray(sure >= np.where(possible.seen, self.least_seen, self.least_unseen), dtype=np.bool_)
+
+    def judged(self, facts: NoteFacts, book: CodeBook) -> tuple[Possible, NDArray[np.float64], NDArray[np.bool_]]:
+        """The possible codes of a note, how probable each is, and whether it is given."""
+        possible = self.possible(facts, book)
+        sure = self.probabilities(possible)
+        return possible, sure, self.accepts(possible, sure)
 
     def coded(
         self,
@@ -180,14 +191,13 @@ class CodeAdapter:
             note: as the rules code it.
             instructions: of the index.
         """
-        possible = self.possible(facts, book)
-        sure = self.probabilities(possible)
-        chosen, probable = self.accepts(possible, sure).tolist(), sure.tolist()
+        possible, sure, accepts = self.judged(facts, book)
+        chosen, probable = accepts.tolist(), sure.tolist()
         telling = _Telling(self, facts, page, possible, spans)
         worth = [at for at, its in enumerate(possible.found) if its is not None or probable[at] >= _WORTH]
         kept = [at for at in worth if chosen[at]]
         carried = self.model.carried(possible.rows[kept]).tolist() if kept else []
-        moved = {at: weighed(row) for at, row in zip(kept, carried, strict=True)}
+        moved = {at: weighed(row, self.features) for at, row in zip(kept, carried, strict=True)}
         around = MentionPlaces(page.text, spans, page.sections, page.sentences, note.setting)
         past = {number for number, context in enumerate(contexts) if context.temporality == "historical"}
         by_sure = sorted(kept, key=lambda at: (-probable[at], possible.codes[at]))
@@ -203,9 +213,9 @@ class CodeAdapter:
         return self.made_for.encoder == NO_ENCODER
 
 
-def weighed(carried: Sequence[float]) -> str:
+def weighed(carried: Sequence[float], features: Sequence[str]) -> str:
     """What moved the probability of a code most, in words, each with its logits."""
-    return ", ".join(f"{_SAYS[at]} ({carried[at]:+.1f})" for at in strongest(carried, _TOLD))
+    return ", ".join(f"{_SAYS[features[at]]} ({carried[at]:+.1f})" for at in strongest(carried, _TOLD))
 
 
 class _Ranked(Sequence[NoteCode]):
@@ -265,10 +275,21 @@ class _Telling:
                 place=code.place,
             )
         place = self._place(at)
-        by_vectors = self._possible.near[at] is not None
-        notes.append(_BY_WORDS if self._possible.items[at] else _BY_VECTORS if by_vectors else _BY_RELATIVE)
+        notes.append(self._found_by(at))
         said, concept = "; ".join(notes), self._possible.concepts[at]
         return NoteCode(concept, 0.0, (), -1, said, probability=sure, rests_on=rests_on, weighed=moved, place=place)
+
+    def _mark(self, at: int) -> MarkedHit | None:
+        """The words marked for a code, where they were marked often, or no other words speak for it."""
+        hit = self._possible.marked[at]
+        return hit if hit is not None and (hit.share >= _OFTEN or self._possible.items[at] is None) else None
+
+    def _found_by(self, at: int) -> str:
+        """What proposes a code that no mention names."""
+        if self._mark(at) is not None:
+            return _BY_MARKS
+        by_vectors = self._possible.near[at] is not None
+        return _BY_WORDS if self._possible.items[at] else _BY_VECTORS if by_vectors else _BY_RELATIVE
 
     def _rests_on(self, at: int) -> str:
         said = []
@@ -276,10 +297,14 @@ class _Telling:
         if self._possible.found[at] is not None:
             told = f" (right in {record.right} of {record.found} notes)" if record.found else ""
             said.append(f"mentions of it{told}")
-        item = self._possible.items[at]
-        if item is not None and (not said or item[1] >= _OFTEN * self._known.notes_with[item[0]]):
-            words = self._words(self._place(at))
+        item, hit = self._possible.items[at], self._mark(at)
+        if hit is not None and (not said or hit.share >= _OFTEN):
+            read = "" if hit.alike == 1.0 else f" as {self._known.items[hit.pair.item]}"
+            counts = f"marked for it in {hit.pair.marked} notes, given in {hit.pair.together} of {hit.pair.notes}"
+            said.append(f"“{self._words(self._facts.grams[hit.words])}”{read} ({counts} notes with it)")
+        elif item is not None and (not said or item[1] >= _OFTEN * self._known.notes_with[item[0]]):
             name = self._known.items[item[0]]
+            words = self._words(self._item_place(name))
             read = f" as {name.removeprefix(MENTIONED)}" if name.startswith(MENTIONED) else ""
             said.append(f"“{words}”{read} (given in {item[1]} of {self._known.notes_with[item[0]]} notes with it)")
         given = f"given in {record.given} of {self._known.n_notes} notes"
@@ -295,7 +320,9 @@ class _Telling:
         return " ".join(view.original[slice(*view.span(*place))].split())
 
     def _place(self, at: int) -> tuple[int, int]:
-        """Where the item stands that speaks best for a code; without one, where vectors or a relative find it."""
+        """Where the words stand that speak best for a code; without such, where vectors or a relative find it."""
+        if (hit := self._mark(at)) is not None:
+            return self._facts.grams[hit.words]
         item = self._possible.items[at]
         if item is None and (near := self._possible.near[at]) is not None:
             return near.place
@@ -303,7 +330,9 @@ class _Telling:
             relative = self._possible.nearest[at]
             assert relative is not None
             return self._spans[relative.code.best]
-        name = self._known.items[item[0]]
+        return self._item_place(self._known.items[item[0]])
+
+    def _item_place(self, name: str) -> tuple[int, int]:
         is_mention = name.startswith(MENTIONED)
         return self._facts.sources[name.removeprefix(MENTIONED)] if is_mention else self._facts.grams[name]
 

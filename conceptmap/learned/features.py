@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import log, log1p
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conceptmap.learned.associations import MENTIONED, Associations, CodeRecord, Spoken, category_of
+from conceptmap.learned.marked_words import MARKED, MOST_MARKED, MarkedHit, marked_numbers
 from conceptmap.learned.near_windows import MOST_NEAR, WINDOWS, NearConcept, near_numbers
 from conceptmap.learned.note_facts import FACTS, FoundCode, NoteFacts
 from conceptmap.learned.relatives import RELATIVES, related_codes, relations
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["FEATURES", "GROUPS", "LEARNED", "MOST_SPOKEN", "Possible", "possible_codes"]
+__all__ = ["FEATURES", "GROUPS", "LEARNED", "MARKED", "MARKED_GROUP", "MOST_SPOKEN", "Possible", "possible_codes"]
 
 LEARNED: Final = {
     "given": "coders gave it to training notes",
@@ -46,6 +47,8 @@ GROUPS: Final = {
     "vectors of the note's words": tuple(WINDOWS),
 }
 """Groups of features, for the card."""
+MARKED_GROUP: Final = "words that coders marked"
+"""That of ``MARKED``, which are there where coders marked words."""
 MOST_SPOKEN: Final = 80
 """Codes that words alone may propose in a note."""
 _LEAST, _FAR = 1e-3, 500
@@ -66,6 +69,7 @@ class Possible:
         items: number of the item that speaks best for each, and how many of its notes were given the code; or None.
         nearest: the most probable of its relatives that mentions lead to; or None.
         near: where vectors find it near words of the note; or None.
+        marked: words of the note that coders marked for it; or None.
     """
 
     codes: list[str]
@@ -76,10 +80,11 @@ class Possible:
     items: list[tuple[int, int] | None]
     nearest: list[FoundCode | None]
     near: list[NearConcept | None]
+    marked: list[MarkedHit | None]
 
 
 def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Possible:
-    """The possible codes of a note: of its mentions, those that go with its words, relatives, and what vectors find.
+    """The possible codes of a note: of its mentions, of its words, of marked words, relatives, and what vectors find.
 
     Args:
         facts: of the note.
@@ -87,19 +92,18 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
         book: of the index.
     """
     spoken = known.spoken(chain(facts.grams, (MENTIONED + source for source in facts.sources)))
+    words = known.marked_words
+    marked = {} if words is None else words.found({**facts.grams, **facts.aside}, book.words)
     named = {found.name: found for found in facts.found}
-    codes = [*named, *islice(_more(spoken, known, named, book), MOST_SPOKEN)]
-    codes = [*dict.fromkeys(chain(codes, related_codes(facts.found, known, book)))]
-    had, by_vectors = {*codes}, ((book.codes[one.concept], one.concept) for one in facts.near)
-    new = (code for code, at in by_vectors if code not in had and book.position_of_code[code] == at)
-    codes += islice(new, MOST_NEAR)
+    codes = _codes(facts, spoken, marked, known, book)
     concepts = [
         *(found.concept for found in named.values()),
         *(book.position_of_code[code] for code in codes[len(named) :]),
     ]
     spoken_at = np.full(len(known.codes) + 1, -1)  # the last is of codes that training never met
     spoken_at[spoken.numbers] = np.arange(len(spoken.numbers))
-    at = spoken_at[[known.code_number.get(code, -1) for code in codes]]
+    numbers = [known.code_number.get(code, -1) for code in codes]
+    at = spoken_at[numbers]
     told = chain.from_iterable(found.facts for found in named.values())
     facts_told = np.fromiter(told, np.float64, len(named) * len(FACTS)).reshape(-1, len(FACTS))
     rows = np.zeros((len(codes), len(FEATURES)))
@@ -110,6 +114,8 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
     related, nearest = relations(concepts, facts.found, book)
     learned = history[:, 0], _words(at, spoken, known), own, history[:, 1:], is_named, related
     rows[:, len(FACTS) :] = np.column_stack((*learned, near_numbers(concepts, facts.near)))
+    if words is not None:
+        rows = np.column_stack((rows, marked_numbers(numbers, marked)))
     near = {one.concept: one for one in facts.near}
     return Possible(
         codes,
@@ -120,7 +126,20 @@ def possible_codes(facts: NoteFacts, known: Associations, book: CodeBook) -> Pos
         _items(at, spoken),
         [facts.found[place] if place >= 0 else None for place in nearest.tolist()],
         [near.get(concept) for concept in concepts],
+        [marked.get(number) for number in numbers],
     )
+
+
+def _codes(facts: NoteFacts, spoken: Spoken, marked: Iterable[int], known: Associations, book: CodeBook) -> list[str]:
+    """The codes that are possible, each once: those that mentions lead to first."""
+    named = {found.name: None for found in facts.found}
+    codes = [*named, *islice(_more(spoken, known, named, book), MOST_SPOKEN)]
+    codes = [*dict.fromkeys(chain(codes, related_codes(facts.found, known, book)))]
+    had, by_marks = {*codes}, (known.codes[number] for number in marked)
+    codes += islice((code for code in by_marks if code not in had and code in book.position_of_code), MOST_MARKED)
+    had, by_vectors = {*codes}, ((book.codes[one.concept], one.concept) for one in facts.near)
+    new = (code for code, at in by_vectors if code not in had and book.position_of_code[code] == at)
+    return [*codes, *islice(new, MOST_NEAR)]
 
 
 def _items(at: NDArray[np.int64], spoken: Spoken) -> list[tuple[int, int] | None]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conceptmap.text.context import Context
     from conceptmap.text.page import Page
 
-__all__ = ["EVERY_CONTEXT", "FACTS", "MOST_WORDS", "FoundCode", "NoteFacts", "facts_of"]
+__all__ = ["EVERY_CONTEXT", "FACTS", "MOST_WORDS", "FoundCode", "NoteFacts", "facts_of", "grams_of"]
 
 EVERY_CONTEXT: Final = frozenset(INCLUDES)
 """What is included: coders differ in what they code, and that is learned."""
@@ -84,6 +84,7 @@ class NoteFacts:
         found: the codes that mentions lead to, best first.
         vectors: of its mentions; None where it was read by words alone.
         near: the concepts that vectors find near windows of its words, the nearest first; none without an encoder.
+        aside: further n-grams, of a training note: never counted, but looked through for words that coders marked.
     """
 
     note_id: str
@@ -92,6 +93,7 @@ class NoteFacts:
     found: Sequence[FoundCode]
     vectors: MentionVectors | None = field(default=None, repr=False)
     near: Sequence[NearConcept] = ()
+    aside: Mapping[str, tuple[int, int]] = field(default_factory=dict, repr=False)
 
 
 def facts_of(
@@ -118,7 +120,7 @@ def facts_of(
     around = MentionPlaces(page.text, spans, page.sections, page.sentences, note.setting)
     codes = note_candidates(mentions, contexts, book, note, include=EVERY_CONTEXT)[:_MANY]
     told = _Told(mentions, contexts, book, around, note, codes)
-    return NoteFacts(note_id, _grams(content), _sources(mentions, contexts, book), told.found())
+    return NoteFacts(note_id, grams_of(content), _sources(mentions, contexts, book), told.found())
 
 
 class _Told:
@@ -223,14 +225,20 @@ def page_words(text: str) -> int:
     return text.count(" ") + text.count("\n") + 1
 
 
-def _grams(content: Content) -> dict[str, tuple[int, int]]:
-    """N-grams of content words with no full stop inside, each with the place of its first."""
+def grams_of(content: Content, within: range | None = None) -> dict[str, tuple[int, int]]:
+    """N-grams of content words with no full stop inside, each with the place of its first.
+
+    Args:
+        content: of a note.
+        within: which of them; all by default.
+    """
     form, start, end, gap = content.form, content.start, content.end, content.gap
     grams: dict[str, tuple[int, int]] = {}
-    for first in range(len(form)):
+    among = range(len(form)) if within is None else within
+    for first in among:
         gram = form[first]
         grams.setdefault(gram, (start[first], end[first]))
-        for last in range(first + 1, min(first + MOST_WORDS, len(form))):
+        for last in range(first + 1, min(first + MOST_WORDS, among.stop)):
             if gap[last] > 1:
                 break
             gram = f"{gram} {form[last]}"

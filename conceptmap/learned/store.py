@@ -22,7 +22,7 @@ from conceptmap.index.files import CheckedFile, FileDigest
 from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
 from conceptmap.learned.associations import Associations, CodeRecord
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
-from conceptmap.learned.features import FEATURES
+from conceptmap.learned.features import FEATURES, MARKED
 from conceptmap.learned.likelihood import LIKELIHOOD, LikelihoodHead
 from conceptmap.learned.models import LogisticModel, Model, TreeModel
 
@@ -33,9 +33,11 @@ _TREES, _LOGISTIC, _HEAD = "model.txt", "model.json", "likelihood.safetensors"
 _AGAIN = "learn again: conceptmap adapt --notes NOTES --codes GOLD"
 _ITEMS = pl.Schema({"item": pl.String, "notes": pl.Int64})
 _PAIRS = pl.Schema({"item": pl.Int64, "code": pl.Int64, "together": pl.Int64})
+_MARKED = pl.Schema({"item": pl.Int64, "code": pl.Int64, "together": pl.Int64, "marked": pl.Int64})
 _CODES = pl.Schema({"code": pl.String, "given": pl.Int64, "found": pl.Int64, "right": pl.Int64})
 _FRAMES = {"items.parquet": _ITEMS, "pairs.parquet": _PAIRS, "codes.parquet": _CODES}
 _PARTS = tuple(field.name for field in fields(LikelihoodHead))
+_COLUMNS = [[*FEATURES, *marked, *head] for marked in ((), MARKED) for head in ((), LIKELIHOOD)]
 _NUMBERS = ("least_seen", "least_unseen")
 
 
@@ -84,9 +86,10 @@ def save_code_adapter(
         OutOfSpaceError: the disk is full.
     """
     target, known = Path(folder), adapter.associations
+    pairs = pl.DataFrame([_item_of_pair(known), known.number, known.together], schema=_PAIRS)
     frames = {
         "items.parquet": pl.DataFrame([known.items, known.notes_with], schema=_ITEMS),
-        "pairs.parquet": pl.DataFrame([_item_of_pair(known), known.number, known.together], schema=_PAIRS),
+        "pairs.parquet": pairs if known.marked is None else pairs.with_columns(marked=known.marked),
         "codes.parquet": pl.DataFrame(
             [(code, *record) for code, record in zip(known.codes, known.records, strict=True)],
             schema=_CODES,
@@ -146,7 +149,7 @@ def open_code_adapter(folder: str | Path) -> CodeAdapter:
     if not _is_ours(value):
         got = "other content of manifest.json than its digest says"
         raise IndexMismatchError(f"{source} is damaged", got=got, then=_AGAIN)
-    if value.get("features") not in ([*FEATURES], [*FEATURES, *LIKELIHOOD]):
+    if value.get("features") not in _COLUMNS:
         raise IndexMismatchError(f"{source} learned with another version of conceptmap", then=_AGAIN)
     try:
         adapter = _read(source, value, digests_in(value))
@@ -158,7 +161,8 @@ def open_code_adapter(folder: str | Path) -> CodeAdapter:
 
 def _read(source: Path, value: Mapping[str, Any], files: Mapping[str, FileDigest]) -> CodeAdapter:
     frames = {name: indexfiles.read_frame(source / name, files[name]) for name in _FRAMES}
-    for name, schema in _FRAMES.items():
+    is_marked = "marked" in value["features"]
+    for name, schema in {**_FRAMES, "pairs.parquet": _MARKED if is_marked else _PAIRS}.items():
         if frames[name].schema != schema or frames[name].null_count().sum_horizontal()[0]:
             raise ValueError(name)
     if not all(isinstance(name, str) for name in value["made_for"].values()) or not isinstance(value["card"], dict):
@@ -174,6 +178,7 @@ def _read(source: Path, value: Mapping[str, Any], files: Mapping[str, FileDigest
         pairs["together"].to_numpy(),
         codes["code"].to_list(),
         [CodeRecord(*row) for row in codes.select("given", "found", "right").iter_rows()],
+        pairs["marked"].to_numpy() if is_marked else None,
     )
     return CodeAdapter(
         LearnedFor(**value["made_for"]),
@@ -201,7 +206,7 @@ def _model(source: Path, files: Mapping[str, FileDigest]) -> Model:
 
 def _head(source: Path, value: Mapping[str, Any], files: Mapping[str, FileDigest]) -> LikelihoodHead | None:
     """The head, where the model weighs what it says."""
-    if value["features"] == [*FEATURES]:
+    if not {*LIKELIHOOD} <= {*value["features"]}:
         return None
     CheckedFile(source / _HEAD, files[_HEAD]).verify()
     read = indexfiles.read_tensors(source / _HEAD)
@@ -228,6 +233,8 @@ def _check(adapter: CodeAdapter) -> None:
         all(_is_finite(n) for curve in (adapter.seen, adapter.unseen) for n in (curve.slope, curve.intercept)),
         adapter.seen.slope >= 0 and adapter.unseen.slope >= 0,
     ]
+    if known.marked is not None:
+        fits.append(bool(((known.marked >= 0) & (known.marked <= known.together)).all()))
     if isinstance(adapter.model, LogisticModel):
         weights, means = adapter.model.weights, adapter.model.means
         fits += [weights.shape == (len(adapter.features) + 1,), means.shape == (len(adapter.features),)]

@@ -30,6 +30,7 @@ def code_card(adapter: CodeAdapter) -> str:
         f"mentions that stand in notes of {counts['least patients']} patients or more, without digits, of words of the "
         "ontology or of the package's word list. It does hold how often each code was given. "
         + ("It names its training notes." if "note ids" in card else "It names no note."),
+        *_marks(counts),
         "## Codes of notes held out",
         "Each note judged by what other patients' notes taught, in five parts; thresholds were chosen on them. "
         f"The model is {'boosted trees' if card['model'] == 'trees' else 'a logistic regression'}.",
@@ -47,6 +48,18 @@ def code_card(adapter: CodeAdapter) -> str:
     parts += [*_vectors(card), *_calibration(card)]
     parts += ["## Belongs to", _table(["", ""], [[name, f"`{value}`"] for name, value in asdict(made_for).items()])]
     return "\n\n".join(parts) + "\n"
+
+
+def _marks(counts: Mapping[str, int]) -> list[str]:
+    """What became of the phrases that coders marked."""
+    if "phrases marked" not in counts:
+        return []
+    return [
+        f"Coders marked {counts['phrases marked']:,} phrases for codes; {counts['phrases found']:,} of them stand in "
+        f"their notes, {counts['different phrases']:,} different ones. By the same rule {counts['phrases kept']:,} of "
+        f"these are kept as they are, and with their parts {counts['marked words kept']:,} words, pairs and triples of "
+        "words that were marked for some code in two notes or more."
+    ]
 
 
 def _vectors(card: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from conceptmap.learning.count_associations import TrainingNote
 from conceptmap.learning.learn_codes import LEAST_NOTES, CodeSettings, folds, learned_from
 from conceptmap.ontology.codebook import CodeBook
 
-__all__ = ["code_curve", "code_sizes", "most_notes"]
+__all__ = ["code_curve", "code_sizes", "held_out_codes", "most_notes"]
 
 _CODES = pl.Schema({"note_id": pl.String, "code": pl.String})
 _RANKED = pl.Schema({"note_id": pl.String, "code": pl.String, "score": pl.Float64})
@@ -63,23 +63,48 @@ def code_curve(
     rules = [(of, code) for of, note in zip(ids, notes, strict=True) for code in sorted(note.today)]
     gold, by_rules = (pl.DataFrame(rows, schema=_CODES, orient="row") for rows in (given, rules))
     yield 0, measure_codes(gold, by_rules)
-    fold = folds(notes, settings.seed)
     for size in sizes:
-        accepted: list[tuple[str, str]] = []
-        ranked: list[tuple[str, str, float]] = []
-        for held in sorted({*fold.tolist()}):
-            some = _others(notes, fold, held, settings.seed)[:size]
-            adapter = learned_from(some, made_for, book, settings).adapter
-            for at in np.flatnonzero(fold == held).tolist():
-                possible = adapter.possible(notes[at].facts, book)
-                sure = adapter.probabilities(possible)
-                chosen = adapter.accepts(possible, sure).tolist()
-                ranked += zip([ids[at]] * len(sure), possible.codes, sure.tolist(), strict=True)
-                accepted += [(ids[at], code) for code, its in zip(possible.codes, chosen, strict=True) if its]
-        found = measure_codes(gold, pl.DataFrame(accepted, schema=_CODES, orient="row"))
-        by_rank = measure_codes(gold, pl.DataFrame(ranked, schema=_RANKED, orient="row"))
+        accepted, ranked = held_out_codes(notes, made_for, book, settings, size=size)
+        found, by_rank = measure_codes(gold, accepted), measure_codes(gold, ranked)
         more = {key: figure for key, figure in by_rank.figures.items() if key[0] == "ranked"}
         yield size, Measured(found.notes, found.figures | more, found.counts)
+
+
+def held_out_codes(
+    notes: Sequence[TrainingNote],
+    made_for: LearnedFor,
+    book: CodeBook,
+    settings: CodeSettings,
+    *,
+    size: int | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The codes of all notes, each part by what notes of the other four taught.
+
+    Args:
+        notes: with the codes that coders gave.
+        made_for: what they were read with.
+        book: of the index.
+        settings: how to learn.
+        size: so many of the other notes; all by default.
+
+    Returns:
+        ``note_id, code`` of what is given, and ``note_id, code, score`` of all possible codes by probability.
+
+    Raises:
+        InputError: as `learned_from`.
+    """
+    fold = folds(notes, settings.seed)
+    accepted: list[tuple[str, str]] = []
+    ranked: list[tuple[str, str, float]] = []
+    for held in sorted({*fold.tolist()}):
+        some = _others(notes, fold, held, settings.seed)[:size]
+        adapter = learned_from(some, made_for, book, settings).adapter
+        for at in np.flatnonzero(fold == held).tolist():
+            note_id = notes[at].facts.note_id
+            possible, sure, chosen = adapter.judged(notes[at].facts, book)
+            ranked += zip([note_id] * len(sure), possible.codes, sure.tolist(), strict=True)
+            accepted += [(note_id, code) for code, its in zip(possible.codes, chosen.tolist(), strict=True) if its]
+    return pl.DataFrame(accepted, schema=_CODES, orient="row"), pl.DataFrame(ranked, schema=_RANKED, orient="row")
 
 
 def _others(notes: Sequence[TrainingNote], fold: NDArray[np.int64], held: int, seed: int) -> list[TrainingNote]:

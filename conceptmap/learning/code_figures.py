@@ -12,10 +12,11 @@ from conceptmap.adapters.calibration import expected_error, reliability
 from conceptmap.evaluation.figures import precision_recall
 from conceptmap.learned.associations import category_of
 from conceptmap.learned.code_adapter import LearnedFor
-from conceptmap.learned.features import GROUPS
+from conceptmap.learned.features import GROUPS, MARKED, MARKED_GROUP
 from conceptmap.learned.likelihood import LIKELIHOOD
 from conceptmap.learning.count_associations import LEAST_PATIENTS, TrainingNote
 from conceptmap.learning.learn_codes import LEAST_NOTES, CodeSettings, Judged, Learned, learned_from
+from conceptmap.learning.marked_phrases import marked_counts
 from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["LEAST_SURE", "card_of", "figures_of"]
@@ -116,7 +117,8 @@ def card_of(
     bins = reliability(held.sure[held.sure >= LEAST_SURE], held.right[held.sure >= LEAST_SURE])
     share = learned.gains / max(learned.gains.sum(), 1e-9)
     columns = dict(zip(adapter.features, share.tolist(), strict=True))
-    groups = {**GROUPS, **({LIKELIHOOD_GROUP: tuple(LIKELIHOOD)} if adapter.head else {})}
+    of_marks = {} if adapter.associations.marked is None else {MARKED_GROUP: tuple(MARKED)}
+    groups = {**GROUPS, **of_marks, **({LIKELIHOOD_GROUP: tuple(LIKELIHOOD)} if adapter.head else {})}
     counts = {
         "notes": len(notes),
         "patients": len({note.patient for note in notes}),
@@ -125,6 +127,7 @@ def card_of(
         "codes not in the index": lost,
         "words kept": len(adapter.associations.items),
         "least patients": LEAST_PATIENTS,
+        **marked_counts([note.marked for note in notes], adapter.associations),
     }
     return {
         "counts": counts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -19,6 +20,7 @@ from conceptmap.coding.proposed_codes import OtherCodes
 from conceptmap.data.tables import read_table
 from conceptmap.learned.associations import MENTIONED, Associations, CodeRecord
 from conceptmap.learned.note_facts import FACTS, NoteFacts
+from conceptmap.learning.marked_phrases import NOTHING_MARKED, Marked
 from conceptmap.linking.linker import Linker
 from conceptmap.text.words import normal_form
 
@@ -30,6 +32,7 @@ LEAST_TOGETHER = 2
 """Notes with an item that must have been given a code for the two to be kept together."""
 NOWHERE = (0, 0)
 _NO_LINKS: Final = OtherCodes()
+_DIGIT: Final = re.compile(r"\d")
 _ACCEPTED = [*FACTS].index("accepted")
 
 
@@ -42,12 +45,14 @@ class TrainingNote:
         given: its codes, of those that the index holds.
         patient: whose note it is; the note itself where that is unknown.
         today: the codes that the rules give it.
+        marked: what coders marked in it.
     """
 
     facts: NoteFacts
     given: frozenset[str]
     patient: str
     today: frozenset[str]
+    marked: Marked = NOTHING_MARKED
 
 
 def known_words(linker: Linker) -> frozenset[str]:
@@ -68,11 +73,18 @@ def may_be_kept(gram: str, allowed: Collection[str]) -> bool:
     return all(word in allowed and not any(letter.isdigit() for letter in word) for word in gram.split())
 
 
-def slim(facts: NoteFacts, allowed: Collection[str]) -> NoteFacts:
-    """Facts for training: without what is told to people, the places of n-grams, and those that may not be kept."""
+def slim(facts: NoteFacts, allowed: Collection[str], *, aside: bool = False) -> NoteFacts:
+    """Facts for training: without what is told to people, the places of n-grams, and those that may not be kept.
+
+    Args:
+        facts: of a note.
+        allowed: words that may be kept.
+        aside: put n-grams with other words aside, where marked words are looked for that are misspelt.
+    """
     kept = {intern(gram): NOWHERE for gram in facts.grams if may_be_kept(gram, allowed)}
     found = [replace(its, facts=array("d", its.facts), code=_untold(its.code)) for its in facts.found]
-    return replace(facts, grams=kept, found=found)
+    others = {intern(gram): NOWHERE for gram in facts.grams if aside and gram not in kept and not _DIGIT.search(gram)}
+    return replace(facts, grams=kept, found=found, aside=others)
 
 
 def _untold(code: NoteCode) -> NoteCode:
@@ -80,11 +92,12 @@ def _untold(code: NoteCode) -> NoteCode:
     return NoteCode(code.concept, code.score, code.evidence, code.best, "", links=_NO_LINKS)
 
 
-def count_associations(notes: Sequence[TrainingNote]) -> Associations:
+def count_associations(notes: Sequence[TrainingNote], *, is_marked: bool = False) -> Associations:
     """What items of notes go with which codes.
 
     Args:
         notes: slimmed, so that every n-gram may be kept if enough patients' notes have it.
+        is_marked: count too what coders marked.
     """
     items = _items(notes)
     numbers = {item: number for number, item in enumerate(items)}
@@ -93,13 +106,13 @@ def count_associations(notes: Sequence[TrainingNote]) -> Associations:
     place = {code: number for number, code in enumerate(codes)}
     notes_with = np.zeros(len(items), dtype=np.int64)
     both, together = _pairs(notes, numbers, place, notes_with)
+    marked = _marked(notes, numbers, place, both) if is_marked else None
     item, code = np.divmod(both, max(1, len(codes)))
     used = np.unique(item)
     first = np.searchsorted(item, np.append(used, len(items)))
     kept = [items[number] for number in used]
-    return Associations(
-        len(notes), kept, notes_with[used], first, code, together, codes, [records[code] for code in codes]
-    )
+    counts = notes_with[used], first, code, together
+    return Associations(len(notes), kept, *counts, codes, [records[code] for code in codes], marked)
 
 
 def _pairs(
@@ -133,6 +146,28 @@ def _pairs(
     counts = np.diff(starts, append=len(every))
     enough = counts >= LEAST_TOGETHER
     return every[starts[enough]], counts[enough]
+
+
+def _marked(
+    notes: Sequence[TrainingNote], items: Mapping[str, int], codes: Mapping[str, int], pairs: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """In how many notes coders marked words of each pair's item for its code; 0 where fewer than two. *Shape:* (n,).
+
+    Args:
+        notes: to count in.
+        items: number of each.
+        codes: number of each.
+        pairs: that are kept, as ``_pairs`` gives them.
+    """
+    counted = Counter(
+        items[gram] * len(codes) + codes[code]
+        for note in notes
+        for code, grams in note.marked.parts.items()
+        for gram in grams
+        if gram in items and code in note.given
+    )
+    found = {pair: n for pair, n in counted.items() if n >= LEAST_TOGETHER}
+    return np.array([found.get(pair, 0) for pair in pairs.tolist()], dtype=np.int64)
 
 
 def items_of(facts: NoteFacts) -> list[str]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from conceptmap.errors import InputError
-from conceptmap.learned.code_adapter import NO_ENCODER, CodeAdapter, learned_for
+from conceptmap.learned.code_adapter import NO_ENCODER, CodeAdapter, LearnedFor, learned_for
 from conceptmap.learning.code_figures import card_of
 from conceptmap.learning.learn_codes import CodeSettings, learned_from, training_notes
+from conceptmap.learning.marked_phrases import phrases_given
 from conceptmap.notes.given import frame_given
 from conceptmap.ontology.rollup_frames import spelled
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
     from conceptmap.coding.instructions import Instructions
     from conceptmap.encoders import TokenEncoder
+    from conceptmap.learning.count_associations import TrainingNote
     from conceptmap.linking.linker import Linker
     from conceptmap.ontology.ontology import Ontology
     from conceptmap.reading import Reading
 
-__all__ = ["codes_given", "fitted_codes", "patients_of"]
+__all__ = ["coded_notes", "codes_given", "fitted_codes", "patients_of", "read_with"]
 
 
 def fitted_codes(
@@ -43,26 +45,61 @@ def fitted_codes(
         readings: of the notes.
         linkers: one.
         instructions: of its index.
-        codes: a dataframe with note_id and code, a row per code that a coder gave.
+        codes: a dataframe with note_id and code, a row per code that a coder gave, and perhaps evidence.
         settings: how to learn.
         encoder: that the notes are read with.
         patients: whose note each is, where that is known.
 
     Raises:
-        InputError: several indexes, another adapter, too little to learn from, or LightGBM is wanted and not there.
+        InputError: several indexes, another adapter, too little to learn from, evidence that is none, or LightGBM is
+            wanted and not there.
     """
     if len(linkers) != 1 or linkers[0].adapter is not None:
         got = f"{len(linkers)} indexes" if len(linkers) != 1 else "a mapper with an adapter of mentions"
         raise InputError("codes are learned for one index, without other adapters", got=got)
     (linker,) = linkers
     settings.check()
-    given, lost = codes_given(codes, linker.index.ontology())
-    notes = training_notes(readings, linker, instructions[0], given, setting=settings.setting, patients=patients)
-    name, revision = (NO_ENCODER, "") if encoder is None else (encoder.name, encoder.revision)
-    made_for = learned_for(linker.index, encoder=name, revision=revision)
+    notes, lost = coded_notes(readings, linker, instructions[0], codes, setting=settings.setting, patients=patients)
+    made_for = read_with(linker, encoder)
     learned = learned_from(notes, made_for, linker.book, settings)
     card = card_of(learned, notes, made_for, linker.book, settings, lost=lost)
     return replace(learned.adapter, card=card)
+
+
+def coded_notes(
+    readings: Iterable[Reading],
+    linker: Linker,
+    instructions: Instructions | None,
+    codes: object,
+    *,
+    setting: str | None = None,
+    patients: Mapping[str, str] | None = None,
+) -> tuple[list[TrainingNote], int]:
+    """Notes as they are learned from, and how many of their codes the index does not hold.
+
+    Args:
+        readings: of the notes.
+        linker: of the index.
+        instructions: of the index.
+        codes: a dataframe with note_id and code, a row per code that a coder gave; where it has a column evidence, the
+            words of the note that the coder marked for the code.
+        setting: of all notes.
+        patients: whose note each is, where that is known.
+
+    Raises:
+        InputError: a column is missing, or evidence holds no words of the notes.
+    """
+    ontology = linker.index.ontology()
+    given, lost = codes_given(codes, ontology)
+    phrases = phrases_given(codes, ontology)
+    notes = training_notes(readings, linker, instructions, given, setting=setting, patients=patients, phrases=phrases)
+    return notes, lost
+
+
+def read_with(linker: Linker, encoder: TokenEncoder | None) -> LearnedFor:
+    """What notes are read with, by a linker and an encoder."""
+    name, revision = (NO_ENCODER, "") if encoder is None else (encoder.name, encoder.revision)
+    return learned_for(linker.index, encoder=name, revision=revision)
 
 
 def codes_given(codes: object, ontology: Ontology) -> tuple[dict[str, set[str]], int]:

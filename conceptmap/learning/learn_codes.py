@@ -20,7 +20,7 @@ from conceptmap.coding.instructions import Instructions
 from conceptmap.coding.reporting.setting import check_setting
 from conceptmap.errors import InputError
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
-from conceptmap.learned.features import FEATURES, Possible, possible_codes
+from conceptmap.learned.features import FEATURES, MARKED, Possible, possible_codes
 from conceptmap.learned.likelihood import LIKELIHOOD
 from conceptmap.learned.models import LogisticModel, Model, TreeModel
 from conceptmap.learned.note_facts import EVERY_CONTEXT
@@ -28,6 +28,7 @@ from conceptmap.learning.count_associations import TrainingNote, count_associati
 from conceptmap.learning.fit_likelihood import Vectored, fit_head, held_out_column
 from conceptmap.learning.gains import Gain, gain_of
 from conceptmap.learning.held_out import Cases, decided
+from conceptmap.learning.marked_phrases import NOTHING_MARKED, Phrases, check_marked, marked_in
 from conceptmap.linking.linker import Linker
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.reading import Reading, coded, facts_of_reading
@@ -144,6 +145,7 @@ def training_notes(
     *,
     setting: str | None = None,
     patients: Mapping[str, str] | None = None,
+    phrases: Phrases | None = None,
 ) -> list[TrainingNote]:
     """Notes as they are learned from: everything that takes long, done once.
 
@@ -154,6 +156,10 @@ def training_notes(
         given: the codes of each note by id, as the index spells them.
         setting: of all notes.
         patients: whose note each is, where that is known.
+        phrases: that coders marked in each note for its codes.
+
+    Raises:
+        InputError: none of the phrases stands in its note.
     """
     allowed, whose, out = known_words(linker), patients or {}, []
     for reading in readings:
@@ -163,7 +169,10 @@ def training_notes(
             (wide,) = coded(reading, [linker], [instructions], EVERY_CONTEXT, setting)
             facts = facts_of_reading(reading, linker, wide, 0)
             today = frozenset(linker.book.codes[code.concept] for code in now.accepted)
-            out.append(TrainingNote(slim(facts, allowed), codes, whose.get(reading.note_id, reading.note_id), today))
+            facts, theirs = slim(facts, allowed, aside=bool(phrases)), (phrases or {}).get(reading.note_id)
+            marked = marked_in(reading, theirs, facts.grams) if theirs else NOTHING_MARKED
+            out.append(TrainingNote(facts, codes, whose.get(reading.note_id, reading.note_id), today, marked))
+    check_marked([note.marked for note in out])
     return out
 
 
@@ -205,9 +214,8 @@ def learned_from(
             head = fit_head(known, cases.right, held.logits, np.ones(len(rows), dtype=np.bool_), settings.seed)
             rows, held = wider, beside
     model = _fitted(rows, cases.right, settings)
-    adapter = CodeAdapter(
-        made_for, settings.setting, count_associations(notes), model, *held.curves, *held.least, head=head
-    )
+    counts = count_associations(notes, is_marked=is_marked(notes))
+    adapter = CodeAdapter(made_for, settings.setting, counts, model, *held.curves, *held.least, head=head)
     codes = [code for part in parts for code in part.codes]
     gains = np.abs(model.carried(rows[:: 1 + len(rows) // _EXPLAINED])).mean(axis=0)
     judged = Judged(cases.note, codes, cases.seen, cases.right, held.sure, held.accepted, fold)
@@ -222,11 +230,17 @@ def folds(notes: Sequence[TrainingNote], seed: int) -> NDArray[np.int64]:
     return np.array([place[note.patient] for note in notes], dtype=np.int64)
 
 
+def is_marked(notes: Iterable[TrainingNote]) -> bool:
+    """Whether coders marked anything in notes."""
+    return any(note.marked.n_found for note in notes)
+
+
 def _possible(notes: Sequence[TrainingNote], fold: NDArray[np.int64], book: CodeBook) -> list[Possible]:
     """The possible codes of each note, by what the other folds teach."""
     parts: list[Possible | None] = [None] * len(notes)
     for held in sorted({*fold.tolist()}):  # one after the other: what is counted for a fold is large
-        known = count_associations([note for note, its in zip(notes, fold, strict=True) if its != held])
+        others = [note for note, its in zip(notes, fold, strict=True) if its != held]
+        known = count_associations(others, is_marked=is_marked(notes))
         for at in np.flatnonzero(fold == held).tolist():
             parts[at] = replace(possible_codes(notes[at].facts, known, book), items=[])
     return [part for part in parts if part is not None]
@@ -269,7 +283,13 @@ def _fitted(rows: NDArray[np.float64], right: NDArray[np.bool_], settings: CodeS
     if settings.model == "logistic":
         return LogisticModel(fit_logistic(rows, right, penalty=PENALTY), rows.mean(axis=0))
     trees = _lightgbm()
-    names = [name.replace(" ", "_") for name in [*FEATURES, *LIKELIHOOD][: rows.shape[1]]]
+    names = [name.replace(" ", "_") for name in _names(rows.shape[1])]
     data = trees.Dataset(rows, label=right.astype(np.float64), feature_name=names, free_raw_data=True)
     grown = trees.train({**_TREES, "seed": settings.seed + 1}, data, num_boost_round=_ROUNDS)
     return TreeModel(grown.model_to_string())
+
+
+def _names(n: int) -> list[str]:
+    """Names of so many columns: those of every note, of marked words, of vectors."""
+    more = [part for part in ((), MARKED, LIKELIHOOD, (*MARKED, *LIKELIHOOD)) if len(part) == n - len(FEATURES)]
+    return [*FEATURES, *more[0]]

@@ -144,12 +144,22 @@ def frame_given(frame: object, columns: Mapping[str, pl.DataType], *, what: str)
         raise InputError(f"{what} lack columns", got=said_columns(known.columns), expected=", ".join(missing))
     if not columns:
         return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(known.to_dict(as_series=False), strict=False)
-    values = {name: pl.Series(known.get_column(name).to_list(), strict=False) for name in columns}
+    values = {name: pl.Series(_without_nan(known.get_column(name).to_list()), strict=False) for name in columns}
     try:
         return pl.DataFrame({name: values[name].cast(dtype) for name, dtype in columns.items()})
     except pl.exceptions.PolarsError:
         expected = ", ".join(f"{name} as {dtype}" for name, dtype in columns.items())
         raise InputError(f"{what} hold values of other types", expected=expected) from None
+
+
+def _without_nan(values: list[Any]) -> list[Any]:
+    """A column of pandas with its empty cells as None where it holds texts.
+
+    >>> _without_nan(["a", float("nan")]), _without_nan([float("nan"), float("nan")]), _without_nan([0.5, 2.0])
+    (['a', None], [None, None], [0.5, 2.0])
+    """
+    held = [None if isinstance(value, float) and value != value else value for value in values]
+    return held if all(value is None or isinstance(value, str) for value in held) else values
 
 
 def as_given(found: pl.DataFrame, notes: object) -> Any:  # noqa: ANN401 - a frame of the library that the notes came in

@@ -66,6 +66,11 @@ class CodeBook:
         """Preferred name of each concept."""
         return self.concepts["name"].to_list()
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Normal forms of the words of its wordings."""
+        return frozenset(self.lexicon["forms"].str.split(" ").explode().drop_nulls().unique().to_list())
+
     def plausibility(self, concept: int) -> float:
         """Share of its strength that a code keeps, in (0, 1], when codes are ranked.
 

@@ -121,10 +121,9 @@ def _of_codes(args: argparse.Namespace) -> Iterator[tuple[int, Measured]]:
     import polars as pl
 
     from conceptmap.commands.adapt_codes import usual_model
-    from conceptmap.learned.code_adapter import NO_ENCODER, learned_for
     from conceptmap.learning.code_curve import code_curve, code_sizes, most_notes
-    from conceptmap.learning.fit_codes import codes_given, patients_of
-    from conceptmap.learning.learn_codes import CodeSettings, training_notes
+    from conceptmap.learning.fit_codes import coded_notes, patients_of, read_with
+    from conceptmap.learning.learn_codes import CodeSettings
     from conceptmap.mapper import ConceptMapper
     from conceptmap.notes.notes import read_notes
     from conceptmap.notes.reviewed import accepted_codes, is_reviewed
@@ -139,18 +138,13 @@ def _of_codes(args: argparse.Namespace) -> Iterator[tuple[int, Measured]]:
     args.encoder = args.encoder or "none"
     mapper = ConceptMapper.load(args.index, encoder=encoder_of(args))
     (linker,) = mapper.linkers
-    given, lost = codes_given(codes, linker.index.ontology())
+    parts = mapper.readings(notes[: args.notes]), linker, mapper.instructions[0], codes
+    coded, lost = coded_notes(*parts, setting=args.setting, patients=patients_of(notes))
     if lost:
         say(f"{lost:,} codes were left out: the index does not hold them")
-    read = mapper.readings(notes[: args.notes])
-    coded = training_notes(
-        read, linker, mapper.instructions[0], given, setting=args.setting, patients=patients_of(notes)
-    )
     most = most_notes(coded, args.seed)
     sizes = _checked(args.sizes or code_sizes(most), most)
-    name, revision = (mapper.encoder.name, mapper.encoder.revision) if mapper.encoder else (NO_ENCODER, "")
-    made_for = learned_for(linker.index, encoder=name, revision=revision)
-    yield from code_curve(coded, made_for, linker.book, settings, sizes=sizes)
+    yield from code_curve(coded, read_with(linker, mapper.encoder), linker.book, settings, sizes=sizes)
 
 
 def _checked(sizes: Sequence[int], n_notes: int) -> Sequence[int]:
