@@ -22,18 +22,19 @@ import numpy as np
 import polars as pl
 
 from conceptmap.adapters.calibration import expected_error, reliability
+from conceptmap.evaluation.intervals import DRAWS, compared
+from conceptmap.evaluation.sampled import Measured, mean_of
 from conceptmap.learned.associations import category_of
-from conceptmap.learned.code_adapter import NO_ENCODER, LearnedFor, learned_for
+from conceptmap.learned.code_adapter import NO_ENCODER, LearnedFor
 from conceptmap.learning.code_figures import LEAST_SURE
 from conceptmap.learning.count_associations import TrainingNote
-from conceptmap.learning.fit_codes import codes_given
-from conceptmap.learning.learn_codes import MODELS, CodeSettings, learned_from, training_notes
+from conceptmap.learning.fit_codes import coded_notes, read_with
+from conceptmap.learning.learn_codes import MODELS, CodeSettings, learned_from
 from conceptmap.mapper import ConceptMapper
 from conceptmap.notes.notes import read_notes
 from conceptmap.ontology.codebook import CodeBook
 
 FOLDS = 5
-DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ def main() -> None:
     mapper = ConceptMapper.load("icd10cm", encoder=None if args.encoder == NO_ENCODER else args.encoder)
     mapper = replace(mapper, codes_by_words=False)
     (linker,) = mapper.linkers
-    given, _ = codes_given(pl.read_csv(args.gold, infer_schema=False), linker.index.ontology())
+    codes = pl.read_csv(args.gold, infer_schema=False).select("note_id", "code")
     frame = read_notes(args.notes).frame()
     settings = CodeSettings(model=args.model, setting=args.setting)
     readings = mapper.readings(frame, every_token=args.encoder != NO_ENCODER)
-    notes = training_notes(readings, linker, mapper.instructions[0], given, setting=args.setting)
+    notes, _ = coded_notes(readings, linker, mapper.instructions[0], codes, setting=args.setting)
     random.Random(0).shuffle(notes)
-    made_for = learned_for(linker.index, encoder=NO_ENCODER, revision="")
+    made_for = read_with(linker, None)
     found = {}
     for vectors in ("never",) if args.encoder == NO_ENCODER else ("never", args.vectors):
         began = time.process_time()
@@ -129,22 +130,18 @@ def _tell(told: Sequence[Told], notes: Sequence[TrainingNote]) -> None:
 
 def _compare(words: Sequence[Told], vectors: Sequence[Told]) -> None:
     """What vectors add, on the same notes, with intervals by notes."""
-    columns = []
-    for told in (words, vectors):
-        counts = [(len(one.accepted & one.given), len(one.accepted) + len(one.given)) for one in told]
-        columns.append(
-            np.column_stack([np.array(counts), [_average(one) for one in told], [_loss(one) for one in told]])
-        )
-    dice, drawn = np.random.default_rng(0), []
-    for draw in range(DRAWS + 1):
-        some = dice.integers(0, len(words), len(words)) if draw else np.arange(len(words))
-        sums = [column[some].sum(axis=0) for column in columns]
-        f1, rank, loss = zip(*((2 * s[0] / s[1], s[2] / len(some), s[3] / len(some)) for s in sums), strict=True)
-        drawn.append((f1[1] - f1[0], rank[1] - rank[0], loss[0] - loss[1]))
-    low, high = np.quantile(drawn[1:], (0.025, 0.975), axis=0)
-    names = ("F1", "mAP", "fall of log loss a note")
-    for name, its, *bounds in zip(names, drawn[0], low, high, strict=True):
-        print(f"vectors add: {name} {its:+.4f} ({bounds[0]:+.4f} to {bounds[1]:+.4f})")
+    for (_, name), its in compared(_measured(vectors), _measured(words)).items():
+        print(f"vectors add: {name} {its.difference:+.4f} ({its.low:+.4f} to {its.high:+.4f})")
+
+
+def _measured(told: Sequence[Told]) -> Measured:
+    columns = [
+        ("F1", [(2 * len(one.accepted & one.given), len(one.accepted) + len(one.given)) for one in told]),
+        ("mAP", [(_average(one), 1) for one in told]),
+        ("fall of log loss a note", [(-_loss(one), 1) for one in told]),
+    ]
+    figures = {("codes", name): mean_of(*np.array(rows, dtype=np.float64).T) for name, rows in columns}
+    return Measured([str(at) for at in range(len(told))], {**figures}, {"notes": float(len(told))})
 
 
 def _loss(one: Told) -> float:

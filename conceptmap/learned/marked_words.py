@@ -165,6 +165,11 @@ class MarkedWords:
                 found.setdefault(part, []).append(number)
         return found
 
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """How many trigrams each word has."""
+        return [len(_trigrams(word)) for word in self._words]
+
     def _meant(self, word: str) -> tuple[str, float] | None:
         """The marked word that is most alike to a word, and how alike it is."""
         if word not in self._answers:
@@ -175,11 +180,11 @@ class MarkedWords:
         return self._answers[word]
 
     def _look_up(self, word: str) -> tuple[str, float] | None:
-        own, words = _trigrams(word), self._words
+        own, sizes = _trigrams(word), self._sizes
         shared = Counter(number for part in own for number in self._with_part.get(part, ()))
-        alike = ((2 * n / (len(own) + len(_trigrams(words[number]))), -number) for number, n in shared.items())
+        alike = ((2 * n / (len(own) + sizes[number]), -number) for number, n in shared.items())
         share, number = max(alike, default=(0.0, 0))
-        return (words[-number], share) if share >= _LEAST_ALIKE else None
+        return (self._words[-number], share) if share >= _LEAST_ALIKE else None
 
 
 def _trigrams(word: str) -> frozenset[str]:

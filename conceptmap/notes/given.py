@@ -144,7 +144,9 @@ def frame_given(frame: object, columns: Mapping[str, pl.DataType], *, what: str)
         raise InputError(f"{what} lack columns", got=said_columns(known.columns), expected=", ".join(missing))
     if not columns:
         return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(known.to_dict(as_series=False), strict=False)
-    values = {name: pl.Series(_without_nan(known.get_column(name).to_list()), strict=False) for name in columns}
+    lists = {name: known.get_column(name).to_list() for name in columns}
+    texts = {name: _without_nan(values) for name, values in lists.items() if columns[name] == pl.String}
+    values = {name: pl.Series(held, strict=False) for name, held in {**lists, **texts}.items()}
     try:
         return pl.DataFrame({name: values[name].cast(dtype) for name, dtype in columns.items()})
     except pl.exceptions.PolarsError:
@@ -153,7 +155,7 @@ def frame_given(frame: object, columns: Mapping[str, pl.DataType], *, what: str)
 
 
 def _without_nan(values: list[Any]) -> list[Any]:
-    """A column of pandas with its empty cells as None where it holds texts.
+    """A column of texts with its empty cells as None, which pandas has as NaN.
 
     >>> _without_nan(["a", float("nan")]), _without_nan([float("nan"), float("nan")]), _without_nan([0.5, 2.0])
     (['a', None], [None, None], [0.5, 2.0])
