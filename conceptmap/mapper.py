@@ -84,7 +84,7 @@ class ConceptMapper:
         """Load indexes and their encoder.
 
         As loaded by default (the embedded encoder, ICD-10-CM, nothing else named) `code` goes by words alone: vectors
-        change next to none of these codes and take most of the time. Everything else uses them.
+        make few of these codes more exact and take most of the time. Everything else uses them.
 
         Args:
             indexes: ``"icd10cm"`` (the embedded release, built on first use), index folders, or opened indexes; by

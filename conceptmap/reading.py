@@ -82,7 +82,7 @@ class SpottedNotes:
     @property
     def spans(self) -> list[Spans]:
         """For each note where vectors are asked for."""
-        return [[span for one in note for span in one.spans] for note in zip(*self.spotted, strict=True)]
+        return [[span for one in note for span in one.asked] for note in zip(*self.spotted, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from conceptmap.encoders import Spans, TokenEmbeddings, TokenEncoder
 from conceptmap.errors import InputError
 from conceptmap.linking.linker import Linker
+from conceptmap.linking.more_exact import with_more_exact
 from conceptmap.linking.ranking import rank_spans
 from conceptmap.matching.short_forms import expander
 from conceptmap.notes.given import Batches, batches
@@ -30,11 +31,16 @@ def notes_read(
         for_tags: every token gets a vector, not those of mentions alone.
     """
     for batch, embeddings in _encoded(given, linkers, encoder, for_tags=for_tags):
-        pairs = zip(linkers, batch.spotted, strict=True)
-        linked = [linker.link(batch.texts, batch.contents, spotted, embeddings) for linker, spotted in pairs]
+        linked = []
+        for linker, spotted in zip(linkers, batch.spotted, strict=True):
+            found = linker.link(batch.texts, batch.contents, spotted, embeddings)
+            if encoder is not None and embeddings is not None and linker.index.dim:
+                beside = [one.beside for one in spotted]
+                found = with_more_exact(linker, encoder, batch.texts, embeddings, found, beside)
+            linked.append(found)
         for i, (note_id, page) in enumerate(zip(batch.note_ids, batch.pages, strict=True)):
             tokens = None if embeddings is None else embeddings[i]
-            yield reading_of(note_id, page, batch.contents[i], tokens, linkers, [found[i] for found in linked])
+            yield reading_of(note_id, page, batch.contents[i], tokens, linkers, [notes[i] for notes in linked])
 
 
 def _encoded(

@@ -18,7 +18,8 @@ from conceptmap.coding.histories import family_history, is_done_now, is_over, pa
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add
 from conceptmap.errors import InputError
-from conceptmap.matching.mentions import Mention, is_named
+from conceptmap.matching.mentions import Mention, MoreExact, is_named
+from conceptmap.matching.vocabulary import has_synonyms
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.context import Context
@@ -131,6 +132,9 @@ def proposed_by_mentions(
                 _of_the_family(proposals, number, concept, strength, context, book)
             continue
         affirmed = counts(context, AFFIRMED)
+        if mention.candidates[0].evidence == "vector" and has_synonyms(book.system):
+            add(taken, concept, [number], strength, affirmed=False).reason = "near in meaning, no name of it is said"
+            continue
         if around.text and affirmed:
             reason = _left_out(number, concept, context, book, around)
             if reason:
@@ -149,7 +153,7 @@ def proposed_by_mentions(
         else:
             listed = _at_each_site(proposals, number, mention, strength, book, around) if affirmed else False
             if not listed:
-                _affirmed(proposals, number, best, strength, book, around, affirmed=affirmed)
+                _affirmed(proposals, number, mention, strength, book, around, affirmed=affirmed)
             _specific_too(proposals, number, mention, strength, book, affirmed=affirmed)
         _tell_ties(proposals, mention, book)
     return proposals
@@ -212,7 +216,7 @@ def _at_each_site(
 def _affirmed(
     proposals: ProposedCodes,
     number: int,
-    concept: int,
+    mention: Mention,
     strength: float,
     book: CodeBook,
     around: MentionPlaces,
@@ -220,6 +224,7 @@ def _affirmed(
     affirmed: bool,
 ) -> None:
     """The code of a mention, completed from the words beside it."""
+    concept = mention.candidates[0].concept
     default = book.default(concept)
     joined = caused(default, around.text, around.spans[number], book) if around.text and affirmed else None
     if joined is not None:
@@ -232,6 +237,9 @@ def _affirmed(
             remark = f"the words beside it say more: completes {book.codes[default]}"
             add(proposals, chosen, [number], strength, affirmed=True, remark=remark).completes.add(default)
             return
+        if mention.more_exact is not None:
+            _meant(proposals, number, mention.more_exact, default, strength, book, around)
+            return
     trimester = around.trimester if book.has_variants(default) else ""
     completed = complete(default, around.text, *around.beside(number), book, trimester=trimester) if around.text else []
     for full in completed:
@@ -241,6 +249,25 @@ def _affirmed(
         proposal = add(proposals, default, [number], strength, affirmed=affirmed)
         if default != concept and book.billable[default]:
             proposal.remark(f"default of {book.codes[concept]}")
+
+
+def _meant(
+    proposals: ProposedCodes,
+    number: int,
+    more: MoreExact,
+    instead_of: int,
+    strength: float,
+    book: CodeBook,
+    around: MentionPlaces,
+) -> None:
+    """The code that the words beside a mention mean by their vectors, completed as that of a mention."""
+    default = book.default(more.concept)
+    words = " ".join(around.text[more.start_char : more.end_char].split())
+    remark = f"nearest in meaning to “{words}”: completes {book.codes[instead_of]}"
+    span, others = (more.start_char, more.end_char), around.beside(number)[1]
+    completed = complete(default, around.text, span, others, book, trimester="")
+    for concept in [full.concept for full in completed] or [default]:
+        add(proposals, concept, [number], strength, affirmed=True, remark=remark).completes.add(instead_of)
 
 
 def _specific_too(

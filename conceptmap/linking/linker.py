@@ -18,6 +18,7 @@ from conceptmap.index.cosine_scale import CosineScale
 from conceptmap.index.index import ConceptIndex
 from conceptmap.linking.name_vectors import NameVectors
 from conceptmap.linking.pooling import pool, pool_all
+from conceptmap.linking.words_beside import Beside, windows_beside
 from conceptmap.matching.content import Content
 from conceptmap.matching.defined_short_forms import defined_short_forms
 from conceptmap.matching.lexicon import LEXICON, lexicon_of
@@ -53,15 +54,22 @@ class Spotted:
     Attributes:
         mentions: found by the index's own terms.
         windows: spans between them that are almost a term.
+        beside: words beside the mentions that may say their codes more exactly.
     """
 
     mentions: list[Mention]
     windows: list[tuple[int, int]]
+    beside: Beside
 
     @property
     def spans(self) -> list[tuple[int, int]]:
         """Where vectors are asked for: mentions first."""
         return [(m.start_char, m.end_char) for m in self.mentions] + self.windows
+
+    @property
+    def asked(self) -> list[tuple[int, int]]:
+        """Whose tokens are needed."""
+        return self.spans + [span for windows in self.beside.values() for span in windows]
 
     @property
     def concepts(self) -> list[list[int]]:
@@ -193,8 +201,13 @@ class Linker:
             contents: their content words, abbreviations expanded.
         """
         found = self.lexical(texts, contents)
-        windows = self._open(contents, found) if self.index.dim else [[] for _ in texts]
-        return [Spotted(*one) for one in zip(found, windows, strict=True)]
+        if not self.index.dim:
+            return [Spotted(one, [], {}) for one in found]
+        beside = [
+            {} if self.adapter else windows_beside(text, content, one, self.book)
+            for text, content, one in zip(texts, contents, found, strict=True)
+        ]
+        return [Spotted(*one) for one in zip(found, self._open(contents, found), beside, strict=True)]
 
     def link(
         self,

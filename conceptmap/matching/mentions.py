@@ -21,7 +21,7 @@ from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.overlaps import Claims
 
-__all__ = ["Candidate", "Mention", "is_named", "lexical_mentions", "with_concepts", "with_vectors"]
+__all__ = ["Candidate", "Mention", "MoreExact", "is_named", "lexical_mentions", "with_concepts", "with_vectors"]
 
 MOST_CANDIDATES = 10
 LOOSE_PENALTY = 0.1
@@ -64,6 +64,21 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreExact:
+    """What the words beside a mention say more than its code does, by vectors.
+
+    Attributes:
+        concept: of the same category; position in the index's concepts frame.
+        start_char: first code point of the words that say it, the mention's among them.
+        end_char: one past the last.
+    """
+
+    concept: int
+    start_char: int
+    end_char: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mention:
     """A span of the note and its concepts, best first.
 
@@ -74,6 +89,7 @@ class Mention:
         probability: that the first of them is right; None where no adapter judges it.
         abstains: too improbable to stand: no annotation names a concept for it, and nothing is coded.
         derived: no name says the code, it follows from the text, which has been read for it: nothing completes it.
+        more_exact: what the words beside it say more, by vectors; None where they do not, or nobody asked.
     """
 
     start_char: int
@@ -82,6 +98,7 @@ class Mention:
     probability: float | None = None
     abstains: bool = False
     derived: bool = False
+    more_exact: MoreExact | None = None
 
     def confidence(self, rank: int) -> float:
         """What orders the candidates, in [0, 1]: a candidate's strength, and never more than that of the first.

@@ -8,7 +8,7 @@ that is what the Alphabetic Index sends a coder to; where a code needs a 7th cha
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -31,6 +31,11 @@ _PRESUMED = re.compile(  # guidelines I.C.19.e.5.b and I.C.15: without more, acc
 )
 _LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
 _OPEN = re.compile(r"\bunspecified\b")
+_SAYS_NOTHING_MORE = re.compile(  # what is left over or left open, and what rules complete from words of their own
+    rf"{_LEFT_OPEN.pattern}|\bNOS\b|\bother (?:specified|disorders?|diseases?)\b|\bnot elsewhere classified\b"
+    r"|\b(?:left|right|bilateral|unilateral|trimester|encounter|sequela)\b",
+    re.IGNORECASE,
+)
 _SAID = re.compile(
     r"\b(left|right|bilateral|(?:first|second|third) trimester|stage \d|acute on chronic|acute|chronic)\b"
 )
@@ -55,6 +60,7 @@ class CodeBook:
     _default: dict[int, int] = field(default_factory=dict, repr=False)
     _variants: dict[int, Mapping[str, int]] = field(default_factory=dict, repr=False)
     _plausible: dict[int, float] = field(default_factory=dict, repr=False)
+    _more_exact: dict[int, Sequence[int]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def codes(self) -> list[str]:
@@ -247,6 +253,28 @@ class CodeBook:
                     out.setdefault((said - already).pop(), self.default(sibling))
             base = self.parents[base][0]
         return out
+
+    def more_exact(self, concept: int) -> Sequence[int]:
+        """The concepts of a code's category that say something, where the code leaves something open; else none.
+
+        Those whose title is residual, open itself, or names a side, trimester or encounter are left out, and what lies
+        above the code.
+        """
+        found = self._more_exact.get(concept)
+        if found is None:
+            is_open = self.billable[concept] is True and _LEFT_OPEN.search(self.names[concept])
+            above = {concept, *self.ancestors(concept)}
+            shelf = self._saying_something(int(self.shelf[concept])) if is_open else ()
+            found = self._more_exact[concept] = tuple(sorted({*shelf} - above))
+        return found
+
+    def _saying_something(self, concept: int) -> Iterator[int]:
+        """What lies below a concept and says something."""
+        for kid in self.children[concept]:
+            if not self.is_expanded(kid):
+                if not (_IS_OTHER.match(self.names[kid]) or _SAYS_NOTHING_MORE.search(self.names[kid])):
+                    yield kid
+                yield from self._saying_something(kid)
 
     def is_conditional(self, concept: int) -> bool:
         """Whether the name says in which disease ("… in Lyme disease"), which an inclusion term may leave unsaid."""
