@@ -25,7 +25,7 @@ from conceptmap.ontology.codebook import CodeBook
 
 __all__ = ["with_more_exact"]
 
-ALMOST: Final = 0.77
+ALMOST: Final = 0.8
 """Cosine from which words are almost a term: the mean of both views, on the scale."""
 GAIN: Final = 0.08
 """How much the words beside a mention bring it nearer to the other concept than to its own."""

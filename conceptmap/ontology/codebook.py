@@ -31,9 +31,10 @@ _PRESUMED = re.compile(  # guidelines I.C.19.e.5.b and I.C.15: without more, acc
 )
 _LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
 _OPEN = re.compile(r"\bunspecified\b")
-_SAYS_NOTHING_MORE = re.compile(  # what is left over or left open, and what rules complete from words of their own
+_LEFT_TO_WORDS = re.compile(  # what is left over or open, and what only words say: sides, encounters, causes
     rf"{_LEFT_OPEN.pattern}|\bNOS\b|\bother (?:specified|disorders?|diseases?)\b|\bnot elsewhere classified\b"
-    r"|\b(?:left|right|bilateral|unilateral|trimester|encounter|sequela)\b",
+    r"|\b(?:left|right|bilateral|unilateral|trimester|encounter|sequela)\b"
+    r"|\b(?:due to|secondary|induced|caused by|following|postprocedural|post.?traumatic|associated with)\b",
     re.IGNORECASE,
 )
 _SAID = re.compile(
@@ -257,8 +258,8 @@ class CodeBook:
     def more_exact(self, concept: int) -> Sequence[int]:
         """The concepts of a code's category that say something, where the code leaves something open; else none.
 
-        Those whose title is residual, open itself, or names a side, trimester or encounter are left out, and what lies
-        above the code.
+        Titles that are residual, open themselves, or name a side, trimester, encounter or cause are left out, and so is
+        what lies above the code.
         """
         found = self._more_exact.get(concept)
         if found is None:
@@ -272,7 +273,7 @@ class CodeBook:
         """What lies below a concept and says something."""
         for kid in self.children[concept]:
             if not self.is_expanded(kid):
-                if not (_IS_OTHER.match(self.names[kid]) or _SAYS_NOTHING_MORE.search(self.names[kid])):
+                if not (_IS_OTHER.match(self.names[kid]) or _LEFT_TO_WORDS.search(self.names[kid])):
                     yield kid
                 yield from self._saying_something(kid)
 
