@@ -48,10 +48,14 @@ CONCEPTS = [  # node, name, parent; leaves are billable
     ("K59.00", "Constipation, unspecified", "K59.0"),
     ("K59.01", "Slow transit constipation", "K59.0"),
     ("K59.03", "Drug induced constipation", "K59.0"),
+    ("K59.04", "Chronic idiopathic constipation", "K59.0"),
     ("R13", "Aphagia and dysphagia", None),
     ("R13.10", "Dysphagia, unspecified", "R13"),
     ("R13.11", "Dysphagia, oral phase", "R13"),
     ("R13.13", "Dysphagia, pharyngeal phase", "R13"),
+    ("R50", "Fever", None),
+    ("R50.9", "Fever, unspecified", "R50"),
+    ("R50.81", "Fever presenting with conditions classified elsewhere", "R50"),
 ]
 
 SAME = {"dry": "nonexudative", "wet": "exudative"}
@@ -71,7 +75,7 @@ def meanings(texts: list[str]) -> NDArray[np.float32]:
 
 @cache
 def ontology() -> Ontology:
-    """Four categories of ICD-10-CM, of which some codes say more than others."""
+    """Some categories of ICD-10-CM, of which some codes say more than others."""
     nodes = [node for node, *_ in CONCEPTS]
     above = {parent for *_, parent in CONCEPTS if parent}
     concepts = pl.DataFrame(
@@ -183,6 +187,7 @@ def test_vectors_alone_name_no_code_where_the_wordings_were_reviewed(
         ("D59.10", ["D59.11", "D59.12"]),  # nothing residual
         ("R13.10", ["R13.11", "R13.13"]),
         ("K59.00", ["K59.01"]),  # and no cause: that is for words to say
+        ("R50.9", []),  # nor what depends on another disease
         ("D59.11", []),  # leaves nothing open
         ("R13", []),  # is not written down
     ],

@@ -32,9 +32,9 @@ _PRESUMED = re.compile(  # guidelines I.C.19.e.5.b and I.C.15: without more, acc
 _LEFT_OPEN = re.compile(r"unspecified|\bnot specified", re.IGNORECASE)
 _OPEN = re.compile(r"\bunspecified\b")
 _LEFT_TO_WORDS = re.compile(  # what is left over or open, and what only words say: sides, encounters, causes
-    rf"{_LEFT_OPEN.pattern}|\bNOS\b|\bother (?:specified|disorders?|diseases?)\b|\bnot elsewhere classified\b"
-    r"|\b(?:left|right|bilateral|unilateral|trimester|encounter|sequela)\b"
-    r"|\b(?:due to|secondary|induced|caused by|following|postprocedural|post.?traumatic|associated with)\b",
+    rf"{_LEFT_OPEN.pattern}|\bNOS\b|\bother (?:specified|disorders?|diseases?)\b"
+    r"|\b(?:elsewhere classified|classified elsewhere|left|right|bilateral|unilateral|trimester|encounter|sequela)\b"
+    r"|\b(?:due to|secondary|induced|caused by|following|postprocedural|post.?traumatic|associated with|idiopathic)\b",
     re.IGNORECASE,
 )
 _SAID = re.compile(
