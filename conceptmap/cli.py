@@ -40,7 +40,7 @@ from conceptmap.commands import map as map_codes
 from conceptmap.commands.common import say
 from conceptmap.commands.evaluation import evaluate, probe
 from conceptmap.commands.options.parser import Parser
-from conceptmap.commands.training import pairs
+from conceptmap.commands.training import pairs, tune
 from conceptmap.errors import ConceptMapError, printable
 from conceptmap.memory import collect_seldom
 
@@ -63,6 +63,7 @@ _COMMANDS = (
     diff,
     align,
     adapt,
+    tune,
     pairs,
     bench,
 )

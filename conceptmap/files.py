@@ -38,11 +38,13 @@ __all__ = [
     "digest_now",
     "foreign_error",
     "fsync_folder",
+    "is_manifest",
     "json_of",
     "make_folder",
     "publish",
     "remove_known",
     "sha256_file",
+    "sha256_of",
     "writing",
 ]
 
@@ -241,6 +243,16 @@ def _inside(value: object) -> list[Any]:
     """The lists and objects that a list or object holds."""
     held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [inner for inner in held if isinstance(inner, dict | list)]
+
+
+def sha256_of(fields: Mapping[str, Any]) -> str:
+    """Digest of a manifest's fields, whatever their order."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def is_manifest(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a manifest, of whatever kind and format version, as this program wrote it."""
+    return "sha256" in value and value["sha256"] == sha256_of({n: entry for n, entry in value.items() if n != "sha256"})
 
 
 # -- what is whose -----------------------------------------------------------------------------------------------------

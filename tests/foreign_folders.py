@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from conceptmap.files import sha256_of
 from conceptmap.index.files import digest_of, read_tensors, write_tensors
-from conceptmap.index.manifest import sha256_of
 
 __all__ = ["change_frame", "change_tensors", "damaged_bytes", "odd_value", "reseal"]
 

@@ -17,10 +17,10 @@ from conceptmap.adapters.checks import ImplausibleError, check_adapter_values
 from conceptmap.adapters.judge import FEATURES, Judge
 from conceptmap.adapters.memory import NAMES, SEEN, Memory
 from conceptmap.errors import IndexMismatchError
-from conceptmap.files import PRIVATE, Access
+from conceptmap.files import PRIVATE, Access, is_manifest
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import CheckedFile, FileDigest
-from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
+from conceptmap.index.manifest import digests_in, write_manifest
 
 __all__ = ["EMBEDDED", "FORMAT", "LAYOUT", "open_adapter", "save_adapter"]
 

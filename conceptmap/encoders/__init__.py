@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.encoders.encoder import Spans, TokenEncoder
+from conceptmap.encoders.tuned.names import EMBEDDED, EMBEDDED_NAMES, shipped_folder
+from conceptmap.encoders.tuned.store import is_tuned
 from conceptmap.errors import InputError, ModelError
 
 if TYPE_CHECKING:
@@ -31,10 +33,11 @@ def load_encoder(
     dtype: Dtype = "auto",
     revision: str | None = None,
 ) -> TokenEncoder:
-    """Load an encoder: the embedded default, a model folder, or a model of the hub.
+    """Load an encoder: the embedded default, a model folder, a tuned one, or a model of the hub.
 
     Args:
-        name_or_path: ``"embedded"`` (all-MiniLM-L6-v2, always offline), a folder, or a hub name, which may carry its
+        name_or_path: ``"embedded"`` (all-MiniLM-L6-v2, always offline; ``"embedded-plain"`` as its makers published
+            it), a folder of a model or of ``conceptmap tune``, or a hub name, which may carry its
             revision: ``"FremyCompany/BioLORD-2023@167aab5"``. Or what is loaded already, and stays where it is: a
             ``SentenceTransformer``, a pair ``(AutoModel, tokenizer)``, or a function from strings to an array of a
             vector each, which reads words one by one, without what stands beside them.
@@ -55,21 +58,35 @@ def load_encoder(
     from conceptmap.encoders.precision import check_usable
 
     check_usable(device)
-    if name_or_path == "embedded":
-        from conceptmap.encoders.embedded import load_embedded
-
+    if name_or_path in EMBEDDED_NAMES:
         _no_revision(revision, "the embedded encoder")
-        return load_embedded(device=device, dtype=dtype)
+        return _embedded(str(name_or_path), device=device, dtype=dtype)
     from conceptmap.encoders.transformer import fetch, load_folder
 
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
         _no_revision(revision, "a folder")
-        return load_folder(folder, device=device, dtype=dtype)
+        return _of_folder(folder, device=device, dtype=dtype)
     if isinstance(name_or_path, Path) or name_or_path.startswith((".", "~", "/")) or name_or_path.count("/") > 1:
         raise ModelError("no such model folder", got=str(name_or_path), expected="a folder, a hub name or 'embedded'")
     name, _, pinned = name_or_path.partition("@")
     return load_folder(fetch(name, revision or pinned or None), device=device, dtype=dtype)
+
+
+def _embedded(name: str, *, device: str, dtype: Dtype) -> TokenEncoder:
+    from conceptmap.encoders.embedded import load_embedded
+
+    shipped = shipped_folder() if name == EMBEDDED else None
+    if shipped is not None:
+        return _of_folder(shipped, device=device, dtype=dtype)
+    return load_embedded(device=device, dtype=dtype)
+
+
+def _of_folder(folder: Path, *, device: str, dtype: Dtype) -> TokenEncoder:
+    from conceptmap.encoders.transformer import load_folder
+    from conceptmap.encoders.tuned.load import load_tuned
+
+    return (load_tuned if is_tuned(folder) else load_folder)(folder, device=device, dtype=dtype)
 
 
 def _no_revision(revision: str | None, what: str) -> None:

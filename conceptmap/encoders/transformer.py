@@ -27,9 +27,20 @@ from conceptmap.encoders.precision import dtype_name, feeding, torch_dtype, weig
 from conceptmap.encoders.resident import sent
 from conceptmap.encoders.terms import Sentence, library_terms, pooled_terms
 from conceptmap.encoders.tokenise import Tokeniser, tokeniser
+from conceptmap.encoders.tuned.merge import merge
+from conceptmap.encoders.tuned.store import Tuned
 from conceptmap.errors import ModelError
 
-__all__ = ["fetch", "load_folder", "loaded_model", "padded", "quietly"]
+__all__ = [
+    "check_tunable",
+    "fetch",
+    "load_folder",
+    "load_network",
+    "loaded_model",
+    "padded",
+    "quietly",
+    "sentence_of",
+]
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
 PROBE = "a \N{FACE WITH THERMOMETER} \u00e9 \ufffd [SEP]\n"
@@ -57,18 +68,29 @@ def fetch(name: str, revision: str | None = None) -> Path:
         ) from error
 
 
-def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> TokenEncoder:
+def load_folder(
+    folder: Path, *, device: str = "cpu", dtype: str = "float32", tuned: Tuned | None = None
+) -> TokenEncoder:
     """Load an encoder from a folder; nothing outside it is read.
+
+    Args:
+        folder: of the model.
+        device: torch device.
+        dtype: what the weights are computed in.
+        tuned: changes to merge into them; the encoder then has its name and revision.
 
     Raises:
         ModelError: it holds no encoder, or not all of its weights, or only pickled ones.
     """
-    name, revision = identity(folder)
+    name, revision = identity(folder) if tuned is None else (tuned.name, tuned.revision)
     card = read_card(folder)
     facts = sentence_facts(folder)
     chosen = torch_dtype(dtype, device)
     with foreign_files(facts.transformer), quietly():
-        network, cutter, longest = _load(facts, weights_dtype(chosen))
+        network, cutter, longest = load_network(facts, weights_dtype(chosen) if tuned is None else torch.float32)
+        if tuned is not None:
+            check_tunable(facts)
+            merge(network, tuned, dtype=weights_dtype(chosen))
         model = _model(network.to(device).eval(), cutter, longest, device=device, dtype=chosen)
         encode_terms, term_dim = _terms(model, facts, folder, device=device, dtype=weights_dtype(chosen))
     return TokenEncoder(
@@ -106,10 +128,27 @@ class _Copied(NamedTuple):
     backend_tokenizer: Tokenizer
 
 
-def _load(facts: SentenceFacts, dtype: torch.dtype) -> tuple[Any, Tokeniser, int]:
-    """The network, its tokeniser, and the longest input that both take."""
+def check_tunable(facts: SentenceFacts) -> None:
+    """Refuse a model whose sentence vectors only sentence-transformers can make.
+
+    Raises:
+        ModelError: it is one.
+    """
+    if facts.own_modules:
+        expected = "a transformer, alone or with mean, first-token or such pooling"
+        raise ModelError("this encoder cannot be tuned", got="modules of its own after pooling", expected=expected)
+
+
+def load_network(facts: SentenceFacts, dtype: torch.dtype) -> tuple[Any, Tokeniser, int]:
+    """The network, its tokeniser, and the longest input that both take.
+
+    Raises:
+        ModelError: the folder holds no encoder, or not all of its weights, or only changes of another model's.
+    """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+    if (facts.transformer / "adapter_config.json").exists():  # transformers would look for the model elsewhere
+        raise ModelError("the folder holds changes of another model", then="save the merged model with save_pretrained")
     safe = {"local_files_only": True, "trust_remote_code": False}
     check_sizes(facts.transformer)
     config = AutoConfig.from_pretrained(facts.transformer, **safe)
@@ -204,13 +243,16 @@ def _terms(
 ) -> tuple[EncodeTerms, int]:
     if facts.own_modules:
         return library_terms(folder, device=device, dtype=dtype_name(dtype))
-    length = min(facts.length or model.window, model.window)
-    sentence = (
-        Sentence(modes=facts.modes, normalised=facts.normalised, length=length, prompt=facts.prompt)
-        if facts.modes
-        else Sentence(special=False, length=length)
-    )
+    sentence = sentence_of(facts, model.window)
     return pooled_terms(model, sentence), model.dim * len(sentence.modes)
+
+
+def sentence_of(facts: SentenceFacts, window: int) -> Sentence:
+    """How a folder without modules of its own makes one vector out of a text's tokens, at most a window of them."""
+    length = min(facts.length or window, window)
+    if not facts.modes:
+        return Sentence(special=False, length=length)
+    return Sentence(modes=facts.modes, normalised=facts.normalised, length=length, prompt=facts.prompt)
 
 
 @contextmanager

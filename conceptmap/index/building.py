@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.encoders.resume import resumable_terms
+from conceptmap.encoders.tuned.names import EMBEDDED_NAMES
 from conceptmap.errors import IndexMismatchError, ModelError
 from conceptmap.index.cosine_scale import SEPARATION_FACT, measured
 from conceptmap.index.given_vectors import GivenVectors
@@ -148,7 +149,7 @@ def _on_the_scale(index: ConceptIndex, encoder: str | Path | None) -> ConceptInd
 
 
 def _at_hand(encoder: str | Path) -> bool:
-    return encoder == "embedded" or Path(encoder).is_dir()
+    return encoder in EMBEDDED_NAMES or Path(encoder).is_dir()
 
 
 def _with_terms(ontology: Ontology, codes: Sequence[str]) -> NDArray[np.bool_]:
@@ -167,7 +168,7 @@ def _check_width(width: int, encoder: str | Path | None, name: str) -> None:
         return
     from conceptmap.encoders.folder import hidden_size
 
-    theirs = load_encoder("embedded").dim if encoder == "embedded" else hidden_size(Path(encoder))
+    theirs = load_encoder(encoder).dim if encoder in EMBEDDED_NAMES else hidden_size(Path(encoder))
     if theirs not in (None, width):
         then = "give the encoder that the vectors are for, or vectors of this one's"
         raise IndexMismatchError(
@@ -177,8 +178,8 @@ def _check_width(width: int, encoder: str | Path | None, name: str) -> None:
 
 def _named_encoder(encoder: str | Path) -> tuple[str, str]:
     """Name and revision, without loading it."""
-    if encoder == "embedded":
-        embedded = load_encoder("embedded")
+    if encoder in EMBEDDED_NAMES:
+        embedded = load_encoder(encoder)
         return embedded.name, embedded.revision
     if Path(encoder).is_dir():
         from conceptmap.encoders.folder import identity

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptmap.errors import IndexMismatchError, InputError
+from conceptmap.files import sha256_of
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import FileDigest
 
@@ -19,8 +18,6 @@ __all__ = [
     "STORED_TYPES",
     "Manifest",
     "digests_in",
-    "is_manifest",
-    "sha256_of",
     "stored_type",
     "write_manifest",
 ]
@@ -143,16 +140,6 @@ def digests_in(value: Mapping[str, Any]) -> dict[str, FileDigest]:
 
 def _is_digest(value: object) -> bool:
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
-
-
-def sha256_of(fields: Mapping[str, Any]) -> str:
-    """Digest of a manifest's fields, whatever their order."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
-
-
-def is_manifest(value: Mapping[str, Any]) -> bool:
-    """Whether an object is a manifest, of whatever kind and format version, as this program wrote it."""
-    return "sha256" in value and value["sha256"] == sha256_of({n: entry for n, entry in value.items() if n != "sha256"})
 
 
 def write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:

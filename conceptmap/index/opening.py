@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from conceptmap.errors import IndexMismatchError
+from conceptmap.files import is_manifest
 from conceptmap.index import files as indexfiles
 from conceptmap.index.checks import FRAMES, CheckedRows, check_frames
-from conceptmap.index.manifest import STORED_TYPES, Manifest, is_manifest
+from conceptmap.index.manifest import STORED_TYPES, Manifest
 
 __all__ = ["LAYOUT", "VECTORS", "opened_parts"]
 

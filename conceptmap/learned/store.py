@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from conceptmap.adapters.calibration import Calibration
 from conceptmap.coding.reporting.setting import SETTINGS
 from conceptmap.errors import IndexMismatchError
-from conceptmap.files import PRIVATE, Access, json_of
+from conceptmap.files import PRIVATE, Access, is_manifest, json_of
 from conceptmap.index import files as indexfiles
 from conceptmap.index.files import CheckedFile, FileDigest
-from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
+from conceptmap.index.manifest import digests_in, write_manifest
 from conceptmap.learned.associations import Associations, CodeRecord
 from conceptmap.learned.code_adapter import CodeAdapter, LearnedFor
 from conceptmap.learned.features import FEATURES, MARKED

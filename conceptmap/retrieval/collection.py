@@ -21,9 +21,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError, InputError
-from conceptmap.files import PRIVATE, Owned, atomic_text, make_folder, remove_known, writing
+from conceptmap.files import PRIVATE, Owned, atomic_text, is_manifest, make_folder, remove_known, sha256_of, writing
 from conceptmap.index import files as indexfiles
-from conceptmap.index.manifest import is_manifest, sha256_of
 from conceptmap.retrieval import segments as parts
 from conceptmap.retrieval.encoding import NoteEncoder
 from conceptmap.retrieval.segments import Segment, open_segment

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from conceptmap.encoders import Dtype, EncoderLike, TokenEncoder, load_encoder
 from conceptmap.encoders.embeddings import on_host
 from conceptmap.encoders.late.late_interaction import LateInteraction, LateTokens, late_interaction_folder
+from conceptmap.encoders.tuned.names import EMBEDDED, PLAIN, shipped_folder, tuned_name
 from conceptmap.errors import InputError
 from conceptmap.retrieval.passages import PASSAGE_TOKENS, Passages, cut
 
 __all__ = ["KINDS", "Kind", "NoteEncoder", "QueryTokens", "encoder_named", "note_encoder"]
 
 Kind: TypeAlias = Literal["auto", "projected", "tokens", "passages"]
-_EMBEDDED = "sentence-transformers/all-MiniLM-L6-v2"
+_PLAIN = "sentence-transformers/all-MiniLM-L6-v2"
 KINDS = ("auto", "projected", "tokens", "passages")
 
 
@@ -133,7 +134,10 @@ def encoder_named(name: str) -> str:
     >>> encoder_named("sentence-transformers/all-MiniLM-L6-v2")
     'embedded'
     """
-    return "embedded" if name == _EMBEDDED else name
+    tuned = shipped_folder() is not None
+    if name == _PLAIN:
+        return PLAIN if tuned else EMBEDDED
+    return EMBEDDED if tuned and name == tuned_name(_PLAIN) else name
 
 
 def _of_tokens(encoder: TokenEncoder, asked: int | None) -> NoteEncoder:

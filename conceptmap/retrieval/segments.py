@@ -17,11 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.errors import IndexMismatchError
-from conceptmap.files import PRIVATE
+from conceptmap.files import PRIVATE, is_manifest
 from conceptmap.index import files as indexfiles
 from conceptmap.index.checks import CheckedRows
 from conceptmap.index.files import CheckedFile
-from conceptmap.index.manifest import digests_in, is_manifest, write_manifest
+from conceptmap.index.manifest import digests_in, write_manifest
 from conceptmap.index.rows import store_given, to_bfloat16
 from conceptmap.retrieval.muvera import Muvera
 from conceptmap.retrieval.passages import Passages

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from conceptmap.encoders.folder import identity, is_late_interaction, read_card
 from conceptmap.encoders.foreign import check_sizes, foreign_files
+from conceptmap.encoders.tuned.names import EMBEDDED_NAMES
 from conceptmap.errors import ModelError
 
 __all__ = ["LateInteraction", "LateTokens", "late_interaction_folder", "load_late_interaction"]
@@ -152,7 +153,7 @@ def late_interaction_folder(name_or_path: str | Path, *, revision: str | None = 
     Raises:
         ModelError: a hub model that cannot be fetched, or a folder that cannot be read.
     """
-    if name_or_path == "embedded":
+    if name_or_path in EMBEDDED_NAMES:
         return None
     folder = Path(name_or_path).expanduser()
     if not folder.is_dir():

@@ -1,0 +1,192 @@
+"""Concepts of one or several ontologies with their names, who is related to whom, and which are held back."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from conceptmap.index.index import ConceptIndex
+from conceptmap.matching.lexicon import CLASSIFICATIONS
+
+__all__ = ["ONE_IN", "Concepts", "concepts_of", "hard_neighbours", "is_held", "name_key"]
+
+ONE_IN = 10
+"""Of so many concepts one is held back, and of so many notes."""
+MOST_WORDS = 12
+_REST = re.compile(r",? ?\b(?:unspecified|not elsewhere classified|not otherwise specified|NOS|NEC)\b", re.IGNORECASE)
+_TAG = re.compile(r" \((?:disorder|finding|morphologic abnormality|procedure|disease|situation|body structure)\)$")
+_OTHER = re.compile(r"\bother\b", re.IGNORECASE)
+_ALNUM = re.compile(r"[^\W_]+")
+_CAUSES = tuple("VWXY")
+"""Letters of external causes in a classification: their titles are no names that a note says."""
+
+
+@dataclass(frozen=True, eq=False)
+class Concepts:
+    """Concepts by number, over all ontologies.
+
+    Attributes:
+        names: what each is taught by; none of those held back.
+        own: all names of each.
+        parents: their numbers.
+        ancestors: of each, without itself.
+        shares: concepts that have a name in common with each, itself among them.
+        held: numbers of those held back.
+        first: number of the first concept of each ontology.
+        given: vectors that a table gives for concepts, zero where it gives none. *Shape:* (n_concepts, dim) float32;
+            None where there is no table.
+    """
+
+    names: tuple[tuple[str, ...], ...]
+    own: tuple[tuple[str, ...], ...]
+    parents: tuple[frozenset[int], ...]
+    ancestors: tuple[frozenset[int], ...]
+    shares: tuple[frozenset[int], ...]
+    held: frozenset[int]
+    first: tuple[int, ...]
+    given: NDArray[np.float32] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.own)
+
+    def related(self, one: int, other: int) -> bool:
+        """Whether two concepts are never told apart: one is above the other, or they share a name."""
+        return other in self.ancestors[one] or one in self.ancestors[other] or other in self.shares[one]
+
+
+def name_key(name: str) -> str:
+    """What makes two names one: letters and digits, in any case.
+
+    >>> name_key("Crohn's disease, NOS") == name_key("crohn s DISEASE nos")
+    True
+    """
+    return " ".join(_ALNUM.findall(name.lower()))
+
+
+def is_held(key: str) -> bool:
+    """Whether what has this key is held back: the same everywhere and always."""
+    return zlib.crc32(key.encode()) % ONE_IN == 0
+
+
+def concepts_of(indexes: Sequence[ConceptIndex], *, dim: int) -> Concepts:
+    """The concepts of some indexes.
+
+    Args:
+        indexes: with or without vectors; rows that were given as vectors of this width, and not made of terms, are
+            what their concepts are taught to be near.
+        dim: width of the encoder's token vectors.
+    """
+    first = np.cumsum([0, *(index.concepts.height for index in indexes)]).tolist()
+    own = [names for index in indexes for names in _names(index)]
+    edges = [
+        (parent + at, child + at) for index, at in zip(indexes, first, strict=False) for parent, child in _edges(index)
+    ]
+    parents: list[set[int]] = [set() for _ in own]
+    for parent, child in edges:
+        parents[child].add(parent)
+    keys = [f"{index.system}:{node}" for index in indexes for node in index.concepts["node"]]
+    held = frozenset(i for i, key in enumerate(keys) if len(own[i]) > 1 and is_held(key))
+    kept_back = {name_key(name) for i in held for name in own[i]}
+    taught = [
+        () if i in held else tuple(name for name in names if name_key(name) not in kept_back)
+        for i, names in enumerate(own)
+    ]
+    given = _given(indexes, first, dim)
+    return Concepts(
+        tuple(taught), tuple(own), tuple(map(frozenset, parents)), _ancestors(parents), _shares(own), held,
+        tuple(first[:-1]), given,
+    )  # fmt: skip
+
+
+def _names(index: ConceptIndex) -> list[tuple[str, ...]]:
+    """The different names of each concept, the preferred one first."""
+    terms, system = index.terms, index.system
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    ordered = terms.filter(pl.col("kind") != "includes").sort(pl.col("kind") != "preferred", maintain_order=True)
+    for node, code, term in ordered.select("node", "code", "term").iter_rows():
+        name = _said(term, code, system)
+        if name:
+            found[node].setdefault(name_key(name), name)
+    return [tuple(found[node].values()) if node in found else () for node in index.concepts["node"]]
+
+
+def _said(term: str, code: str, system: str) -> str:
+    """A term as a note may say it; empty where none does."""
+    name = " ".join(_REST.sub("", _TAG.sub("", term)).strip(" ,;").split())
+    if system in CLASSIFICATIONS and (code.startswith(_CAUSES) or "-" in code or _OTHER.search(name)):
+        return ""
+    return name if len(name.split()) <= MOST_WORDS and name_key(name) else ""
+
+
+def _edges(index: ConceptIndex) -> Iterable[tuple[int, int]]:
+    place = {node: i for i, node in enumerate(index.concepts["node"])}
+    for parent, child in index.edges.select("parent", "child").iter_rows():
+        if parent in place and child in place:
+            yield place[parent], place[child]
+
+
+def _ancestors(parents: Sequence[set[int]]) -> tuple[frozenset[int], ...]:
+    done: dict[int, frozenset[int]] = {}
+    for start in range(len(parents)):
+        stack = [start]
+        while stack:
+            node = stack[-1]
+            missing = [parent for parent in parents[node] if parent not in done]
+            if missing:
+                stack += missing
+                continue
+            done[stack.pop()] = frozenset(parents[node]).union(*(done[parent] for parent in parents[node]))
+    return tuple(done[i] for i in range(len(parents)))
+
+
+def _shares(own: Sequence[tuple[str, ...]]) -> tuple[frozenset[int], ...]:
+    with_name: dict[str, set[int]] = defaultdict(set)
+    for i, names in enumerate(own):
+        for name in names:
+            with_name[name_key(name)].add(i)
+    return tuple(frozenset({i}).union(*(with_name[name_key(name)] for name in names)) for i, names in enumerate(own))
+
+
+def _given(indexes: Sequence[ConceptIndex], first: Sequence[int], dim: int) -> NDArray[np.float32] | None:
+    """The mean of each concept's given rows, of length 1."""
+    out: NDArray[np.float32] | None = None
+    for index, at in zip(indexes, first, strict=False):
+        if index.manifest.pooling != "given" or index.dim != dim:
+            continue
+        out = np.zeros((first[-1], dim), dtype=np.float32) if out is None else out
+        rows = index.values(slice(None))
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        np.add.at(out, index.row_concept + at, rows)
+    if out is not None:
+        out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+    return out
+
+
+def hard_neighbours(
+    concepts: Concepts, vectors_of: Mapping[int, NDArray[np.float32]], *, n: int
+) -> dict[int, tuple[int, ...]]:
+    """For each concept those whose names an encoder puts nearest, without its relatives.
+
+    Args:
+        concepts: all.
+        vectors_of: a vector of length 1 for each that is taught. *Shape:* (dim,) float32.
+        n: most neighbours of one.
+    """
+    numbers = list(vectors_of)
+    matrix = np.stack([vectors_of[i] for i in numbers]) if numbers else np.empty((0, 1), np.float32)
+    near: dict[int, tuple[int, ...]] = {}
+    for start in range(0, len(numbers), 1024):
+        scores = matrix[start : start + 1024] @ matrix.T
+        some = min(scores.shape[1], n + 20)
+        top = np.argpartition(-scores, some - 1, axis=1)[:, :some]
+        for i, row, score in zip(numbers[start : start + 1024], top, scores, strict=True):
+            ordered = [numbers[j] for j in row[np.argsort(-score[row], kind="stable")]]
+            near[i] = tuple([j for j in ordered if not concepts.related(i, j)][:n])
+    return near
