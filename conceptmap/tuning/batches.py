@@ -27,21 +27,31 @@ class Material:
         concepts: with names.
         near: hard neighbours of those with several names.
         contexts: sentences that are not held back.
-        mentions: of these, place of the sentence and of the mention in it, whose concept is taught.
+        drawn: for each ontology the concepts that are drawn, and of its mentions, whose concept is taught, the place
+            of the sentence and of the mention in it.
     """
 
     concepts: Concepts
     near: Mapping[int, Sequence[int]]
     contexts: Sequence[Context]
-    mentions: Sequence[tuple[int, int]]
+    drawn: Sequence[tuple[Sequence[int], Sequence[tuple[int, int]]]]
 
     @classmethod
     def of(cls, concepts: Concepts, near: Mapping[int, Sequence[int]], contexts: Sequence[Context]) -> Material:
-        """The mentions are those of concepts that are taught."""
+        """Each ontology's own: what two call differently is not told apart."""
         some = [context for context in contexts if not context.held]
-        taught = [bool(names) for names in concepts.names]
-        mentions = [(i, j) for i, context in enumerate(some) for j, m in enumerate(context.mentions) if taught[m[2]]]
-        return cls(concepts, near, some, mentions)
+        mentions = [
+            (m[2], (i, j))
+            for i, context in enumerate(some)
+            for j, m in enumerate(context.mentions)
+            if concepts.names[m[2]]
+        ]
+        ends = [*concepts.first[1:], len(concepts)]
+        drawn = [
+            ([n for n in near if first <= n < end], [place for n, place in mentions if first <= n < end])
+            for first, end in zip(concepts.first, ends, strict=True)
+        ]
+        return cls(concepts, near, some, [(numbers, places) for numbers, places in drawn if len(numbers) > 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +79,16 @@ def batch_of(material: Material, settings: TuneSettings, step: int) -> Batch:
     """Draw what a step looks at, from the seed and its number alone."""
     draw = random.Random(f"{settings.seed} {step}")  # noqa: S311 - no secret
     concepts = material.concepts
-    pairs = _concepts(material, settings, draw)
+    numbers, places = draw.choice(material.drawn)
+    pairs = _concepts(material, numbers, settings, draw)
     named = [(name, number) for number in pairs for name in draw.sample(concepts.names[number], 2)]
     if settings.parents:
         taught = [sorted(p for p in concepts.parents[number] if concepts.names[p]) for number in pairs]
         drawn = [draw.choice(parents) for parents in taught if parents]
         named += [(draw.choice(concepts.names[number]), number) for number in drawn]
     mentions, background = [], []
-    if settings.context and material.mentions:
-        for i, j in draw.sample(material.mentions, min(settings.mentions, len(material.mentions))):
+    if settings.context and places:
+        for i, j in draw.sample(places, min(settings.mentions, len(places))):
             context = material.contexts[i]
             first, stop, number = context.mentions[j]
             mentions.append((context, (first, stop), number))
@@ -92,16 +103,16 @@ def batch_of(material: Material, settings: TuneSettings, step: int) -> Batch:
     )  # fmt: skip
 
 
-def _concepts(material: Material, settings: TuneSettings, draw: random.Random) -> list[int]:
+def _concepts(material: Material, numbers: Sequence[int], settings: TuneSettings, draw: random.Random) -> list[int]:
     """Concepts with two names at least, some of them hard to tell from one another."""
-    numbers = list(material.near)
+    own = set(numbers)
     wanted = min(settings.concepts, len(numbers)) if settings.names or settings.parents else 0
     found: dict[int, None] = {}
     for number in draw.sample(numbers, wanted):
         if len(found) >= wanted:
             break
         found[number] = None
-        near = [other for other in material.near[number] if other in material.near and other not in found]
+        near = [other for other in material.near[number] if other in own and other not in found]
         draw.shuffle(near)
         found.update(dict.fromkeys(near[: settings.hard]))
     return list(found)[:wanted]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from conceptmap.tuning.concepts import Concepts, name_key
@@ -97,7 +98,7 @@ def _evenly(items: Sequence[Any], most: int) -> list[Any]:
 
 def measured_on(learner: Learner, concepts: Concepts, held: HeldBack) -> Figures:
     """The figures of a network as it is now."""
-    with learner.at_rest():
+    with torch.no_grad():
         if concepts.given is None:
             of, matrix = held.candidate_of, learner.names(held.candidates).cpu().numpy()
             keys = np.array([name_key(name) for name in held.candidates])

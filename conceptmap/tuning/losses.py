@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from conceptmap.tuning.batches import Batch, compared
 from conceptmap.tuning.concepts import Concepts
@@ -62,15 +63,14 @@ def _compared(learner: Learner, batch: Batch, concepts: Concepts, settings: Tune
         places = [torch.from_numpy(part).to(learner.device) for part in (above, rest)]
         out["parents"] = settings.parents * _info_nce(scores[:pairs:2, :n], *places)
     if batch.mentions:
-        said = learner.spans([context.ids for context, *_ in batch.mentions], [rows for _, rows, _ in batch.mentions])
-        found = said @ side.T / settings.temperature
-        out["context"] = settings.context * _info_nce(found, positive[n:], left_out[n:])
-    if batch.background:
-        other = learner.spans([context.ids for context, _ in batch.background], [rows for _, rows in batch.background])
-        near = (other @ side.T / settings.temperature).logsumexp(1)
-        out["background"] = (
-            settings.background * torch.nn.functional.softplus(near - APART / settings.temperature).mean()
-        )
+        read = [(context, rows) for context, rows, _ in batch.mentions] + batch.background
+        tokens = learner.spans([context.ids for context, _ in read], [rows for _, rows in read])
+        near = tokens @ side.T / settings.temperature
+        n_mentions = len(batch.mentions)
+        out["context"] = settings.context * _info_nce(near[:n_mentions], positive[n:], left_out[n:])
+        if batch.background:
+            over = near[n_mentions:].logsumexp(1) - APART / settings.temperature
+            out["background"] = settings.background * functional.softplus(over).mean()
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,14 +132,8 @@ class Learner:
         weight = mask.float() * (place + 1 if mode == "weightedmean" else 1)
         return (hidden * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
 
-    @contextmanager
-    def at_rest(self) -> Iterator[None]:
-        """Nothing is remembered for learning inside."""
-        with torch.no_grad():
-            yield
 
-
-def learner_of(opened: Opened, *, rank: int, scale: float, seed: int) -> Learner:
+def learner_of(opened: Opened, *, rank: int, scale: float, seed: int, dtype: str = "auto") -> Learner:
     """Put low-rank changes on every linear layer of attention and of the layers between; all else is frozen.
 
     Args:
@@ -147,6 +141,7 @@ def learner_of(opened: Opened, *, rank: int, scale: float, seed: int) -> Learner
         rank: of each change.
         scale: what their products are multiplied by.
         seed: of what they start from, which changes nothing yet.
+        dtype: what products are computed in: ``auto``, ``float32`` or ``bfloat16``.
 
     Raises:
         MissingExtraError: PEFT is not installed.
@@ -175,5 +170,5 @@ def learner_of(opened: Opened, *, rank: int, scale: float, seed: int) -> Learner
     device = next(network.parameters()).device
     tokeniser = opened.encoder.model.tokeniser
     assert isinstance(tokeniser, Tokeniser)
-    half = torch_dtype("auto", str(device)) == torch.bfloat16
+    half = torch_dtype(dtype, str(device)) == torch.bfloat16
     return Learner(changed, dict(sorted(factors.items())), tokeniser, opened.sentence, device, half)

@@ -44,23 +44,23 @@ class TuneSettings:
         InputError: at construction, when a number is out of range.
     """
 
-    steps: int = 400
-    rate: float = 3e-4
+    steps: int = 480
+    rate: float = 2.5e-4
     rank: int = 16
     scale: float = 2.0
     temperature: float = 0.05
-    concepts: int = 96
+    concepts: int = 64
     hard: int = 1
-    mentions: int = 24
-    sentences: int = 24
+    mentions: int = 16
+    sentences: int = 8
     names: float = 1.0
-    context: float = 1.0
+    context: float = 0.7
     parents: float = 0.25
-    background: float = 0.1
-    keeping: float = 1.0
+    background: float = 0.0
+    keeping: float = 0.7
     warm_up: int = 20
-    check_every: int = 50
-    keep_every: int = 25
+    check_every: int = 60
+    keep_every: int = 20
     patience: int = 4
     longest: int = 128
     seed: int = 0

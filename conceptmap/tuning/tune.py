@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -73,6 +73,7 @@ def tune(
     marked: Sequence[MarkedNote] = (),
     settings: TuneSettings | None = None,
     device: str = "cpu",
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     about: tuple[str, str] = ("not stated", "not stated"),
     overwrite: bool = False,
     access: Access = PRIVATE,
@@ -89,6 +90,7 @@ def tune(
         marked: notes with mentions that people marked.
         settings: how; the usual ones by default.
         device: ``cpu`` or ``cuda``.
+        dtype: what products are computed in; ``auto`` takes bfloat16 where the device has it, else float32.
         about: what the notes are, and under which licence, for the card.
         overwrite: replace a tuned encoder that was changed since.
         access: who may read it.
@@ -103,10 +105,10 @@ def tune(
     check_target(target, LAYOUT, overwrite=overwrite)
     opened = open_base(encoder, device=device)
     with _repeatable():
-        learner = learner_of(opened, rank=settings.rank, scale=settings.scale, seed=settings.seed)
+        learner = learner_of(opened, rank=settings.rank, scale=settings.scale, seed=settings.seed, dtype=dtype)
         concepts, contexts = _material(opened, indexes, texts, marked, settings)
         parts = target.absolute().with_name(f"{target.name}.parts")
-        run = _fingerprint(opened, concepts, contexts, settings)
+        run = _fingerprint(learner, opened, concepts, contexts, settings)
         optimiser = torch.optim.AdamW(
             learner.factors.values(), lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.0, foreach=False
         )
@@ -220,7 +222,9 @@ def _halved(learner: Learner, done: Progressed) -> dict[str, NDArray[np.float16]
     return factors
 
 
-def _fingerprint(opened: Opened, concepts: Concepts, contexts: Sequence[Context], settings: TuneSettings) -> str:
+def _fingerprint(
+    learner: Learner, opened: Opened, concepts: Concepts, contexts: Sequence[Context], settings: TuneSettings
+) -> str:
     """Of all that a run depends on."""
     total = hashlib.sha256()
     for context in contexts:
@@ -231,7 +235,13 @@ def _fingerprint(opened: Opened, concepts: Concepts, contexts: Sequence[Context]
     names = hashlib.sha256("\n".join("\t".join(names) for names in concepts.own).encode()).hexdigest()
     above = hashlib.sha256(repr([sorted(parents) for parents in concepts.parents]).encode()).hexdigest()
     facts = {"base": opened.base.sha256, "names": names, "parents": above, "contexts": total.hexdigest()}
-    return sha256_of({**facts, "settings": asdict(settings), "threads": torch.get_num_threads()})
+    return sha256_of({**facts, "settings": asdict(settings), **_kind(learner)})
+
+
+def _kind(learner: Learner) -> dict[str, Any]:
+    """What of a machine changes the last digits."""
+    where = {"device": learner.device.type, "bfloat16": learner.bfloat16}
+    return {**where, "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
 def _card(

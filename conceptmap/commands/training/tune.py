@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,8 @@ _WEIGHTS = {
     "background": "pushing tokens of no concept away from all names",
     "keeping": "staying near the encoder as it was, on plain sentences",
 }
-_DEFAULTS = {"names": 1, "context": 1, "parents": 0.25, "background": 0.1, "keeping": 1}
+_NUMBERS = ("steps", "rate", "rank", "patience", "seed")
+_DEFAULTS = {"names": 1, "context": 0.7, "parents": 0.25, "background": 0, "keeping": 0.7}
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,6 +60,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--device", default="cpu", metavar="DEVICE", help="where to learn: cpu (default), cuda or cuda:N"
     )
+    parser.add_argument(
+        "--dtype",
+        default="auto",
+        choices=["auto", "float32", "bfloat16"],
+        help="what products are computed in; auto: bfloat16 where the device has it, else float32",
+    )
     parser.add_argument("--data", metavar="TEXT", help="what the notes are, for the card")
     parser.add_argument("--licence", metavar="TEXT", help="under which licence they may be used, for the card")
     _add_settings(parser)
@@ -67,8 +73,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it learns")
-    group.add_argument("--steps", type=int, default=400, metavar="N", help="most steps (default 400)")
-    group.add_argument("--rate", type=float, default=3e-4, metavar="X", help="learning rate (default 0.0003)")
+    group.add_argument("--steps", type=int, default=480, metavar="N", help="most steps (default 480)")
+    group.add_argument("--rate", type=float, default=2.5e-4, metavar="X", help="learning rate (default 0.00025)")
     group.add_argument("--rank", type=int, default=16, metavar="N", help="rank of the changes (default 16)")
     group.add_argument("--patience", type=int, default=4, metavar="N", help="looks without a better one (default 4)")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of every random choice (default 0)")
@@ -109,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
             marked=marked,
             settings=settings,
             device=device,
+            dtype=args.dtype,
             about=(args.data or "not stated", args.licence or "not stated"),
             overwrite=args.overwrite,
             access=GROUP if args.group_readable else PRIVATE,
@@ -125,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> TuneSettings:
     from conceptmap.tuning.settings import TuneSettings
 
-    return TuneSettings(**{one.name: getattr(args, one.name) for one in fields(TuneSettings) if one.name in args})
+    return TuneSettings(**{name: getattr(args, name) for name in (*_NUMBERS, *_WEIGHTS)})
 
 
 def _told(before: Figures, after: Figures) -> str:
