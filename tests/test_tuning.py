@@ -92,7 +92,7 @@ def accuracy(encoder: TokenEncoder, index: ConceptIndex, rows: NDArray[np.float3
     names = [(name, i) for i in range(len(concepts)) for name in concepts.names[i] if len(concepts.names[i]) > 1]
     texts = [f"Comes with {name} today." for name, _ in names]
     spans = [[(11, 11 + len(name))] for name, _ in names]
-    said = np.concatenate(pool_all(encoder.tokens(texts, spans=spans), spans))
+    said = np.asarray(pool_all(encoder.tokens(texts, spans=spans), spans), dtype=np.float32)
     of = np.array([i for _, i in names])
     known, known_of = (encoder.terms([name for name, _ in names]), of) if rows is None else (rows, np.arange(len(rows)))
     found = known_of[np.argmax(normalise(said) @ normalise(known).T, axis=1)]
@@ -247,7 +247,8 @@ def test_relatives_and_what_is_held_back_are_no_counter_examples(index: ConceptI
     near = hard_neighbours(concepts, {i: np.eye(20, dtype=np.float32)[0] for i in range(20)}, n=30)
     assert numbers["INV:004"] not in near[numbers["INV:100"]]
     assert numbers["INV:001"] in near[numbers["INV:100"]]
-    batch = batch_of(Material(concepts, {i: near[i] for i in near if len(concepts.names[i]) > 1}, [], []), QUICK, 0)
+    material = Material.of(concepts, {i: near[i] for i in near if len(concepts.names[i]) > 1}, [])
+    batch = batch_of(material, QUICK, 0)
     positive, left_out = compared(batch, concepts, n_given=0)
     assert not (positive & left_out).any()
     for i, j in zip(*np.nonzero(positive), strict=True):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conceptmap.tuning.concepts import Concepts, name_key
-from conceptmap.tuning.contexts import Context
+from conceptmap.tuning.concepts import NamedConcepts, name_key
+from conceptmap.tuning.contexts import ReadSentence
 from conceptmap.tuning.settings import TuneSettings
 
 __all__ = ["Batch", "Material", "batch_of", "compared"]
@@ -31,13 +31,15 @@ class Material:
             of the sentence and of the mention in it.
     """
 
-    concepts: Concepts
+    concepts: NamedConcepts
     near: Mapping[int, Sequence[int]]
-    contexts: Sequence[Context]
+    contexts: Sequence[ReadSentence]
     drawn: Sequence[tuple[Sequence[int], Sequence[tuple[int, int]]]]
 
     @classmethod
-    def of(cls, concepts: Concepts, near: Mapping[int, Sequence[int]], contexts: Sequence[Context]) -> Material:
+    def of(
+        cls, concepts: NamedConcepts, near: Mapping[int, Sequence[int]], contexts: Sequence[ReadSentence]
+    ) -> Material:
         """Each ontology's own: what two call differently is not told apart."""
         some = [context for context in contexts if not context.held]
         mentions = [
@@ -70,9 +72,9 @@ class Batch:
     names: list[str]
     concept: NDArray[np.int64]
     n_pairs: int
-    mentions: list[tuple[Context, tuple[int, int], int]]
-    background: list[tuple[Context, tuple[int, int]]]
-    sentences: list[Context]
+    mentions: list[tuple[ReadSentence, tuple[int, int], int]]
+    background: list[tuple[ReadSentence, tuple[int, int]]]
+    sentences: list[ReadSentence]
 
 
 def batch_of(material: Material, settings: TuneSettings, step: int) -> Batch:
@@ -118,7 +120,7 @@ def _concepts(material: Material, numbers: Sequence[int], settings: TuneSettings
     return list(found)[:wanted]
 
 
-def compared(batch: Batch, concepts: Concepts, *, n_given: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def compared(batch: Batch, concepts: NamedConcepts, *, n_given: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which names say the same of a concept as a query, and which are not to be compared with it.
 
     Args:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from conceptmap.index.index import ConceptIndex
 from conceptmap.matching.lexicon import CLASSIFICATIONS
 
-__all__ = ["ONE_IN", "Concepts", "concepts_of", "hard_neighbours", "is_held", "name_key"]
+__all__ = ["ONE_IN", "NamedConcepts", "concepts_of", "hard_neighbours", "is_held", "name_key"]
 
 ONE_IN = 10
 """Of so many concepts one is held back, and of so many notes."""
@@ -29,7 +29,7 @@ _CAUSES = tuple("VWXY")
 
 
 @dataclass(frozen=True, eq=False)
-class Concepts:
+class NamedConcepts:
     """Concepts by number, over all ontologies.
 
     Attributes:
@@ -75,7 +75,7 @@ def is_held(key: str) -> bool:
     return zlib.crc32(key.encode()) % ONE_IN == 0
 
 
-def concepts_of(indexes: Sequence[ConceptIndex], *, dim: int) -> Concepts:
+def concepts_of(indexes: Sequence[ConceptIndex], *, dim: int) -> NamedConcepts:
     """The concepts of some indexes.
 
     Args:
@@ -99,7 +99,7 @@ def concepts_of(indexes: Sequence[ConceptIndex], *, dim: int) -> Concepts:
         for i, names in enumerate(own)
     ]
     given = _given(indexes, first, dim)
-    return Concepts(
+    return NamedConcepts(
         tuple(taught), tuple(own), tuple(map(frozenset, parents)), _ancestors(parents), _shares(own), held,
         tuple(first[:-1]), given,
     )  # fmt: skip
@@ -170,7 +170,7 @@ def _given(indexes: Sequence[ConceptIndex], first: Sequence[int], dim: int) -> N
 
 
 def hard_neighbours(
-    concepts: Concepts, vectors_of: Mapping[int, NDArray[np.float32]], *, n: int
+    concepts: NamedConcepts, vectors_of: Mapping[int, NDArray[np.float32]], *, n: int
 ) -> dict[int, tuple[int, ...]]:
     """For each concept those whose names an encoder puts nearest, without its relatives.
 

@@ -18,9 +18,9 @@ from conceptmap.matching.content import content_words
 from conceptmap.matching.short_forms import expander
 from conceptmap.notes.marked import MarkedNote
 from conceptmap.text.words import words
-from conceptmap.tuning.concepts import Concepts, is_held, name_key
+from conceptmap.tuning.concepts import NamedConcepts, is_held, name_key
 
-__all__ = ["Context", "Placed", "certain_mentions", "contexts_of", "marked_mentions"]
+__all__ = ["Placed", "ReadSentence", "certain_mentions", "contexts_of", "marked_mentions"]
 
 CERTAIN = 0.9
 """Strength of a wording from which words are taken at their word."""
@@ -32,7 +32,7 @@ Placed = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ReadSentence:
     """What a model reads at once.
 
     Attributes:
@@ -92,12 +92,12 @@ def marked_mentions(index: ConceptIndex, notes: Iterable[MarkedNote], *, first: 
 
 def contexts_of(
     model: TokenModel,
-    concepts: Concepts,
+    concepts: NamedConcepts,
     texts: Sequence[str],
     placed: Sequence[Sequence[Placed]],
     *,
     longest: int,
-) -> list[Context]:
+) -> list[ReadSentence]:
     """The sentences of notes, each once; longer windows for models that read those.
 
     Args:
@@ -112,7 +112,7 @@ def contexts_of(
     """
     cutter = replace(model, window=min(model.window, longest))
     named = {word for names in concepts.own for name in names for word in name_key(name).split()}
-    found: dict[bytes, Context] = {}
+    found: dict[bytes, ReadSentence] = {}
     for text, mentions in zip(texts, placed, strict=True):
         for context in _of_note(cutter, text, mentions, named):
             found.setdefault(context.ids.tobytes(), context)
@@ -121,7 +121,7 @@ def contexts_of(
     return list(found.values())
 
 
-def _of_note(model: TokenModel, text: str, mentions: Sequence[Placed], named: set[str]) -> Iterator[Context]:
+def _of_note(model: TokenModel, text: str, mentions: Sequence[Placed], named: set[str]) -> Iterator[ReadSentence]:
     (pieces,) = model.tokeniser.pieces([text])
     if not len(pieces.ids):
         return
@@ -144,7 +144,7 @@ def _of_note(model: TokenModel, text: str, mentions: Sequence[Placed], named: se
         inside = [(a + move, b + move, m[2]) for (a, b), m in zip(spans, mentions, strict=True) if _is_in(a, b, window)]
         rest = [(a + move, b + move) for a, b in other if _is_in(a, b, window) and not taken[a:b].any()]
         ids = model.tokeniser.wrap(pieces.ids[window.start : window.stop])
-        yield Context(ids, tuple(inside), tuple(rest), held)
+        yield ReadSentence(ids, tuple(inside), tuple(rest), held)
 
 
 def _rows(start: NDArray[np.int64], end: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

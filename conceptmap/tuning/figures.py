@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from conceptmap.tuning.concepts import Concepts, name_key
-from conceptmap.tuning.contexts import Context
+from conceptmap.tuning.concepts import NamedConcepts, name_key
+from conceptmap.tuning.contexts import ReadSentence
 from conceptmap.tuning.network import Learner
 
 __all__ = ["Figures", "HeldBack", "held_back", "measured_on"]
@@ -63,13 +63,13 @@ class HeldBack:
 
     names: list[str]
     name_of: NDArray[np.int64]
-    mentions: list[tuple[Context, tuple[int, int], int]]
-    sentences: list[Context]
+    mentions: list[tuple[ReadSentence, tuple[int, int], int]]
+    sentences: list[ReadSentence]
     candidates: list[str]
     candidate_of: NDArray[np.int64]
 
 
-def held_back(concepts: Concepts, contexts: Sequence[Context]) -> HeldBack:
+def held_back(concepts: NamedConcepts, contexts: Sequence[ReadSentence]) -> HeldBack:
     """Choose, the same for the same input, what is asked: evenly over all that is held back."""
     names = [(name, i) for i in sorted(concepts.held) for name in concepts.own[i]]
     mentions = [
@@ -79,9 +79,9 @@ def held_back(concepts: Concepts, contexts: Sequence[Context]) -> HeldBack:
         if context.held or number in concepts.held
     ]
     names, mentions = _evenly(names, MOST_QUERIES), _evenly(mentions, MOST_QUERIES)
-    asked = sorted({number for _, number in names} | {number for *_, number in mentions})
-    first = [(i, name) for i in asked for name in concepts.own[i]]
-    rest = [(i, names[0]) for i, names in enumerate(concepts.own) if names and i not in set(asked)]
+    asked = {number for _, number in names} | {number for *_, number in mentions}
+    first = [(i, name) for i in sorted(asked) for name in concepts.own[i]]
+    rest = [(i, names[0]) for i, names in enumerate(concepts.own) if names and i not in asked]
     searched = sorted([*first, *_evenly(rest, max(1, MOST_CANDIDATES - len(first)))], key=lambda pair: pair[0])
     some = _evenly([context for context in contexts if context.held] or list(contexts), MOST_SENTENCES)
     return HeldBack(
@@ -96,7 +96,7 @@ def _evenly(items: Sequence[Any], most: int) -> list[Any]:
     return [items[int(i)] for i in np.linspace(0, len(items) - 1, most)]
 
 
-def measured_on(learner: Learner, concepts: Concepts, held: HeldBack) -> Figures:
+def measured_on(learner: Learner, concepts: NamedConcepts, held: HeldBack) -> Figures:
     """The figures of a network as it is now."""
     with torch.no_grad():
         if concepts.given is None:
@@ -122,7 +122,7 @@ def measured_on(learner: Learner, concepts: Concepts, held: HeldBack) -> Figures
 
 
 def _shares(
-    scores: NDArray[np.floating[Any]], of: NDArray[np.int64], right: NDArray[np.int64], concepts: Concepts
+    scores: NDArray[np.floating[Any]], of: NDArray[np.int64], right: NDArray[np.int64], concepts: NamedConcepts
 ) -> list[float | None]:
     """How often a concept that is right is the first, and one of five.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from conceptmap.tuning.batches import Batch, compared
-from conceptmap.tuning.concepts import Concepts
+from conceptmap.tuning.concepts import NamedConcepts
 from conceptmap.tuning.network import Learner
 from conceptmap.tuning.settings import TuneSettings
 
@@ -20,7 +20,7 @@ APART = 0.5
 _NEVER = -1e4
 
 
-def losses(learner: Learner, batch: Batch, concepts: Concepts, settings: TuneSettings) -> dict[str, Tensor]:
+def losses(learner: Learner, batch: Batch, concepts: NamedConcepts, settings: TuneSettings) -> dict[str, Tensor]:
     """Each part of the loss, weighed; their sum is what is learned from.
 
     InfoNCE over all names of the batch (van den Oord et al. 2018, arXiv 1807.03748): self-alignment of names (SapBERT,
@@ -42,7 +42,7 @@ def losses(learner: Learner, batch: Batch, concepts: Concepts, settings: TuneSet
     return out
 
 
-def _compared(learner: Learner, batch: Batch, concepts: Concepts, settings: TuneSettings) -> dict[str, Tensor]:
+def _compared(learner: Learner, batch: Batch, concepts: NamedConcepts, settings: TuneSettings) -> dict[str, Tensor]:
     vectors = learner.names(batch.names)
     given = _given(batch, concepts)
     side = vectors if given is None else torch.cat([vectors, torch.from_numpy(given).to(vectors)])
@@ -83,7 +83,7 @@ def _info_nce(scores: Tensor, positive: Tensor, left_out: Tensor) -> Tensor:
     return (scores.logsumexp(1) - scores.masked_fill(~positive, _NEVER).logsumexp(1)).mean()
 
 
-def _parents(batch: Batch, concepts: Concepts) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _parents(batch: Batch, concepts: NamedConcepts) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """For the first name of each drawn concept the names of its parents, and those of itself and other relatives."""
     queries = batch.concept[: 2 * batch.n_pairs : 2].tolist()
     candidates = batch.concept.tolist()
@@ -92,7 +92,7 @@ def _parents(batch: Batch, concepts: Concepts) -> tuple[NDArray[np.bool_], NDArr
     return above, related & ~above
 
 
-def _given(batch: Batch, concepts: Concepts) -> NDArray[np.float32] | None:
+def _given(batch: Batch, concepts: NamedConcepts) -> NDArray[np.float32] | None:
     """Given vectors of the concepts of a batch, in order of their numbers. *Shape:* (n_concepts, dim) float32."""
     if concepts.given is None:
         return None

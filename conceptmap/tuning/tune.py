@@ -29,8 +29,8 @@ from conceptmap.notes.marked import MarkedNote
 from conceptmap.tuning.base import Opened, open_base
 from conceptmap.tuning.batches import Material, batch_of
 from conceptmap.tuning.checkpoint import Progressed, forget, keep, kept
-from conceptmap.tuning.concepts import Concepts, concepts_of, hard_neighbours
-from conceptmap.tuning.contexts import Context, certain_mentions, contexts_of, marked_mentions
+from conceptmap.tuning.concepts import NamedConcepts, concepts_of, hard_neighbours
+from conceptmap.tuning.contexts import ReadSentence, certain_mentions, contexts_of, marked_mentions
 from conceptmap.tuning.figures import Figures, held_back, measured_on
 from conceptmap.tuning.losses import losses
 from conceptmap.tuning.network import Learner, learner_of
@@ -152,7 +152,7 @@ def _material(
     texts: Sequence[str],
     marked: Sequence[MarkedNote],
     settings: TuneSettings,
-) -> tuple[Concepts, list[Context]]:
+) -> tuple[NamedConcepts, list[ReadSentence]]:
     """Concepts, and sentences with their mentions.
 
     Raises:
@@ -171,7 +171,7 @@ def _material(
     return concepts, contexts_of(opened.encoder.model, concepts, all_texts, found, longest=settings.longest)
 
 
-def _near(opened: Opened, concepts: Concepts) -> dict[int, tuple[int, ...]]:
+def _near(opened: Opened, concepts: NamedConcepts) -> dict[int, tuple[int, ...]]:
     """Hard neighbours of the concepts with two names, by the mean of their names' vectors in the base encoder."""
     numbers = [i for i, names in enumerate(concepts.names) if len(names) > 1]
     names = [name for i in numbers for name in concepts.names[i]]
@@ -223,7 +223,7 @@ def _halved(learner: Learner, done: Progressed) -> dict[str, NDArray[np.float16]
 
 
 def _fingerprint(
-    learner: Learner, opened: Opened, concepts: Concepts, contexts: Sequence[Context], settings: TuneSettings
+    learner: Learner, opened: Opened, concepts: NamedConcepts, contexts: Sequence[ReadSentence], settings: TuneSettings
 ) -> str:
     """Of all that a run depends on."""
     total = hashlib.sha256()
@@ -247,8 +247,8 @@ def _kind(learner: Learner) -> dict[str, Any]:
 def _card(
     opened: Opened,
     indexes: Sequence[ConceptIndex],
-    concepts: Concepts,
-    contexts: Sequence[Context],
+    concepts: NamedConcepts,
+    contexts: Sequence[ReadSentence],
     settings: TuneSettings,
     done: Progressed,
     after: Figures,
