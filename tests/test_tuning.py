@@ -92,7 +92,8 @@ def notes() -> list[str]:
 def accuracy(encoder: TokenEncoder, index: ConceptIndex, rows: NDArray[np.float32] | None = None) -> float:
     """Share of names of concepts that are taught which, in a sentence as the notes have it, are nearest to their own concept."""
     concepts = concepts_of([index], dim=encoder.dim)
-    names = [(name, i) for i in range(len(concepts)) for name in concepts.names[i] if len(concepts.names[i]) > 1]
+    taught = [i for i in range(len(concepts)) if len(concepts.names[i]) > 1]
+    names = [(name, i) for i in taught for name in concepts.names[i]]
     texts = [f"Now {name} again." for name, _ in names]
     spans = [[(4, 4 + len(name))] for name, _ in names]
     said = np.asarray(pool_all(encoder.tokens(texts, spans=spans), spans), dtype=np.float32)

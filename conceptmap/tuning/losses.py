@@ -52,6 +52,7 @@ def _compared(learner: Learner, batch: Batch, concepts: NamedConcepts, settings:
     )
     if given is not None:  # a table has no row for some
         left_out[:, len(vectors) :] |= (side[len(vectors) :].abs().sum(1) == 0)[None]
+        left_out[:, : len(vectors)] = True  # names are not searched where a table is
         positive &= ~left_out
     n, pairs = len(batch.names), 2 * batch.n_pairs
     scores = vectors @ side.T / settings.temperature
