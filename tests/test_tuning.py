@@ -90,7 +90,7 @@ def notes() -> list[str]:
 
 
 def accuracy(encoder: TokenEncoder, index: ConceptIndex, rows: NDArray[np.float32] | None = None) -> float:
-    """Share of names of concepts that are taught which, in a sentence as the notes have it, are nearest to their own concept."""
+    """Share of taught names which, in a sentence as the notes have it, are nearest to their own concept."""
     concepts = concepts_of([index], dim=encoder.dim)
     taught = [i for i in range(len(concepts)) if len(concepts.names[i]) > 1]
     names = [(name, i) for i in taught for name in concepts.names[i]]
