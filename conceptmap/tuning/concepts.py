@@ -22,6 +22,8 @@ ONE_IN = 10
 MOST_WORDS = 12
 _REST = re.compile(r",? ?\b(?:unspecified|not elsewhere classified|not otherwise specified|NOS|NEC)\b", re.IGNORECASE)
 _TAG = re.compile(r" \((?:disorder|finding|morphologic abnormality|procedure|disease|situation|body structure)\)$")
+_MODIFIERS = re.compile(r" ?\([^()]*\)")
+"""What a classification says in parentheses may be left out (ICD-10-CM guidelines, I.A.7: nonessential modifiers)."""
 _OTHER = re.compile(r"\bother\b", re.IGNORECASE)
 _ALNUM = re.compile(r"[^\W_]+")
 _CAUSES = tuple("VWXY")
@@ -78,13 +80,15 @@ def is_held(key: str) -> bool:
 def concepts_of(indexes: Sequence[ConceptIndex], *, dim: int) -> NamedConcepts:
     """The concepts of some indexes.
 
+    Two concepts of two indexes that a release's maps join one to one are taught by the names of both.
+
     Args:
         indexes: with or without vectors; rows that were given as vectors of this width, and not made of terms, are
             what their concepts are taught to be near.
         dim: width of the encoder's token vectors.
     """
     first = np.cumsum([0, *(index.concepts.height for index in indexes)]).tolist()
-    own = [names for index in indexes for names in _names(index)]
+    own = _joined([names for index in indexes for names in _names(index)], _same(indexes, first))
     edges = [
         (parent + at, child + at) for index, at in zip(indexes, first, strict=False) for parent, child in _edges(index)
     ]
@@ -117,9 +121,42 @@ def _names(index: ConceptIndex) -> list[tuple[str, ...]]:
     return [tuple(found[node].values()) if node in found else () for node in index.concepts["node"]]
 
 
+def _same(indexes: Sequence[ConceptIndex], first: Sequence[int]) -> list[tuple[int, int]]:
+    """Numbers of concepts that a map of one index joins to one of another, each to no third."""
+    place = [
+        dict(zip(index.concepts["code"], range(at, at + index.concepts.height), strict=True))
+        for index, at in zip(indexes, first, strict=False)
+    ]
+    return [
+        (place[i][source], place[j][target])
+        for i, index in enumerate(indexes)
+        for j, other in enumerate(indexes)
+        if i != j and index.maps is not None
+        for source, target in _one_to_one(index.maps, other.system)
+        if source in place[i] and target in place[j]
+    ]
+
+
+def _one_to_one(maps: pl.DataFrame, system: str) -> Iterable[tuple[str, str]]:
+    pairs = maps.filter(pl.col("target_system") == system).select("code", "target_code").unique(maintain_order=True)
+    alone = [pl.len().over(name) == 1 for name in pairs.columns]
+    return pairs.filter(*alone).iter_rows()
+
+
+def _joined(own: Sequence[tuple[str, ...]], same: Sequence[tuple[int, int]]) -> list[tuple[str, ...]]:
+    """Each concept's names, and behind them those of the concept that it is joined with."""
+    out = list(own)
+    for pair in same:
+        for one, other in (pair, pair[::-1]):
+            mine = {name_key(name): name for name in out[one]}
+            out[one] = tuple((mine | {k: n for n in own[other] if (k := name_key(n)) not in mine}).values())
+    return out
+
+
 def _said(term: str, code: str, system: str) -> str:
     """A term as a note may say it; empty where none does."""
-    name = " ".join(_REST.sub("", _TAG.sub("", term)).strip(" ,;").split())
+    bare = _MODIFIERS.sub("", term) if system in CLASSIFICATIONS else _TAG.sub("", term)
+    name = " ".join(_REST.sub("", bare).strip(" ,;").split())
     if system in CLASSIFICATIONS and (code.startswith(_CAUSES) or "-" in code or _OTHER.search(name)):
         return ""
     return name if len(name.split()) <= MOST_WORDS and name_key(name) else ""

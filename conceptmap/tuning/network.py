@@ -152,12 +152,21 @@ def learner_of(opened: Opened, *, rank: int, scale: float, seed: int, dtype: str
     except ImportError as error:
         raise MissingExtraError("peft", extra="train", purpose="tuning an encoder") from error
     network = opened.network.requires_grad_(requires_grad=False)
-    layers = [
-        name for name, module in network.named_modules() if isinstance(module, torch.nn.Linear) and _LAYERS.search(name)
-    ]
+    layers = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Linear) and _LAYERS.search(name)
+    }
     if not layers:
         raise ModelError("this encoder cannot be tuned", got="no linear layers within numbered ones")
-    config = LoraConfig(r=rank, lora_alpha=scale * rank, target_modules=layers, lora_dropout=0.0, bias="none")  # type: ignore[arg-type]
+    device = next(network.parameters()).device
+    half = torch_dtype(dtype, str(device)) == torch.bfloat16
+    if device.type == "cpu":
+        network.set_attn_implementation("eager")  # going back through torch's fused attention takes a CPU twice as long
+    if half:
+        for module in layers.values():  # else frozen weights are rounded anew in each batch
+            module.to(torch.bfloat16)
+    config = LoraConfig(r=rank, lora_alpha=scale * rank, target_modules=list(layers), lora_dropout=0.0, bias="none")  # type: ignore[arg-type]
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # what PEFT asks of transformers is called otherwise by now
         torch.manual_seed(seed)
@@ -167,8 +176,6 @@ def learner_of(opened: Opened, *, rank: int, scale: float, seed: int, dtype: str
     for name, parameter in changed.named_parameters():
         if found := _FACTOR.fullmatch(name):
             factors[f"{found['layer']}.{found['side'].lower()}"] = parameter
-    device = next(network.parameters()).device
     tokeniser = opened.encoder.model.tokeniser
     assert isinstance(tokeniser, Tokeniser)
-    half = torch_dtype(dtype, str(device)) == torch.bfloat16
     return Learner(changed, dict(sorted(factors.items())), tokeniser, opened.sentence, device, half)

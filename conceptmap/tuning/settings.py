@@ -59,7 +59,7 @@ class TuneSettings:
     background: float = 0.0
     keeping: float = 0.7
     warm_up: int = 20
-    check_every: int = 60
+    check_every: int = 120
     keep_every: int = 20
     patience: int = 4
     longest: int = 128
