@@ -1,8 +1,8 @@
 """Make the tuned encoder that comes along again: ``python benchmarks/tuned_encoder.py EVAL -o TUNED``.
 
-EVAL is the folder of evaluation data. Names come from the Human Disease Ontology, ICD-10-CM and our synonyms, notes from
-abstracts in the public domain, whose marked mentions are not looked at, and from our own discharge summaries. Visit notes
-(D), the coding set, SNOMED CT and the UMLS are not seen.
+EVAL is the folder of evaluation data. Names come from the Human Disease Ontology, ICD-10-CM and our synonyms, notes
+from abstracts in the public domain, whose marked mentions are not looked at, and from our own discharge summaries.
+Visit notes (D), the coding set, SNOMED CT and the UMLS are not seen.
 """
 
 from __future__ import annotations
