@@ -25,7 +25,7 @@ DATA = (
     "1,092 abstracts of BC5CDR and NCBI Disease without their marks, and discharge summaries written for this project",
     "public domain; CC0",
 )
-SETTINGS = TuneSettings(steps=1600, patience=20)
+SETTINGS = TuneSettings(steps=1200, patience=20)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from tiny_models import make
 from conceptmap.cli import main
 from conceptmap.encoders import TokenEmbeddings, TokenEncoder, load_encoder
 from conceptmap.encoders.embedded import is_embedded
+from conceptmap.index import embedded as embedded_release
 from conceptmap.index.building import build_index, index_of_vectors
 from conceptmap.index.cosine_scale import OWN, UNRELATED, CosineScale, measured
 from conceptmap.index.given_vectors import GivenVectors
@@ -50,6 +51,17 @@ def test_random_weights_make_no_mentions_where_they_flooded(random_model: Path) 
     assert mentions.filter(pl.col("evidence") == "vector").height == 0
     assert not CosineScale.of(index).separates
     assert index.manifest.facts["separation"].endswith("vectors make no mentions of their own")
+
+
+def test_the_embedded_release_is_on_the_scale_too(
+    random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever encoder is named beside it, its own apart."""
+    monkeypatch.setenv("CONCEPTMAP_CACHE", str(tmp_path))
+    monkeypatch.setattr(embedded_release, "_release", lambda: replace(small_ontology(), system="icd10cm"))
+    index = embedded_release.embedded_index(load_encoder(random_model))
+    assert not CosineScale.of(index).separates
+    assert CosineScale.of(embedded_release.embedded_index(embedded())) == CosineScale()
 
 
 def test_the_embedded_encoder_is_the_scale() -> None:

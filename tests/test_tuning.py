@@ -49,7 +49,7 @@ QUICK = TuneSettings(
 )  # fmt: skip
 OFTEN = replace(QUICK, check_every=6)
 LONG = replace(
-    QUICK, steps=60, rate=0.01, rank=16, temperature=0.1, parents=0.0, keeping=0.1, check_every=60, keep_every=60
+    QUICK, steps=90, rate=0.01, rank=16, temperature=0.1, parents=0.0, keeping=0.1, check_every=90, keep_every=90
 )
 """For models of a few thousand numbers."""
 

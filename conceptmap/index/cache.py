@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from conceptmap.errors import IndexMismatchError, InputError, OutOfSpaceError
 from conceptmap.files import remove_known, writing
+from conceptmap.index.cosine_scale import MEASURED
 from conceptmap.index.files import read_json, remove_stale
 from conceptmap.index.index import ConceptIndex
 from conceptmap.index.manifest import FORMAT_VERSION
@@ -54,7 +55,7 @@ def cached_index(
     After a build, indexes of the same name that were not opened for ``UNUSED_DAYS`` are removed.
 
     Args:
-        facts: what the index is made of; recorded in its manifest.
+        facts: what the index is made of; recorded in its manifest, beside what was measured of its cosines.
         build: makes the index.
         name: start of the folder's name, for people who look into the cache.
         folder: instead of `cache_folder`.
@@ -92,6 +93,11 @@ def _key(facts: Mapping[str, str], version: int = FORMAT_VERSION) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _made_of(facts: Mapping[str, str]) -> dict[str, str]:
+    """Facts of a manifest without those that were measured when the index was built."""
+    return {name: value for name, value in facts.items() if name not in MEASURED}
+
+
 def _lock_of(target: Path, timeout: float = -1) -> FileLock:
     return FileLock(target.with_name(f".{target.name}.lock"), timeout)
 
@@ -108,13 +114,14 @@ def _opened(target: Path, facts: Mapping[str, str], *, warn: bool) -> ConceptInd
         if warn and target.is_dir():
             warnings.warn(f"the cached index is built again: {error}", stacklevel=3)
         return None
-    return index if dict(index.manifest.facts) == dict(facts) else None
+    return index if _made_of(index.manifest.facts) == dict(facts) else None
 
 
 def _saved(target: Path, facts: Mapping[str, str], built: ConceptIndex) -> ConceptIndex:
     """Save under the lock and open again; what killed processes left behind is cleared away."""
     remove_stale(target, LAYOUT)
-    index = replace(built, manifest=replace(built.manifest, facts=dict(facts)))
+    measured = {name: value for name, value in built.manifest.facts.items() if name in MEASURED}
+    index = replace(built, manifest=replace(built.manifest, facts={**facts, **measured}))
     try:
         index.save(target, overwrite=True)
     except (InputError, OutOfSpaceError) as error:
@@ -145,6 +152,6 @@ def _is_unused(folder: Path, name: str) -> bool:
         if folder.is_symlink() or time.time() - (folder / "manifest.json").stat().st_mtime < UNUSED_DAYS * 86_400:
             return False
         manifest = read_json(folder / "manifest.json")
-        return folder.name == f"{name}-{_key(manifest['facts'], manifest['format'])}"
+        return folder.name == f"{name}-{_key(_made_of(manifest['facts']), manifest['format'])}"
     except (OSError, IndexMismatchError, KeyError, AttributeError, TypeError):
         return False

@@ -19,7 +19,7 @@ from conceptmap.encoders.embeddings import covered, on_host
 from conceptmap.encoders.word_vectors import smoothed_words
 from conceptmap.index.index import ConceptIndex
 
-__all__ = ["SEPARATION_FACT", "CosineScale", "measured"]
+__all__ = ["MEASURED", "SEPARATION_FACT", "CosineScale", "measured"]
 
 UNRELATED, OWN = 0.16, 0.90
 """Below this lie 99 % of unrelated words with any one term, and a quarter of names with their own concept."""
@@ -32,6 +32,8 @@ SEPARATION_FACT = "separation"
 """In the manifest: how well the encoder tells names from unrelated words, or why that is not known."""
 
 _FACT = "cosine scale"
+MEASURED = (SEPARATION_FACT, _FACT)
+"""What is found out about an index after it was made."""
 _NAMES, _MOST_WORDS, _ROWS = 200, 6, 300
 _BEFORE, _AFTER = "The note mentions ", " today."
 

@@ -15,6 +15,7 @@ from conceptmap.encoders import TokenEncoder
 from conceptmap.index.building import build_index
 from conceptmap.index.cache import cached_index
 from conceptmap.index.checks import FRAMES
+from conceptmap.index.cosine_scale import measured
 from conceptmap.index.index import ConceptIndex
 from conceptmap.index.sources import source_digest
 from conceptmap.ontology.ontology import Ontology
@@ -42,6 +43,9 @@ def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = 
     if encoder is None:
         return words
     terms = words.terms.filter(pl.col("row").is_not_null())["term"]
+    from conceptmap.encoders.embedded import is_embedded  # loads torch, as the encoder did
+
+    reference = is_embedded(encoder)
     facts = {
         "system": EMBEDDED,
         "release": release,
@@ -49,7 +53,14 @@ def embedded_index(encoder: TokenEncoder | None, *, progress: Progress | None = 
         "dtype": encoder.index_dtype,
         "terms": hashlib.sha256("\n".join(terms).encode()).hexdigest(),
     }
-    vectors = cached_index(facts, lambda: _rows_only(words, encoder, progress), name=f"{EMBEDDED}-vectors")
+    if not reference:
+        facts["cosines"] = "measured"
+
+    def made() -> ConceptIndex:
+        rows = _rows_only(words, encoder, progress)
+        return rows if reference else measured(rows, encoder)
+
+    vectors = cached_index(facts, made, name=f"{EMBEDDED}-vectors")
     frames = {name: getattr(words, name) for name in FRAMES}  # the same terms have rows; all else may be newer
     return replace(vectors, **frames)
 

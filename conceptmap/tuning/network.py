@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +26,19 @@ __all__ = ["Learner", "learner_of"]
 
 _LAYERS = re.compile(r"(?:^|\.)layers?\.\d+\.")
 _FACTOR = re.compile(r"base_model\.model\.(?P<layer>.+)\.lora_(?P<side>[AB])\.default\.weight")
-AT_ONCE = 32
-"""Inputs of like length that go through the network together."""
+AT_ONCE = {"cpu": 512}
+"""Tokens, padding among them, that go through the network together; on a CPU as many as its caches hold."""
+_AT_ONCE = 16_384
+
+Pool = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Learner:
     """A network that learns, and how it is fed.
+
+    Batches are computed side by side, one thread each, and their gradients added up in order: the same bytes whatever
+    the number of threads.
 
     Attributes:
         network: PEFT's model around the transformer.
@@ -40,6 +47,8 @@ class Learner:
         sentence: how a name becomes a vector.
         device: where it computes.
         bfloat16: products are computed in it.
+        threads: that compute.
+        made: what was computed for the loss to come, and its stand-in in it.
     """
 
     network: Any = field(repr=False)
@@ -48,11 +57,16 @@ class Learner:
     sentence: Sentence
     device: torch.device
     bfloat16: bool
+    threads: ThreadPoolExecutor = field(repr=False)
+    made: list[tuple[Tensor, Tensor]] = field(default_factory=list, repr=False)
 
     def names(self, names: Sequence[str]) -> Tensor:
         """Vectors of names, of length 1. *Shape:* (n_names, dim) float32."""
         inputs = self.tokeniser.inputs([self.sentence.prompt + name for name in names], self.sentence.length)
-        return functional.normalize(self._each(inputs, self._pooled), dim=1)
+        order, parts = self._each(inputs, self._pooled)
+        place = torch.empty(len(order), dtype=torch.long)
+        place[torch.tensor(order)] = torch.arange(len(order))
+        return functional.normalize(torch.cat(parts)[place.to(self.device)], dim=1)
 
     def spans(self, inputs: Sequence[NDArray[np.int64]], spans: Sequence[tuple[int, int]]) -> Tensor:
         """Mean of some token vectors of each input, of length 1. *Shape:* (n_inputs, dim) float32."""
@@ -61,41 +75,68 @@ class Learner:
         at = {key: i for i, key in enumerate(different)}
         for i, ids in enumerate(inputs):
             rows.setdefault(at[ids.tobytes()], []).append(i)
+        order, parts = self._each(list(different.values()), lambda hidden, _: hidden)
+        hidden = iter([one for part in parts for one in part])
         out: dict[int, Tensor] = {}
-        for batch, hidden, _ in self._batches(list(different.values())):
-            for place, one in zip(batch, hidden, strict=True):
-                for i in rows[place]:
-                    first, stop = spans[i]
-                    out[i] = one[first:stop].mean(dim=0)
+        for place, one in zip(order, hidden, strict=True):
+            for i in rows[place]:
+                first, stop = spans[i]
+                out[i] = one[first:stop].mean(dim=0)
         return functional.normalize(torch.stack([out[i] for i in range(len(inputs))]), dim=1)
 
     def moved(self, inputs: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
         """How far token vectors and their means are from where they were: one minus the mean cosine, both."""
-        n_tokens, tokens, means = sum(map(len, inputs)), [], []
-        for batch, hidden, mask in self._batches(inputs):
-            with torch.no_grad(), self.network.disable_adapter():
-                before, _ = self._hidden([inputs[i] for i in batch])
-            tokens.append((1 - functional.cosine_similarity(hidden, before, dim=2))[mask].sum())
-            weight = mask[..., None].float()
-            pair = ((hidden * weight).sum(1), (before * weight).sum(1))
-            means.append((1 - functional.cosine_similarity(*pair, dim=1)).sum())
-        return torch.stack(tokens).sum() / n_tokens, torch.stack(means).sum() / len(inputs)
+        with torch.no_grad(), self.network.disable_adapter():
+            order, before = self._each(inputs, lambda hidden, _: hidden)
+        _, after = self._each(inputs, lambda hidden, _: hidden)
+        lengths = iter([len(inputs[i]) for i in order])
+        pairs = [
+            (new[:n], old[:n])
+            for now, was in zip(after, before, strict=True)
+            for new, old, n in zip(now, was, lengths, strict=False)
+        ]
+        tokens = torch.stack([(1 - functional.cosine_similarity(new, old, dim=1)).sum() for new, old in pairs])
+        means = torch.stack([1 - functional.cosine_similarity(new.mean(0), old.mean(0), dim=0) for new, old in pairs])
+        return tokens.sum() / sum(map(len, inputs)), means.mean()
 
-    def _each(self, inputs: Sequence[NDArray[np.int64]], pool: Any) -> Tensor:  # noqa: ANN401 - a function
-        parts, order = [], []
-        for batch, hidden, mask in self._batches(inputs):
-            parts.append(pool(hidden, mask))
-            order += batch
-        place = torch.empty(len(order), dtype=torch.long)
-        place[torch.tensor(order)] = torch.arange(len(order))
-        return torch.cat(parts)[place.to(self.device)]
+    def learn(self, loss: Tensor) -> None:
+        """Put the gradients of a loss, computed from what was asked for since the last one, into the factors."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        factors = list(self.factors.values())
 
-    def _batches(self, inputs: Sequence[NDArray[np.int64]]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """Places of inputs of like length, their last hidden states, and which of these are real."""
-        order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
-        for start in range(0, len(order), AT_ONCE):
-            batch = order[start : start + AT_ONCE]
-            yield batch, *self._hidden([inputs[i] for i in batch])
+        def back(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+            whole, leaf = pair
+            return torch.autograd.grad(whole, factors, leaf.grad)
+
+        found = list(self.threads.map(back, [pair for pair in self.made if pair[1].grad is not None]))
+        self.made.clear()
+        for factor, *parts in zip(factors, *found, strict=True):
+            factor.grad = torch.stack(parts).sum(dim=0) if parts else None
+
+    def _each(self, inputs: Sequence[NDArray[np.int64]], pool: Pool) -> tuple[list[int], list[Tensor]]:
+        """Places of inputs, those of like length together, and what a pooling makes of each such batch."""
+        learns, batches = torch.is_grad_enabled(), self._batches(inputs)
+
+        def made(batch: Sequence[int]) -> Tensor:
+            with torch.set_grad_enabled(learns):
+                return pool(*self._hidden([inputs[i] for i in batch]))
+
+        parts = list(self.threads.map(made, batches))
+        if learns:
+            leaves = [part.detach().requires_grad_() for part in parts]
+            self.made.extend(zip(parts, leaves, strict=True))
+            parts = leaves
+        return [i for batch in batches for i in batch], parts
+
+    def _batches(self, inputs: Sequence[NDArray[np.int64]]) -> list[list[int]]:
+        """Places of inputs, from the longest on, in batches of few tokens."""
+        most, batches = AT_ONCE.get(self.device.type, _AT_ONCE), list[list[int]]()
+        for i in sorted(range(len(inputs)), key=lambda i: -len(inputs[i])):
+            if batches and (len(batches[-1]) + 1) * len(inputs[batches[-1][0]]) <= most:
+                batches[-1].append(i)
+            else:
+                batches.append([i])
+        return batches
 
     def _hidden(self, inputs: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
         """Last hidden states and mask. *Shape:* (n, longest, dim) float32 and (n, longest) bool."""
@@ -178,4 +219,12 @@ def learner_of(opened: Opened, *, rank: int, scale: float, seed: int, dtype: str
             factors[f"{found['layer']}.{found['side'].lower()}"] = parameter
     tokeniser = opened.encoder.model.tokeniser
     assert isinstance(tokeniser, Tokeniser)
-    return Learner(changed, dict(sorted(factors.items())), tokeniser, opened.sentence, device, half)
+    workers = torch.get_num_threads() if device.type == "cpu" else 1
+    threads = ThreadPoolExecutor(workers, initializer=_alone)
+    return Learner(changed, dict(sorted(factors.items())), tokeniser, opened.sentence, device, half, threads)
+
+
+def _alone() -> None:
+    """A thread that computes by itself; numbers next to zero count as zero, for they take a CPU very long."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)

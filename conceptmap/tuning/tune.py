@@ -141,10 +141,12 @@ def _repeatable() -> Iterator[None]:
     filled = torch.utils.deterministic.fill_uninitialized_memory
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
     torch.set_flush_denormal(True)
+    threads = torch.get_num_threads()
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)  # each of the learner's own has computed alone
         torch.utils.deterministic.fill_uninitialized_memory = filled
         torch.use_deterministic_algorithms(before, warn_only=warned)
 
@@ -199,7 +201,7 @@ def _steps(
         optimiser.zero_grad(set_to_none=True)
         batch = batch_of(material, settings, done.step)
         parts = losses(learner, batch, material.concepts, settings)
-        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+        learner.learn(torch.stack(list(parts.values())).sum())
         torch.nn.utils.clip_grad_norm_(learner.factors.values(), 1.0)
         optimiser.step()
         done.step += 1
