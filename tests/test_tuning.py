@@ -438,7 +438,7 @@ def test_a_folder_with_changes_of_another_model_is_refused(models: Path, tmp_pat
 
 
 def test_the_embedded_encoder_is_the_plain_one_until_a_tuned_one_comes_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    from conceptmap.retrieval.encoding import encoder_named
+    from conceptmap.encoders.tuned.names import encoder_named
 
     plain = load_encoder("embedded-plain")
     assert load_encoder("embedded").revision == plain.revision

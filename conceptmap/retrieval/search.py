@@ -15,11 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.encoders import Dtype, EncoderLike
+from conceptmap.encoders.tuned.names import encoder_named
 from conceptmap.errors import InputError
 from conceptmap.notes.given import NotesLike, note_pairs
 from conceptmap.retrieval.allowed import EVERYTHING, Allowed, allowed_in, mentions_of
 from conceptmap.retrieval.collection import Collection, open_collection
-from conceptmap.retrieval.encoding import Kind, NoteEncoder, encoder_named, note_encoder
+from conceptmap.retrieval.encoding import Kind, NoteEncoder, note_encoder
 from conceptmap.retrieval.found_notes import Answer, FoundNotes
 from conceptmap.retrieval.indexing import index_notes, remove_notes
 from conceptmap.retrieval.muvera import Muvera

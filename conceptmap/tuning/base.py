@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from conceptmap.encoders import TokenEncoder, load_encoder
-from conceptmap.encoders.embedded import DIGESTS, NAME, SENTENCE, checked_folder
+from conceptmap.encoders.embedded import DIGESTS, SENTENCE, checked_folder
 from conceptmap.encoders.folder import identity, sentence_facts, weights_digest
 from conceptmap.encoders.foreign import foreign_files
 from conceptmap.encoders.terms import Sentence
 from conceptmap.encoders.transformer import check_tunable, fetch, load_network, quietly, sentence_of
-from conceptmap.encoders.tuned.names import EMBEDDED_NAMES, PLAIN
+from conceptmap.encoders.tuned.names import EMBEDDED_NAMES, MODEL, PLAIN
 from conceptmap.encoders.tuned.store import Base, is_tuned
 from conceptmap.errors import InputError, ModelError
 
@@ -51,7 +51,7 @@ def open_base(name_or_path: str | Path, *, device: str = "cpu") -> Opened:
     """
     if name_or_path in EMBEDDED_NAMES:
         folder, encoder = checked_folder(), load_encoder(PLAIN, device=device)
-        base = Base(NAME, encoder.revision, DIGESTS["model.safetensors"], PLAIN)
+        base = Base(MODEL, encoder.revision, DIGESTS["model.safetensors"], PLAIN)
         sentence = Sentence(normalised=True, length=SENTENCE)
         return Opened(base, encoder, sentence, _network(folder, device))
     folder = Path(name_or_path).expanduser()

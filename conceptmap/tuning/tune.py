@@ -124,6 +124,7 @@ def tune(
                 progress(done.step, settings.steps)
         factors = _halved(learner, done)
         after = check()
+        learner.threads.shutdown()
     card = _card(opened, indexes, concepts, contexts, settings, done, after, factors, len(texts) + len(marked), about)
     dim = opened.encoder.dim
     save_tuned(
