@@ -301,8 +301,8 @@ def test_concepts_that_maps_join_one_to_one_are_taught_by_the_names_of_both(tmp_
     ):
         ours += ["[Term]", f"id: A:{code}", f"name: {name}", *(f"xref: {ref}" for ref in refs), ""]
     theirs = ["format-version: 1.2", "ontology: b", ""]
-    for code, name in enumerate(("white disease", "black disease", "dark disease", "red disease"), 1):
-        theirs += ["[Term]", f"id: B:{code}", f"name: {name}", f'synonym: "{name}s" EXACT []', ""]
+    for i, name in enumerate(("white disease", "black disease", "dark disease", "red disease"), 1):
+        theirs += ["[Term]", f"id: B:{i}", f"name: {name}", f'synonym: "{name}s" EXACT []', ""]
     for name, lines in (("a", ours), ("b", theirs)):
         (tmp_path / f"{name}.obo").write_text("\n".join(lines), "utf-8")
     indexes = [build_index(load_ontology(tmp_path / f"{name}.obo", system=name), None) for name in "ab"]

@@ -139,8 +139,9 @@ def _repeatable() -> Iterator[None]:
     """The same bytes for the same threads; numbers next to zero count as zero, for they take a CPU very long."""
     before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
-    filled = torch.utils.deterministic.fill_uninitialized_memory
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
+    memory.fill_uninitialized_memory = False  # nothing here reads what it has not written
     torch.set_flush_denormal(True)
     threads = torch.get_num_threads()
     try:
@@ -148,7 +149,7 @@ def _repeatable() -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)  # each of the learner's own has computed alone
-        torch.utils.deterministic.fill_uninitialized_memory = filled
+        memory.fill_uninitialized_memory = filled
         torch.use_deterministic_algorithms(before, warn_only=warned)
 
 
