@@ -20,10 +20,11 @@ from conceptmap.encoders.eight_bits import has_eight_bits
 from conceptmap.encoders.embeddings import on_host
 from conceptmap.encoders.encoder import encode_notes
 from conceptmap.encoders.precision import torch_dtype
+from conceptmap.encoders.tuned.names import EMBEDDED_NAMES
 from conceptmap.errors import InputError, ModelError
 from conceptmap.text.sentences import sentences
 
-load = partial(load_encoder, dtype="float32")  # whatever this machine would choose
+load = partial(load_encoder, "embedded-plain", dtype="float32")  # whatever this machine would choose
 
 NOTE = (
     "Discharge summary\r\nPt is a 67 y/o F with T2DM, CKD stage 3b and HTN, admitted with acute on chronic HFrEF.\n"
@@ -211,18 +212,21 @@ def test_auto_is_bfloat16_only_where_the_cpu_has_it(
     assert torch_dtype("bfloat16", "cpu") is torch.bfloat16
 
 
-def test_bfloat16_points_the_same_way(encoder: TokenEncoder) -> None:
-    half = load_encoder(dtype="bfloat16")
-    full, other = encoder.tokens([NOTE])[0].vectors, half.tokens([NOTE])[0].vectors
+@pytest.mark.parametrize("name", EMBEDDED_NAMES)
+def test_bfloat16_points_the_same_way(name: str) -> None:
+    whole, half = (load_encoder(name, dtype=dtype) for dtype in ("float32", "bfloat16"))
+    full, other = whole.tokens([NOTE])[0].vectors, half.tokens([NOTE])[0].vectors
     full, other = on_host(full), on_host(other)
     cosines = (full * other).sum(axis=1) / np.linalg.norm(full, axis=1) / np.linalg.norm(other, axis=1)
     assert 0.9997 < cosines.min() < 1
 
 
 @pytest.mark.skipif(not has_eight_bits(), reason="the loops need AVX2")
-def test_terms_in_eight_bits_point_the_same_way(encoder: TokenEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", EMBEDDED_NAMES)
+def test_terms_in_eight_bits_point_the_same_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = load_encoder(name, dtype="float32")
     monkeypatch.setattr("conceptmap.encoders.precision._native_bfloat16", lambda device: False)
-    chosen, whole = load_encoder(), load_encoder(dtype="int8")
+    chosen, whole = load_encoder(name), load_encoder(name, dtype="int8")
     terms = ["Type 2 diabetes mellitus without complications", "Cholera", "Displaced fracture of shaft of left ulna"]
     found = chosen.index_terms(terms)
     assert np.array_equal(chosen.terms(terms), encoder.terms(terms))  # what is looked for, in float32

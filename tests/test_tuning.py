@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from tiny_models import WIDTH, make
 
 from conceptmap.encoders import TokenEncoder, load_encoder
+from conceptmap.encoders.embedded import DIGESTS
 from conceptmap.encoders.pooling import normalise
-from conceptmap.encoders.tuned import names as tuned_names
+from conceptmap.encoders.tuned.names import SHIPPED, encoder_named
 from conceptmap.encoders.tuned.store import is_tuned, read_tuned
 from conceptmap.errors import IndexMismatchError, InputError, MissingExtraError, ModelError
 from conceptmap.index.building import build_index
@@ -437,19 +438,33 @@ def test_a_folder_with_changes_of_another_model_is_refused(models: Path, tmp_pat
 # -- the embedded one -------------------------------------------------------------------------------------------------
 
 
-def test_the_embedded_encoder_is_the_plain_one_until_a_tuned_one_comes_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    from conceptmap.encoders.tuned.names import encoder_named
-
-    plain = load_encoder("embedded-plain")
-    assert load_encoder("embedded").revision == plain.revision
-    assert encoder_named(plain.name) == "embedded"
-    monkeypatch.setattr(tuned_names, "SHIPPED", "shipped")
+def test_the_embedded_encoder_is_the_tuned_one_that_comes_along() -> None:
+    tuned, plain = load_encoder("embedded", dtype="float32"), load_encoder("embedded-plain", dtype="float32")
+    assert encoder_named(tuned.name) == "embedded"
     assert encoder_named(plain.name) == "embedded-plain"
-    assert encoder_named(f"{plain.name} tuned") == "embedded"
+    assert (tuned.dim, tuned.licence) == (plain.dim, plain.licence)
+    stored = read_tuned(SHIPPED)
+    assert tuned.revision == stored.revision
+    assert stored.base.sha256 == DIGESTS["model.safetensors"]
+    assert (SHIPPED / "lora.safetensors").stat().st_size < 3 << 20
+    card = (SHIPPED / "README.md").read_text("utf-8")
+    assert "CC0" in card
+    assert "public domain" in card
+    pairs = [("renal failure", "kidney failure"), ("cerebral infarction", "stroke"), ("hay fever", "allergic rhinitis")]
+    for one, other in pairs:  # names of one thing have come nearer
+        near = [float(a @ b) for a, b in (normalise(encoder.terms([one, other])) for encoder in (tuned, plain))]
+        assert near[0] > near[1] + 0.05, (one, other, near)
+
+
+def test_an_index_of_the_plain_one_says_how_to_open_it(index: ConceptIndex) -> None:
+    made = build_index(index.ontology(), load_encoder("embedded-plain"))
+    with pytest.raises(IndexMismatchError, match="give embedded-plain as the encoder"):
+        ConceptMapper.load(made)
+    assert ConceptMapper.load(made, encoder="embedded-plain").encoder is not None
 
 
 def test_the_command_tunes_the_embedded_encoder(
-    tmp_path: Path, index: ConceptIndex, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, index: ConceptIndex, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from conceptmap.cli import main
 
@@ -465,6 +480,4 @@ def test_the_command_tunes_the_embedded_encoder(
     assert read_tuned(out).base.place == "embedded-plain"
     tuned = load_encoder(out)
     assert (tuned.name, tuned.dim) == ("sentence-transformers/all-MiniLM-L6-v2 tuned", 384)
-    monkeypatch.setattr("conceptmap.encoders.shipped_folder", lambda: out)
-    assert load_encoder("embedded").revision == tuned.revision
     assert load_encoder("embedded-plain").revision != tuned.revision

@@ -63,7 +63,10 @@ def add_command(
     return parser
 
 
-ENCODERS = "embedded (all-MiniLM-L6-v2, the default), a model folder, a hub name, or none: lexical evidence alone"
+ENCODERS = (
+    "embedded (tuned all-MiniLM-L6-v2, the default), embedded-plain, a model folder, a hub name, or none: lexical "
+    "evidence alone"
+)
 
 
 def add_mapper_options(parser: argparse.ArgumentParser, *, encoder: str = ENCODERS) -> None:

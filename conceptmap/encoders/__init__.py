@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from conceptmap.encoders.embeddings import TokenEmbeddings
 from conceptmap.encoders.encoder import Spans, TokenEncoder
-from conceptmap.encoders.tuned.names import EMBEDDED, EMBEDDED_NAMES, shipped_folder
-from conceptmap.encoders.tuned.store import is_tuned
+from conceptmap.encoders.tuned.names import EMBEDDED, EMBEDDED_NAMES, SHIPPED
+from conceptmap.encoders.tuned.store import is_tuned, read_tuned
 from conceptmap.errors import InputError, ModelError
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def load_encoder(
     """Load an encoder: the embedded default, a model folder, a tuned one, or a model of the hub.
 
     Args:
-        name_or_path: ``"embedded"`` (all-MiniLM-L6-v2, always offline; ``"embedded-plain"`` as its makers published
-            it), a folder of a model or of ``conceptmap tune``, or a hub name, which may carry its
-            revision: ``"FremyCompany/BioLORD-2023@167aab5"``. Or what is loaded already, and stays where it is: a
+        name_or_path: ``"embedded"`` (all-MiniLM-L6-v2 tuned to clinical names, always offline; ``"embedded-plain"``
+            as its makers published it), a folder of a model or of ``conceptmap tune``, or a hub name, which may carry
+            its revision: ``"FremyCompany/BioLORD-2023@167aab5"``. Or what is loaded already, and stays where it is: a
             ``SentenceTransformer``, a pair ``(AutoModel, tokenizer)``, or a function from strings to an array of a
             vector each, which reads words one by one, without what stands beside them.
         device: where torch runs: ``cpu``, ``cuda``, ``mps``.
@@ -76,10 +76,8 @@ def load_encoder(
 def _embedded(name: str, *, device: str, dtype: Dtype) -> TokenEncoder:
     from conceptmap.encoders.embedded import load_embedded
 
-    shipped = shipped_folder() if name == EMBEDDED else None
-    if shipped is not None:
-        return _of_folder(shipped, device=device, dtype=dtype)
-    return load_embedded(device=device, dtype=dtype)
+    tuned = read_tuned(SHIPPED) if name == EMBEDDED else None
+    return load_embedded(device=device, dtype=dtype, tuned=tuned)
 
 
 def _of_folder(folder: Path, *, device: str, dtype: Dtype) -> TokenEncoder:
