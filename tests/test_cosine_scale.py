@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ TEXT = "The bus was late again, so she walked home and painted the garden fence.
 @pytest.fixture(scope="module")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("models") / "tiny", "sentence-bert-mean")
+
+
+@cache
+def published() -> TokenEncoder:
+    """The embedded encoder before it was tuned."""
+    return load_encoder("embedded-plain")
 
 
 def annotated(index: ConceptIndex, encoder: TokenEncoder) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -61,12 +68,14 @@ def test_the_embedded_release_is_on_the_scale_too(
     monkeypatch.setattr(embedded_release, "_release", lambda: replace(small_ontology(), system="icd10cm"))
     index = embedded_release.embedded_index(load_encoder(random_model))
     assert not CosineScale.of(index).separates
-    assert CosineScale.of(embedded_release.embedded_index(embedded())) == CosineScale()
+    assert CosineScale.of(embedded_release.embedded_index(published())) == CosineScale()
 
 
-def test_the_embedded_encoder_is_the_scale() -> None:
-    assert is_embedded(embedded())
-    index = build_index(small_ontology(), embedded())
+def test_the_embedded_encoder_as_published_is_the_scale() -> None:
+    plain = published()
+    assert is_embedded(plain)
+    assert not is_embedded(embedded()), "tuned, it has a scale of its own"
+    index = build_index(small_ontology(), plain)
     assert "cosine scale" not in index.manifest.facts
     assert CosineScale.of(index) == CosineScale()
     assert "nearest to their own concept" in index.manifest.facts["separation"]
@@ -74,14 +83,14 @@ def test_the_embedded_encoder_is_the_scale() -> None:
 
 def test_an_encoder_with_other_cosines_gives_the_same_mentions() -> None:
     """The embedded encoder with a constant added to all its vectors: every cosine is higher, none says more."""
-    shifted: Any = Shifted(embedded())
+    shifted: Any = Shifted(published())
     index = build_index(small_ontology(), shifted)
     raw = index.search(shifted.terms(["bus"]), 1).scores[0, 0]
     assert raw > 0.5 > CosineScale.of(index)(float(raw))
-    plain = build_index(small_ontology(), embedded())
+    plain = build_index(small_ontology(), published())
     tagged, there, flooded = (
         annotated(one, encoder)[1]["code"].drop_nulls().len()
-        for one, encoder in ((index, shifted), (plain, embedded()), (unscaled(index), shifted))
+        for one, encoder in ((index, shifted), (plain, published()), (unscaled(index), shifted))
     )
     assert abs(tagged - there) <= 4
     assert flooded > there + 12
@@ -119,17 +128,17 @@ class Shifted:
 
 def test_given_vectors_are_on_the_scale_of_the_encoder_that_is_at_hand() -> None:
     ontology = small_ontology()
-    plain = build_index(ontology, embedded())
+    plain = build_index(ontology, published())
     rows = plain.terms.filter(pl.col("row").is_not_null()).sort("row")
     nodes, terms = rows["node"].to_list(), rows["term"].to_list()
     given = GivenVectors(nodes, plain.values(slice(None)), terms, (), pl.DataFrame())
-    index = index_of_vectors(ontology, given, "embedded")
+    index = index_of_vectors(ontology, given, "embedded-plain")
     scale = CosineScale.of(index)
     assert scale(scale.unrelated) == pytest.approx(UNRELATED)
     assert scale(scale.own) == pytest.approx(OWN)
     assert "nearest to their own concept" in index.manifest.facts["separation"]
     blurred = replace(given, vectors=(given.vectors + given.vectors.mean(axis=0)).astype(np.float32))
-    farther = CosineScale.of(index_of_vectors(ontology, blurred, "embedded"))
+    farther = CosineScale.of(index_of_vectors(ontology, blurred, "embedded-plain"))
     assert farther.own < scale.own - 0.02, "what all vectors share takes names from their concepts"
     assert farther(farther.own) == pytest.approx(OWN), "and on the scale they are as near as before"
 

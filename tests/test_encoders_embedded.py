@@ -199,7 +199,7 @@ def test_wrong_arguments_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="leave the revision out"):
         load_encoder(revision="main")
     with pytest.raises(ModelError, match="no such model folder"):
-        load(tmp_path / "nothing")
+        load_encoder(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])

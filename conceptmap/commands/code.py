@@ -50,7 +50,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_note_options(parser)
     add_mapper_options(
         parser,
-        encoder="embedded (tuned all-MiniLM-L6-v2), a model folder, a hub name, or none: words alone; default: none, as "
+        encoder="embedded (tuned all-MiniLM-L6-v2), a model folder, a hub name, or none: words alone; default: none: "
         "codes of icd10cm rest on words, and embedded with --tags, --format html, --adapter, --device, --dtype or "
         "another index",
     )
