@@ -97,6 +97,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only some kind of mentions is marked, such as diseases: the rest is no counter-example, nothing abstains",
     )
+    parser.add_argument(
+        "--no-probabilities",
+        action="store_true",
+        help="with --partly: the column probability stays empty, for an adapter that reads other kinds of notes",
+    )
     parser.add_argument("--data", metavar="TEXT", help="what the notes are, for the card")
     parser.add_argument("--licence", metavar="TEXT", help="under which licence they may be used, for the card")
 
@@ -129,7 +134,12 @@ def run(args: argparse.Namespace) -> int:
     check_target(Path(args.output), LAYOUT, overwrite=args.overwrite)
     pseudo = bool(args.notes and not reviewed)
     settings = TrainingSettings(
-        method=args.method, memorise=args.memorise, read_chars=args.read, pseudo=pseudo, partly=args.partly
+        method=args.method,
+        memorise=args.memorise,
+        read_chars=args.read,
+        pseudo=pseudo,
+        partly=args.partly,
+        probabilities=not args.no_probabilities,
     )
     encoder = encoder_of(args)
     assert encoder is not None

@@ -51,6 +51,7 @@ class TrainingSettings:
         pseudo: the mentions were found by the dictionary: they teach the map and nothing else.
         partly: only some kind of mentions is marked, such as diseases: the rest is no counter-example, so that nothing
             abstains, and a probability is that of meaning the concept where something of the kind is said.
+        probabilities: with ``partly``, whether these are given at all: not where other kinds of notes will be read.
         seed: of every random choice.
     """
 
@@ -59,6 +60,7 @@ class TrainingSettings:
     read_chars: int = 400_000
     pseudo: bool = False
     partly: bool = False
+    probabilities: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +73,8 @@ class TrainingSettings:
                 got=f"{self.memorise}, {self.read_chars}",
                 expected="at least 0 and 1",
             )
+        if not (self.probabilities or self.partly):
+            raise InputError("without probabilities no mention abstains", expected="partly as well")
 
 
 def train(
@@ -124,7 +128,7 @@ def train(
     return replace(
         adapter,
         memory=learn_memory(training, everyone, settings.memorise),
-        judge=judge,
+        judge=judge if settings.probabilities else None,
         inside=inside,
         inside_threshold=threshold,
         card={**card, "mentions": figures, "tokens": {"auc": auc}},
