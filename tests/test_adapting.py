@@ -219,6 +219,11 @@ def test_notes_marked_in_part_make_nothing_abstain(monkeypatch: pytest.MonkeyPat
     assert judged.judge is not None
     assert judged.judge.threshold == 0.0
     assert "none abstains" in page(judged)
+    without = train(index(), encoder(), some, TrainingSettings(partly=True, probabilities=False))
+    assert without.judge is None
+    assert "on notes of this kind: for others it stays empty" in page(without)
+    with pytest.raises(InputError, match="without probabilities"):
+        TrainingSettings(probabilities=False)
     found = mapper(judged).annotate_many(frame(TEXT)).mentions
     first = found.filter(pl.col("rank") == 1)
     assert first["text"].to_list() == ["water sickness", "hot spell", "Fever"]

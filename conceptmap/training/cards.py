@@ -8,7 +8,6 @@ from typing import Any
 
 from conceptmap.adapters.adapter import Adapter
 from conceptmap.adapters.judge import FEATURES
-from conceptmap.training.train_judge import MOST_ERROR
 
 __all__ = ["card_pages", "reliability_svg", "with_facts"]
 
@@ -93,11 +92,9 @@ def _judged(adapter: Adapter, figures: Mapping[str, Any]) -> list[str]:
     table = _table(["mentions", "mean probability", "share right"], bins)
     error = f"Expected calibration error {figures['expected calibration error']:.3f}"
     if adapter.judge is None:
-        near = figures["expected calibration error"] <= MOST_ERROR
-        reason = (
-            ", on notes of this kind: for others it" if near else ": too much to be called a probability, so that it"
-        )
-        empty = f"{error}{reason} stays empty."
+        asked = adapter.card.get("probabilities") == "left out"
+        why = ", on notes of this kind: for others it" if asked else ": too much to be called a probability, so that it"
+        empty = f"{error}{why} stays empty."
         return [*parts, "## Probability", empty, "![reliability diagram](reliability.svg)", table]
     auc = adapter.card["tokens"]["auc"]
     weights = [[name, f"{weight:+.2f}"] for name, weight in zip(FEATURES, adapter.judge.weights, strict=False)]

@@ -124,6 +124,7 @@ def train(
     if settings.pseudo:
         return replace(adapter, card=card)
     judge, figures = learn_judge(training, settings.memorise, partly=settings.partly)
+    left_out = {} if settings.probabilities else {"probabilities": "left out"}
     inside, threshold, auc = (None, 0.0, 0.0) if settings.partly else learn_inside(training, settings.seed)
     return replace(
         adapter,
@@ -131,7 +132,7 @@ def train(
         judge=judge if settings.probabilities else None,
         inside=inside,
         inside_threshold=threshold,
-        card={**card, "mentions": figures, "tokens": {"auc": auc}},
+        card={**card, **left_out, "mentions": figures, "tokens": {"auc": auc}},
     )
 
 

@@ -25,7 +25,7 @@ from conceptmap.notes.marked import MarkedNote
 from conceptmap.text.words import words
 from conceptmap.training.training_notes import TrainingNotes
 
-__all__ = ["MOST_ERROR", "learn_inside", "learn_judge", "learn_memory"]
+__all__ = ["learn_inside", "learn_judge", "learn_memory"]
 
 FOLDS = 3
 LEAST_CASES = 60
