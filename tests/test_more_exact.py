@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
+import whole_release
 from coded_mapper import embedded
 from numpy.typing import NDArray
 
@@ -58,7 +59,8 @@ CONCEPTS = [  # node, name, parent; leaves are billable
     ("R50.81", "Fever presenting with conditions classified elsewhere", "R50"),
 ]
 
-SAME = {"dry": "nonexudative", "wet": "exudative"}
+INCLUDED = [("H35.31", "Dry age-related macular degeneration"), ("H35.32", "Wet age-related macular degeneration")]
+SAME = {"dry": "nonexudative", "wet": "exudative", "moist": "exudative"}
 FAINT = {"unspecified", "age", "related", "phase"}
 """Words that mean another, and words that mean little."""
 
@@ -89,6 +91,7 @@ def ontology() -> Ontology:
         }
     )
     named = [(node, node, name, "preferred") for node, name, _ in CONCEPTS]
+    named += [(node, node, name, "inclusion") for node, name in INCLUDED]
     terms = pl.DataFrame(named, schema=["node", "code", "term", "kind"], orient="row")
     edges = [(parent, node) for node, _, parent in CONCEPTS if parent]
     return Ontology("icd10cm", "2099", concepts, terms, pl.DataFrame(edges, schema=["parent", "child"], orient="row"))
@@ -124,6 +127,7 @@ def code(text: str, kind: str = "words", scale: str = "") -> str:
     [
         ("Macular degeneration, dry.", "H35.30", "H35.319"),
         ("Macular degeneration, wet.", "H35.30", "H35.329"),
+        ("Macular degeneration, moist.", "H35.30", "H35.30"),  # means it as well, and stands in no term
         ("Macular degeneration.", "H35.30", "H35.30"),
         ("Macular degeneration, stable.", "H35.30", "H35.30"),
         ("Macular degeneration, not wet.", "H35.30", "H35.30"),  # denied
@@ -178,6 +182,17 @@ def test_vectors_alone_name_no_code_where_the_wordings_were_reviewed(
     note = note_codes([mention], [Context(False, "patient", "recent", "certain")], there, text="Swallows.")
     assert [there.codes[one.concept] for one in note.accepted] == given
     assert [one.reason for one in note.taken] == ([] if given else ["near in meaning, no name of it is said"])
+
+
+@pytest.mark.parametrize(("evidence", "sited"), [("lexical", True), ("vector", False)])
+def test_rules_choose_among_what_words_name(evidence: str, sited: bool) -> None:
+    """A neighbour among vectors with sides of its own is no finding at the sites that are listed."""
+    release = whole_release.mapper().linkers[0].book
+    own, other = (release.position_of_code[code] for code in ("R20.2", "G57.1"))
+    mention = Mention(0, 12, (Candidate(own, 0.8, 0.8, "lexical"), Candidate(other, 0.6, 0.1, evidence)))
+    text = "Paresthesias in the left leg and the right leg."
+    note = note_codes([mention], [Context(False, "patient", "recent", "certain")], release, text=text)
+    assert any(release.codes[one.concept].startswith("G57.1") for one in note.accepted) is sited
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from conceptmap.coding.histories import family_history, is_done_now, is_over, pa
 from conceptmap.coding.mention_places import MentionPlaces
 from conceptmap.coding.proposed_codes import ProposedCodes, add
 from conceptmap.errors import InputError
-from conceptmap.matching.mentions import Mention, MoreExact, is_named
+from conceptmap.matching.mentions import Mention, MoreExact, by_words, is_named
 from conceptmap.matching.vocabulary import has_synonyms
 from conceptmap.ontology.code_ranges import parse_ranges, within
 from conceptmap.ontology.codebook import CodeBook
@@ -206,8 +206,8 @@ def _at_each_site(
     proposals: ProposedCodes, number: int, mention: Mention, strength: float, book: CodeBook, around: MentionPlaces
 ) -> bool:
     """The codes of a finding at each site of the list behind it; whether there are any."""
-    concepts = [candidate.concept for candidate in mention.candidates]
-    sites = listed_sites(concepts, around.text, around.spans[number], book) if around.text else []
+    concepts = [candidate.concept for candidate in by_words(mention)]
+    sites = listed_sites(concepts, around.text, around.spans[number], book) if concepts and around.text else []
     for concept, item in sites:
         add(proposals, concept, [number], strength, affirmed=True, remark=f"one of the sites listed: {item}")
     return bool(sites)
@@ -277,7 +277,7 @@ def _specific_too(
     code = book.codes[book.default(mention.candidates[0].concept)]
     if not within(code, _COMPLICATING.get(book.system, ())):
         return
-    named = [c.concept for c in mention.candidates[1:] if leaves_open(code, book.codes[c.concept], book.system)]
+    named = [c.concept for c in by_words(mention)[1:] if leaves_open(code, book.codes[c.concept], book.system)]
     condition = next((concept for concept in named if book.billable[concept]), None)
     if condition is not None:
         said = f"the condition that {code} leaves open (use additional code)"

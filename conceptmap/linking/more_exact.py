@@ -2,13 +2,13 @@
 
 "Macular degeneration, dry" is nearer to "dry age-related macular degeneration" than to an unspecified one. It is asked
 only of codes that leave something open, and answered only by concepts of their category: where a mention and words
-beside it are almost a term of one, nearer to it than to the mention's own, because of these words, and to no other as
-near.
+beside it are almost a term of one, nearer to it than to the mention's own, because of these words, to no other as
+near, and one of the words stands in one of its terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +20,7 @@ from conceptmap.encoders.embeddings import TokenEmbeddings, Vectors
 from conceptmap.linking.linker import Linker
 from conceptmap.linking.pooling import pool_all
 from conceptmap.linking.words_beside import Beside, Windows
+from conceptmap.matching.content import term_forms
 from conceptmap.matching.mentions import Mention, MoreExact
 from conceptmap.ontology.codebook import CodeBook
 
@@ -31,6 +32,8 @@ GAIN: Final = 0.08
 """How much the words beside a mention bring it nearer to the other concept than to its own."""
 MARGIN: Final = 0.03
 """How much nearer it is than the next concept that says something else."""
+_STEM: Final = 5
+"""Letters by which two words are one: vulgar and vulgaris."""
 _WORTH_READING: Final = 0.65
 """Contextual cosine below which the words are not encoded as a string as well."""
 
@@ -70,9 +73,28 @@ def with_more_exact(
     asked = [one.only(rows) for one, rows in zip(asked, kept, strict=True) if len(rows) > 1]
     seen = [near[rows] for near, rows in zip(in_context, kept, strict=True) if len(rows) > 1]
     for one, near in zip(asked, _with_strings(linker, encoder, texts, asked, seen), strict=True):
-        if (more := one.chosen(near, linker.book)) is not None:
+        more = one.chosen(near, linker.book)
+        if more is not None and _is_said(more, one, texts[one.note], linker):
             out[one.note][one.number] = replace(out[one.note][one.number], more_exact=more)
     return out
+
+
+def _is_said(more: MoreExact, one: _Asked, text: str, linker: Linker) -> bool:
+    """Whether a word beside the mention stands in a term of the concept, and in none of the mention's own.
+
+    Else vectors say what no word does: a hypotension after an instillation is no orthostatic one.
+    """
+    start, end = one.spans[0]
+    beside = {*term_forms(text[more.start_char : start]), *term_forms(text[end : more.end_char])}
+    known = {word[:_STEM] for concept in one.concepts[:2] for word in _words_of(concept, linker)}
+    new = {word[:_STEM] for word in _words_of(more.concept, linker)} - known
+    return any(word[:_STEM] in new for word in beside)
+
+
+def _words_of(concept: int, linker: Linker) -> Iterator[str]:
+    """The words of all terms of a concept."""
+    for entry in np.flatnonzero(np.asarray(linker.matcher.concept) == concept).tolist():
+        yield from linker.matcher.forms[entry].split()
 
 
 def _with_strings(

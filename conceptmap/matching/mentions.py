@@ -21,7 +21,16 @@ from conceptmap.matching.wordings import EXACT, LOOSE, REVIEWED, SHORTENED
 from conceptmap.ontology.codebook import CodeBook
 from conceptmap.text.overlaps import Claims
 
-__all__ = ["Candidate", "Mention", "MoreExact", "is_named", "lexical_mentions", "with_concepts", "with_vectors"]
+__all__ = [
+    "Candidate",
+    "Mention",
+    "MoreExact",
+    "by_words",
+    "is_named",
+    "lexical_mentions",
+    "with_concepts",
+    "with_vectors",
+]
 
 MOST_CANDIDATES = 10
 LOOSE_PENALTY = 0.1
@@ -142,6 +151,11 @@ def with_concepts(mentions: Sequence[Mention], wanted: NDArray[np.bool_], *, nam
 def is_named(candidate: Candidate) -> bool:
     """Whether all the words of its mention name a concept, and not a part of them, or vectors alone."""
     return candidate.evidence != "vector" and candidate.strength > NESTED
+
+
+def by_words(mention: Mention) -> list[Candidate]:
+    """What words speak for, and not vectors alone: what rules of coding may choose among."""
+    return [candidate for candidate in mention.candidates if candidate.evidence != "vector"]
 
 
 def lexical_mentions(hits: Sequence[Hit], matcher: TermMatcher, book: CodeBook) -> list[Mention]:
