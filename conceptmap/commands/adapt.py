@@ -109,22 +109,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, save, say what came of it."""
     reviewed = [path for path in args.mentions if Path(path).suffix.lower() == ".csv"]
-    if bool(reviewed) != bool(args.mentions and args.notes) or not (args.mentions or args.notes):
-        got = "both" if args.mentions and args.notes else "a .csv alone" if reviewed else "neither"
-        raise InputError("give MENTIONS or --notes, and both for a reviewed .csv", got=got)
-    if args.codes and (args.mentions or not args.notes):
-        got = "MENTIONS" if args.mentions else "no --notes"
-        raise InputError("--codes are those of --notes", got=got, expected="adapt --notes NOTES --codes GOLD")
+    _check_given(args, reviewed)
     args.encoder = args.encoder or ("none" if args.codes else "embedded")
     if args.codes:
         return run_codes(args)
-    if args.model or args.setting or args.vectors or args.keep_note_ids:
-        asked = "--model, --setting, --vectors and --keep-note-ids"
-        raise InputError(f"{asked} are about coded notes", expected="--codes GOLD")
-    if args.notes and not reviewed and (args.over or args.partly):
-        raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
-    if args.encoder == "none":
-        raise InputError("an adapter belongs to an encoder", got="--encoder none", expected="an encoder")
+    _check_marked(args, reviewed)
     from conceptmap.adapters.store import LAYOUT, save_adapter
     from conceptmap.files import GROUP, PRIVATE
     from conceptmap.index.files import check_target
@@ -160,6 +149,27 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - began
     say(f"learned from {counts['mentions']:,} mentions in {seconds:.1f} s: {folder}; figures in {folder / 'README.md'}")
     return 0
+
+
+def _check_given(args: argparse.Namespace, reviewed: Sequence[str]) -> None:
+    """Refuse notes without what is learned of them, or two kinds of it."""
+    if bool(reviewed) != bool(args.mentions and args.notes) or not (args.mentions or args.notes):
+        got = "both" if args.mentions and args.notes else "a .csv alone" if reviewed else "neither"
+        raise InputError("give MENTIONS or --notes, and both for a reviewed .csv", got=got)
+    if args.codes and (args.mentions or not args.notes):
+        got = "MENTIONS" if args.mentions else "no --notes"
+        raise InputError("--codes are those of --notes", got=got, expected="adapt --notes NOTES --codes GOLD")
+
+
+def _check_marked(args: argparse.Namespace, reviewed: Sequence[str]) -> None:
+    """Refuse what is about another way of learning than from mentions."""
+    if args.model or args.setting or args.vectors or args.keep_note_ids:
+        asked = "--model, --setting, --vectors and --keep-note-ids"
+        raise InputError(f"{asked} are about coded notes", expected="--codes GOLD")
+    if args.notes and not reviewed and (args.over or args.partly):
+        raise InputError("--over and --partly are about marked mentions", got="--notes", expected="MENTIONS")
+    if args.encoder == "none":
+        raise InputError("an adapter belongs to an encoder", got="--encoder none", expected="an encoder")
 
 
 def _index(name: str, encoder: TokenEncoder) -> ConceptIndex:
