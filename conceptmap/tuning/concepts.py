@@ -123,10 +123,7 @@ def _names(index: ConceptIndex) -> list[tuple[str, ...]]:
 
 def _same(indexes: Sequence[ConceptIndex], first: Sequence[int]) -> list[tuple[int, int]]:
     """Numbers of concepts that a map of one index joins to one of another, each to no third."""
-    place = [
-        dict(zip(index.concepts["code"], range(at, at + index.concepts.height), strict=True))
-        for index, at in zip(indexes, first, strict=False)
-    ]
+    place = [_places(index, at) for index, at in zip(indexes, first, strict=False)]
     return [
         (place[i][source], place[j][target])
         for i, index in enumerate(indexes)
@@ -135,6 +132,12 @@ def _same(indexes: Sequence[ConceptIndex], first: Sequence[int]) -> list[tuple[i
         for source, target in _one_to_one(index.maps, other.system)
         if source in place[i] and target in place[j]
     ]
+
+
+def _places(index: ConceptIndex, first: int) -> dict[str, int]:
+    """The number of each concept, by its code and by what maps write of "DOID:0001816"."""
+    found = dict(zip(index.concepts["code"], range(first, first + index.concepts.height), strict=True))
+    return {code.removeprefix(f"{index.system.upper()}:"): number for code, number in found.items()} | found
 
 
 def _one_to_one(maps: pl.DataFrame, system: str) -> Iterable[tuple[str, str]]:
