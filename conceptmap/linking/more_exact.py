@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from conceptmap.encoders import TokenEncoder
@@ -93,8 +94,8 @@ def _is_said(more: MoreExact, one: _Asked, text: str, linker: Linker) -> bool:
 
 def _words_of(concept: int, linker: Linker) -> Iterator[str]:
     """The words of all terms of a concept."""
-    for entry in np.flatnonzero(np.asarray(linker.matcher.concept) == concept).tolist():
-        yield from linker.matcher.forms[entry].split()
+    for forms in linker.matcher.lexicon.filter(pl.col("concept") == concept)["forms"]:
+        yield from forms.split()
 
 
 def _with_strings(

@@ -10,7 +10,7 @@ import torch
 
 from conceptmap.encoders import TokenEncoder, load_encoder
 from conceptmap.encoders.embedded import DIGESTS, SENTENCE, checked_folder
-from conceptmap.encoders.folder import identity, sentence_facts, weights_digest
+from conceptmap.encoders.folder import sentence_facts, weights_digest
 from conceptmap.encoders.foreign import foreign_files
 from conceptmap.encoders.terms import Sentence
 from conceptmap.encoders.transformer import check_tunable, fetch, load_network, quietly, sentence_of
@@ -61,16 +61,14 @@ def open_base(name_or_path: str | Path, *, device: str = "cpu") -> Opened:
         folder = fetch(name, revision or None)
     if folder.is_dir() and is_tuned(folder):
         raise InputError("this encoder is tuned already", then="tune its base, with all that it is to learn")
-    facts = sentence_facts(folder) if folder.is_dir() else None
-    encoder = load_encoder(folder, device=device)
-    assert facts is not None
+    encoder = load_encoder(folder, device=device)  # says what is wrong with a folder
+    facts = sentence_facts(folder)
     check_tunable(facts)
     sentence = sentence_of(facts, encoder.window)
     if len(sentence.modes) > 1:
         raise ModelError("this encoder cannot be tuned", got="several poolings side by side", expected="one")
-    named, revision = identity(folder)
-    place = f"{named}@{revision}" if on_hub else str(folder.resolve())
-    base = Base(named, revision, weights_digest(folder), place)
+    place = f"{encoder.name}@{encoder.revision}" if on_hub else str(folder.resolve())
+    base = Base(encoder.name, encoder.revision, weights_digest(folder), place)
     return Opened(base, encoder, sentence, _network(folder, device))
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from conceptmap.encoders.pooling import normalise
 from conceptmap.index.index import ConceptIndex
 from conceptmap.matching.lexicon import CLASSIFICATIONS
+from conceptmap.ontology.dag import Dag
 
 __all__ = ["ONE_IN", "NamedConcepts", "concepts_of", "hard_neighbours", "is_held", "name_key"]
 
@@ -89,12 +91,7 @@ def concepts_of(indexes: Sequence[ConceptIndex], *, dim: int) -> NamedConcepts:
     """
     first = np.cumsum([0, *(index.concepts.height for index in indexes)]).tolist()
     own = _joined([names for index in indexes for names in _names(index)], _same(indexes, first))
-    edges = [
-        (parent + at, child + at) for index, at in zip(indexes, first, strict=False) for parent, child in _edges(index)
-    ]
-    parents: list[set[int]] = [set() for _ in own]
-    for parent, child in edges:
-        parents[child].add(parent)
+    above = _hierarchy(indexes, first).up
     keys = [f"{index.system}:{node}" for index in indexes for node in index.concepts["node"]]
     held = frozenset(i for i, key in enumerate(keys) if len(own[i]) > 1 and is_held(key))
     kept_back = {name_key(name) for i in held for name in own[i]}
@@ -103,8 +100,9 @@ def concepts_of(indexes: Sequence[ConceptIndex], *, dim: int) -> NamedConcepts:
         for i, names in enumerate(own)
     ]
     given = _given(indexes, first, dim)
+    parents = tuple(frozenset(above.of_many(np.array([i])).tolist()) for i in range(len(own)))
     return NamedConcepts(
-        tuple(taught), tuple(own), tuple(map(frozenset, parents)), _ancestors(parents), _shares(own), held,
+        tuple(taught), tuple(own), parents, tuple(map(above.reached, range(len(own)))), _shares(own), held,
         tuple(first[:-1]), given,
     )  # fmt: skip
 
@@ -165,25 +163,12 @@ def _said(term: str, code: str, system: str) -> str:
     return name if len(name.split()) <= MOST_WORDS and name_key(name) else ""
 
 
-def _edges(index: ConceptIndex) -> Iterable[tuple[int, int]]:
-    place = {node: i for i, node in enumerate(index.concepts["node"])}
-    for parent, child in index.edges.select("parent", "child").iter_rows():
-        if parent in place and child in place:
-            yield place[parent], place[child]
-
-
-def _ancestors(parents: Sequence[set[int]]) -> tuple[frozenset[int], ...]:
-    done: dict[int, frozenset[int]] = {}
-    for start in range(len(parents)):
-        stack = [start]
-        while stack:
-            node = stack[-1]
-            missing = [parent for parent in parents[node] if parent not in done]
-            if missing:
-                stack += missing
-                continue
-            done[stack.pop()] = frozenset(parents[node]).union(*(done[parent] for parent in parents[node]))
-    return tuple(done[i] for i in range(len(parents)))
+def _hierarchy(indexes: Sequence[ConceptIndex], first: Sequence[int]) -> Dag:
+    """The edges of all indexes, between numbers of concepts."""
+    dags = [index.ontology().dag for index in indexes]
+    parents = [dag.parents + at for dag, at in zip(dags, first, strict=False)]
+    children = [dag.children + at for dag, at in zip(dags, first, strict=False)]
+    return Dag(first[-1], np.concatenate(parents), np.concatenate(children))
 
 
 def _shares(own: Sequence[tuple[str, ...]]) -> tuple[frozenset[int], ...]:
@@ -201,12 +186,8 @@ def _given(indexes: Sequence[ConceptIndex], first: Sequence[int], dim: int) -> N
         if index.manifest.pooling != "given" or index.dim != dim:
             continue
         out = np.zeros((first[-1], dim), dtype=np.float32) if out is None else out
-        rows = index.values(slice(None))
-        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        np.add.at(out, index.row_concept + at, rows)
-    if out is not None:
-        out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
-    return out
+        np.add.at(out, index.row_concept + at, normalise(index.values(slice(None))))
+    return None if out is None else normalise(out)
 
 
 def hard_neighbours(

@@ -12,11 +12,11 @@ from conceptmap.commands.options.notes import add_note_options, notes_of
 from conceptmap.commands.options.parser import Repeated
 from conceptmap.errors import InputError
 from conceptmap.progress import progress_bar
+from conceptmap.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
     from conceptmap.index.index import ConceptIndex
     from conceptmap.tuning.figures import Figures
-    from conceptmap.tuning.settings import TuneSettings
 
 __all__ = ["add", "run"]
 
@@ -27,8 +27,13 @@ _WEIGHTS = {
     "background": "pushing tokens of no concept away from all names",
     "keeping": "staying near the encoder as it was, on plain sentences",
 }
-_NUMBERS = ("steps", "rate", "rank", "patience", "seed")
-_DEFAULTS = {"names": 1, "context": 0.7, "parents": 0.25, "background": 0, "keeping": 0.7}
+_NUMBERS = {
+    "steps": "most steps",
+    "rate": "learning rate",
+    "rank": "rank of the changes",
+    "patience": "looks without a better one",
+    "seed": "of every random choice",
+}
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,21 +78,17 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it learns")
-    group.add_argument("--steps", type=int, default=480, metavar="N", help="most steps (default 480)")
-    group.add_argument("--rate", type=float, default=2.5e-4, metavar="X", help="learning rate (default 0.00025)")
-    group.add_argument("--rank", type=int, default=16, metavar="N", help="rank of the changes (default 16)")
-    group.add_argument("--patience", type=int, default=4, metavar="N", help="looks without a better one (default 4)")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of every random choice (default 0)")
+    usual = TuneSettings()
+    for name, what in _NUMBERS.items():
+        _add_number(group, f"--{name}", getattr(usual, name), what)
     for name, what in _WEIGHTS.items():
-        default = _DEFAULTS[name]
-        group.add_argument(
-            f"--weight-{name}",
-            dest=name,
-            type=float,
-            default=float(default),
-            metavar="X",
-            help=f"weight of {what} (default {default})",
-        )
+        _add_number(group, f"--weight-{name}", getattr(usual, name), f"weight of {what}", dest=name)
+
+
+def _add_number(group: argparse._ArgumentGroup, flag: str, usual: float, what: str, *, dest: str | None = None) -> None:
+    kind, letter = (int, "N") if isinstance(usual, int) else (float, "X")
+    said = f"{what} (default {usual})"
+    group.add_argument(flag, dest=dest or flag[2:], type=kind, default=usual, metavar=letter, help=said)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -130,8 +131,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> TuneSettings:
-    from conceptmap.tuning.settings import TuneSettings
-
     return TuneSettings(**{name: getattr(args, name) for name in (*_NUMBERS, *_WEIGHTS)})
 
 
