@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ import polars as pl
 
 from conceptmap.errors import InputError
 from conceptmap.learned.note_facts import grams_of
-from conceptmap.matching.content import Content, content_words
+from conceptmap.matching.content import content_words
 from conceptmap.notes.given import frame_given
 from conceptmap.ontology.rollup_frames import spelled
 from conceptmap.text.view import view_of
@@ -102,17 +102,16 @@ def marked_in(reading: Reading, phrases: Mapping[str, Collection[str]], kept: Co
         for phrase in sorted(phrases[code]):
             found = [*_places(reading, phrase)]
             n_found += bool(found)
-            for content, within in found:
-                wholes.add(" ".join(content.form[within.start : within.stop]))
-                parts.setdefault(code, set()).update(gram for gram in grams_of(content, within) if gram in kept)
+            for within in found:
+                wholes.add(" ".join(reading.content.form[within.start : within.stop]))
+                parts.setdefault(code, set()).update(gram for gram in grams_of(reading.content, within) if gram in kept)
     return Marked(parts, frozenset(wholes), sum(map(len, phrases.values())), n_found)
 
 
-def _places(reading: Reading, phrase: str) -> Iterator[tuple[Content, range]]:
-    """Content words of a phrase: in the note where it stands there as it is written, else those of its parts."""
+def _places(reading: Reading, phrase: str) -> Iterable[range]:
+    """The content words of a phrase in the note, where it stands there as it is written, else those of its parts."""
     whole = _place(reading, phrase)
-    for within in [whole] if whole else filter(None, (_place(reading, part) for part in _PARTED.split(phrase))):
-        yield reading.content, within
+    return [whole] if whole else filter(None, (_place(reading, part) for part in _PARTED.split(phrase)))
 
 
 def _place(reading: Reading, phrase: str) -> range | None:

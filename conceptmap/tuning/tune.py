@@ -113,8 +113,7 @@ def tune(
             learner.factors.values(), lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.0, foreach=False
         )
         check = partial(measured_on, learner, concepts, held_back(concepts, contexts))
-        going = kept(parts, run, learner.factors, optimiser)
-        done = going or Progressed(check())
+        done = kept(parts, run, learner.factors, optimiser) or Progressed(check())
         resumed = done.step
         material = Material.of(concepts, _near(opened, concepts), contexts)
         for _ in _steps(learner, optimiser, material, settings, done, check):
